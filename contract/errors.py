@@ -1,0 +1,128 @@
+"""Every error that thinkworth raises on purpose.
+
+    ThinkworthError
+    ├── InvalidRequest (400)      what a caller of the service sent
+    │   ├── BodyTooLarge (413)
+    │   └── NotFound (404), MethodNotAllowed (405)
+    ├── InternalError (500)       a bug: its message never repeats the request
+    ├── InvalidInput              a file, a flag or a configuration of a command (exit code 2)
+    │   ├── NoUsableRows
+    │   └── MissingExtra
+    └── Refused                   the work was done and its result is not good enough (exit code 1)
+        ├── BundleMissing, BundleMismatch, BundleTooNew
+        └── ParityFailed
+
+A message says the value, the limit and the remedy, and never repeats a prompt.
+"""
+
+from typing import Any, ClassVar
+
+
+class ThinkworthError(Exception):
+    """Base of all: what went wrong, in which field, against which limit.
+
+    Attributes:
+        type: stable machine-readable name, the `type` of an error answer.
+        field: the offending field, or None.
+        limit: the limit or the allowed values, or None.
+    """
+
+    type: str = "error"
+    status: ClassVar[int] = 500
+    exit_code: ClassVar[int] = 1
+
+    def __init__(self, message: str, *, type: str | None = None, field: str | None = None, limit: Any = None) -> None:  # noqa: A002 - the wire's word
+        super().__init__(message)
+        self.message = message
+        self.type = type or self.type
+        self.field = field
+        self.limit = limit
+
+    def body(self) -> dict[str, Any]:
+        """The one shape of an error on the wire."""
+        return {"error": {"type": self.type, "message": self.message, "field": self.field, "limit": self.limit}}
+
+
+class InvalidRequest(ThinkworthError):
+    """The request cannot be answered as it is; `type` says which rule it broke."""
+
+    type = "invalid_request"
+    status = 400
+    exit_code = 2
+
+
+class BodyTooLarge(InvalidRequest):
+    """The body is over the size limit."""
+
+    type = "body_too_large"
+    status = 413
+
+
+class NotFound(InvalidRequest):
+    """No such route."""
+
+    type = "not_found"
+    status = 404
+
+
+class MethodNotAllowed(InvalidRequest):
+    """The route exists, with another method."""
+
+    type = "method_not_allowed"
+    status = 405
+
+
+class InternalError(ThinkworthError):
+    """A bug of ours; the log has the traceback, never the prompt."""
+
+    type = "internal_error"
+
+
+class InvalidInput(ThinkworthError):
+    """A file, a flag or a configuration that a command cannot work with."""
+
+    type = "invalid_input"
+    exit_code = 2
+
+
+class NoUsableRows(InvalidInput):
+    """All rows of the input were bad."""
+
+    type = "no_usable_rows"
+    exit_code = 1
+
+
+class MissingExtra(InvalidInput):
+    """The command needs an optional dependency that is not installed."""
+
+    type = "missing_extra"
+
+
+class Refused(ThinkworthError):
+    """The result did not pass a gate."""
+
+    type = "refused"
+
+
+class BundleMissing(Refused):
+    """A bundle, or one of its files, is not there."""
+
+    type = "bundle_missing"
+
+
+class BundleMismatch(Refused):
+    """A file of a bundle is not the one its manifest describes."""
+
+    type = "bundle_mismatch"
+
+
+class BundleTooNew(Refused):
+    """The bundle was written by a newer thinkworth."""
+
+    type = "bundle_too_new"
+
+
+class ParityFailed(Refused):
+    """The exported graph does not reproduce the fitted estimators."""
+
+    type = "parity_failed"

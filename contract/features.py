@@ -1,0 +1,133 @@
+"""Named features of a prompt: cheap, documented, in a fixed order, the same code in training and serving.
+
+Counts are damped by log1p so that a trained threshold means the same at both ends; shares are in [0, 1]; flags are 0 or 1.
+Features read at most the first and last `WINDOW` characters, so a 1 MiB paste costs no more than a page.
+Changing the order, a name or a meaning bumps `contract.bundle.FORMAT_VERSION`.
+"""
+
+import math
+import re
+import zlib
+from collections import Counter
+
+import numpy as np
+from numpy.typing import NDArray
+
+from contract.prompt import Prompt
+
+WINDOW = 4_000
+"""Characters read from each end of a text."""
+
+LONG_TOKEN = 30
+"""Characters from which a run without white space counts as a long token (base64, identifiers, URLs)."""
+
+_NUMBER = re.compile(r"\d+(?:[.,]\d+)*")
+_MINUS = re.compile(r"\d\s?[-−]\s?\d")
+_LATEX = re.compile(r"\\[a-zA-Z]+|\$[^$\n]{1,120}\$")
+_LIST_ITEM = re.compile(r"^[ \t]*(?:[-*•]|\d{1,3}[.)])[ \t]+\S", re.MULTILINE)
+_CHOICE = re.compile(r"[\s(][A-H][).:]\s*\S")
+_SENTENCE_END = re.compile(r"[.!?。？！](?:\s|$)")
+_OPERATORS = "=+*/^<>≤≥≠√∑∫×÷"
+_CODE_MARKS = ("```", "def ", "class ", "return ", "import ", "();", "() ", "=>", "{", "};", "SELECT ", "#include", "self.")
+_NO_WORD = {ord(c): " " for c in "!\"#$%&()*+,-./:;<=>?@[\\]^_`{|}~0123456789“”‘…—–。，？！：；、（）「」『』·•\t\n"}
+
+
+def _lexicon(words: str) -> frozenset[str]:
+    return frozenset(words.split())
+
+
+_ASK_WORDS = {
+    "ask_how_many": _lexicon("many much long far old often percentage fraction"),
+    "ask_why_how": _lexicon("why how"),
+    "ask_fact": _lexicon("who when where which whose capital author"),
+    "ask_calculate": _lexicon(
+        "calculate compute solve evaluate derive determine estimate find average total sum difference ratio percent "
+        "percentage change increase decrease probability"
+    ),
+    "ask_prove": _lexicon("prove proof show disprove theorem lemma induction contradiction"),
+    "ask_plan": _lexicon("plan schedule arrange allocate assign itinerary optimise optimize minimise minimize maximise maximize roster"),
+    "ask_debug": _lexicon("debug bug error exception fix fail fails failing crash crashes crashing traceback wrong deadlock race root"),
+    "ask_design": _lexicon("design architecture architect tradeoffs tradeoff scalable scale review bottleneck migration critique assess weaknesses risks"),
+    "ask_summarise": _lexicon("summarise summarize summary tldr tl recap condense shorten gist summarised summarized"),
+    "ask_translate": _lexicon("translate translation french spanish german italian portuguese dutch polish"),
+    "ask_rewrite": _lexicon("rewrite rephrase paraphrase proofread polish reword formal concise polite casual tone grammar"),
+    "ask_extract": _lexicon("extract list pull identify convert format json csv yaml markdown sort reformat bullet"),
+    "ask_classify": _lexicon("classify categorise categorize label sentiment positive negative spam category tag"),
+    "ask_write": _lexicon("write draft compose create generate brainstorm suggest ideas poem story email"),
+    "ask_explain": _lexicon("explain describe define definition mean means meaning"),
+    "ask_step": _lexicon("step steps carefully reason reasoning justify"),
+    "ask_brief": _lexicon("briefly brief only just short single yes"),
+}
+_WHOLE_WORDS = {
+    "conditionals": _lexicon("if unless then otherwise whether assuming suppose given provided"),
+    "constraints": _lexicon(
+        "must cannot can't most least exactly each every never always except neither either both before after between "
+        "adjacent next left right"
+    ),
+    "connectives": _lexicon("because therefore thus hence since so however although but while"),
+    "quantities": _lexicon("twice half third quarter double triple times dozen remaining left per more less fewer than"),
+    "negations": _lexicon("not no never none don't doesn't isn't can't won't neither nor"),
+    "greeting": _lexicon("hi hello hey thanks thank cheers morning evening bye goodbye ok okay great sure yes yep cool"),
+}
+
+FEATURE_NAMES: tuple[str, ...] = (
+    "whole_characters", "ask_characters", "ask_share", "whole_words", "ask_words", "mean_word_length", "type_token_ratio",
+    "sentences", "lines", "paragraphs",
+    "numbers", "ask_numbers", "longest_number_digits", "digit_share", "operators", "ask_operators", "latex", "code_marks",
+    "list_items", "choices", "table_cells", "quotes", "question_marks", "ask_ends_with_question", "exclamations",
+    *_ASK_WORDS, *_WHOLE_WORDS,
+    "capital_share", "ascii_share", "cjk_share", "symbol_share", "space_share", "long_tokens", "compression_ratio",
+    "turns", "user_turns", "system_characters", "tools", "attachments",
+)  # fmt: skip
+"""Names of the features, in the order of the vector."""
+
+
+def compute(prompt: Prompt) -> NDArray[np.float32]:
+    """Return the features of a prompt, float32 [len(FEATURE_NAMES)], all finite."""
+    whole, ask = _window(prompt.whole), _window(prompt.ask)
+    words = _words(whole)
+    ask_words = words if ask == whole else _words(ask)
+    counts, ask_set = Counter(words), frozenset(ask_words)
+    numbers = _NUMBER.findall(whole)
+    n_characters, n_words = max(len(whole), 1), max(len(words), 1)
+    codes = np.frombuffer(whole.encode("utf-32-le", "replace"), dtype=np.uint32)
+    raw = whole[:2000].encode("utf-8", "replace")
+    log = math.log1p
+    values: list[float] = [
+        log(len(prompt.whole)), log(len(prompt.ask)), min(len(prompt.ask) / max(len(prompt.whole), 1), 1.0),
+        log(len(words)), log(len(ask_words)), sum(map(len, words)) / n_words, len(counts) / n_words,
+        log(len(_SENTENCE_END.findall(whole))), log(whole.count("\n")), log(whole.count("\n\n")),
+        log(len(numbers)), log(len(_NUMBER.findall(ask))), log(max(map(len, numbers), default=0)),
+        _share(codes, 48, 57), log(_operators(whole)), log(_operators(ask)),
+        log(len(_LATEX.findall(whole))), log(sum(map(whole.count, _CODE_MARKS))),
+        log(len(_LIST_ITEM.findall(whole))), log(len(_CHOICE.findall(whole))), log(whole.count("|")),
+        log(whole.count('"') + whole.count("“")), log(whole.count("?") + whole.count("？")),
+        float(ask.rstrip().endswith(("?", "？"))), log(whole.count("!")),
+        *(float(not ask_set.isdisjoint(lexicon)) for lexicon in _ASK_WORDS.values()),
+        *(log(sum(counts[word] for word in lexicon)) for lexicon in _WHOLE_WORDS.values()),
+        _share(codes, 65, 90), _share(codes, 0, 127), _share(codes, 0x3040, 0x30FF) + _share(codes, 0x4E00, 0x9FFF) + _share(codes, 0xAC00, 0xD7AF),
+        _share(codes, 33, 47) + _share(codes, 58, 64) + _share(codes, 91, 96) + _share(codes, 123, 126),
+        _share(codes, 9, 13) + _share(codes, 32, 32), log(sum(len(token) >= LONG_TOKEN for token in whole.split())),
+        len(zlib.compress(raw, 1)) / max(len(raw), 1),
+        log(len(prompt.turns)), log(sum(t.role == "user" for t in prompt.turns)),
+        log(sum(len(t.text) for t in prompt.turns if t.role in ("system", "developer"))),
+        log(prompt.tools), log(sum(t.attachments for t in prompt.turns)),
+    ]  # fmt: skip
+    return np.asarray(values, dtype=np.float32)
+
+
+def _words(text: str) -> list[str]:
+    return text.lower().translate(_NO_WORD).split()
+
+
+def _operators(text: str) -> int:
+    return sum(map(text.count, _OPERATORS)) + len(_MINUS.findall(text))
+
+
+def _share(codes: NDArray[np.uint32], low: int, high: int) -> float:
+    """Return the share of code points in [low, high]."""
+    return float(np.count_nonzero((codes >= low) & (codes <= high))) / max(len(codes), 1)
+
+
+def _window(text: str) -> str:
+    return text if len(text) <= 2 * WINDOW else f"{text[:WINDOW]}\n{text[-WINDOW:]}"

@@ -1,0 +1,111 @@
+"""A prompt as thinkworth sees it: a plain text or a conversation, its ask, its whole and its digest."""
+
+import hashlib
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+from contract.ask import find_ask
+from contract.errors import InvalidRequest
+
+ROLES = ("system", "developer", "user", "assistant", "tool", "function")
+
+
+@dataclass(frozen=True, slots=True)
+class Turn:
+    """One message: its role and its text; what is no text (an image, audio) is only counted."""
+
+    role: str
+    text: str
+    attachments: int = 0
+
+
+@dataclass(frozen=True)
+class Prompt:
+    """What is asked of a model: one or more turns, and how many tools it may call."""
+
+    turns: tuple[Turn, ...]
+    tools: int = 0
+
+    @classmethod
+    def from_text(cls, text: str, *, tools: int = 0) -> "Prompt":
+        """Return the prompt of a plain text.
+
+        Raises:
+            InvalidRequest: the text is empty or white space (`empty_prompt`).
+        """
+        if not text.strip():
+            raise InvalidRequest(
+                "prompt is empty or white space; send the text of the request", type="empty_prompt", field="prompt"
+            )
+        return cls((Turn("user", text),), tools)
+
+    @classmethod
+    def from_messages(cls, messages: Sequence[Mapping[str, Any]], *, tools: int = 0) -> "Prompt":
+        """Return the prompt of OpenAI-style messages; content is a string, a list of parts, or null beside tool calls.
+
+        Raises:
+            InvalidRequest: no message, an unknown role, a message without content, or no text anywhere.
+        """
+        if not messages:
+            raise InvalidRequest("messages is empty; send at least one message", type="empty_messages", field="messages")
+        turns = tuple(_turn(message, f"messages[{i}]") for i, message in enumerate(messages))
+        if not any(turn.text.strip() or turn.attachments for turn in turns):
+            raise InvalidRequest("no message has any text", type="empty_prompt", field="messages")
+        return cls(turns, tools)
+
+    @cached_property
+    def ask(self) -> str:
+        """The part that says what is wanted: found in the last user turn."""
+        text = self.last_user_text
+        return find_ask(text) if text.strip() else self.whole
+
+    @cached_property
+    def whole(self) -> str:
+        """All turns in order, newest last; a single user turn is its own text, unchanged."""
+        if len(self.turns) == 1 and self.turns[0].role == "user":
+            return self.turns[0].text
+        return "\n\n".join(turn.text for turn in self.turns if turn.text.strip()) or " "
+
+    @cached_property
+    def last_user_text(self) -> str:
+        """The text of the last user turn; of the last turn where no user speaks."""
+        users = [turn.text for turn in self.turns if turn.role == "user"]
+        return users[-1] if users else self.turns[-1].text
+
+    @cached_property
+    def digest(self) -> str:
+        """The sha256 of roles and texts: equal prompts have equal digests, whatever form they came in."""
+        canonical = json.dumps([[t.role, t.text] for t in self.turns], ensure_ascii=True, separators=(",", ":"))
+        return hashlib.sha256(canonical.encode("ascii")).hexdigest()
+
+
+def _turn(message: Mapping[str, Any], field: str) -> Turn:
+    role = message.get("role")
+    if role not in ROLES:
+        raise InvalidRequest(
+            f"{field}.role is not one of {', '.join(ROLES)}", type="unknown_role", field=f"{field}.role", limit=list(ROLES)
+        )
+    content = message.get("content")
+    if isinstance(content, str):
+        return Turn(role, content)
+    if content is None and role == "assistant" and (message.get("tool_calls") or message.get("function_call")):
+        return Turn(role, "")
+    if isinstance(content, Sequence) and not isinstance(content, bytes) and content:
+        texts, attachments = [], 0
+        for i, part in enumerate(content):
+            if isinstance(part, str):
+                texts.append(part)
+            elif isinstance(part, Mapping) and isinstance(part.get("text"), str):
+                texts.append(part["text"])
+            elif isinstance(part, Mapping) and isinstance(part.get("type"), str):
+                attachments += 1  # an image, audio, a file: noticed, never read
+            else:
+                where = f"{field}.content[{i}]"
+                raise InvalidRequest(f"{where} is neither text nor a typed part", type="missing_content", field=where)
+        return Turn(role, "\n".join(texts), attachments)
+    raise InvalidRequest(
+        f"{field}.content is missing; send a string or a list of parts", type="missing_content", field=f"{field}.content"
+    )

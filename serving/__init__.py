@@ -1,0 +1,1 @@
+"""Answers requests: use, maybe or avoid, and a thinking budget."""

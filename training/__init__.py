@@ -1,0 +1,1 @@
+"""Logs -> labels -> split -> fit -> calibrate -> export -> evaluate -> register."""
