@@ -19,6 +19,7 @@ LONGEST_ASK_CHARACTERS = 600
 
 _FENCE = re.compile(r"```.*?(?:```|\Z)|~~~.*?(?:~~~|\Z)", re.DOTALL)
 _QUOTED = re.compile(r'"""(?s:.*?)(?:"""|\Z)|<(document|context|text|passage|article|email|code|data|log|logs|file|transcript|table|input|report|contract)\b[^>]{0,80}>(?s:.*?)(?:</\1>|\Z)', re.IGNORECASE)
+_CODE_FILE = re.compile(r'\A\s*(?:from \w|import \w|def \w|class \w|@\w|#!)')
 _LABEL = re.compile(
     r"(?:^|\n)[ \t#*]*(?:question|query|task|instruction|instructions|request|problem|q|your task|user question)[ \t*]*[:：][ \t*]*",
     re.IGNORECASE,
@@ -54,6 +55,8 @@ def find_ask(text: str) -> str:
 
 
 def _without_material(text: str) -> str:
+    if _CODE_FILE.search(text):
+        return text.strip()  # a function to complete: its docstring is the ask, not a quotation
     text = _QUOTED.sub("\n\n", _FENCE.sub("\n\n", text))
     kept = [line for line in text.split("\n") if not _is_material(line)]
     return re.sub(r"\n{3,}", "\n\n", "\n".join(kept)).strip()

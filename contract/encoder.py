@@ -1,0 +1,247 @@
+"""The encoder: a text to its embedding, by one int8 ONNX graph that training and serving share.
+
+    models/encoder/
+        manifest.json        format version, name, dimension, max_tokens, sha256 of every other file
+        encoder.onnx         tokens -> embedding, pooling and normalisation inside; the only .onnx of the folder
+        tokenizer.json       the tokens
+        parity.json          how near it is to the model it was exported from
+
+One text a call, never padded: dynamic int8 scales its activations over a whole batch, so a neighbour would change an
+embedding (cosines down to .987), and on a CPU padding costs more than batching saves. Many texts are embedded by many
+threads instead, one a core.
+"""
+
+import hashlib
+import json
+import os
+import re
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+import onnxruntime
+from numpy.typing import NDArray
+from tokenizers import Tokenizer
+
+from contract.bundle import MANIFEST, sha256
+from contract.errors import BundleMismatch, BundleMissing, BundleTooNew
+
+ENCODER_FORMAT_VERSION = 1
+"""Bumped when an older reader would misuse a newer folder: an input, the output or a key changes meaning or name."""
+
+TOKENIZER = "tokenizer.json"
+CHARACTERS_PER_TOKEN = 16
+"""Texts beyond this many characters a token of the window are cut to head and tail before they are tokenised.
+
+Prose has 4 to 5 characters a token, indented code and wide tables up to 10: wherever head and tail average 12 or fewer,
+the cut leaves the embedding as it was. Beyond (long runs of spaces or of one letter) it only bounds the time.
+"""
+
+_INPUTS = ("input_ids", "attention_mask", "token_type_ids")
+_LONE_SURROGATE = re.compile("[\ud800-\udfff]")
+_REMEDY = "restore it, or make it again with `thinkworth encoder export`"
+
+
+class Embedding(NamedTuple):
+    """One embedded text.
+
+    Attributes:
+        vector: float32 [dimension], of length 1.
+        truncated: whether the middle of the text was left out to fit the token window.
+    """
+
+    vector: NDArray[np.float32]
+    truncated: bool
+
+
+@dataclass(frozen=True, slots=True)
+class _Manifest:
+    name: str
+    dimension: int
+    max_tokens: int
+    files: dict[str, str]
+
+
+class Encoder:
+    """A verified encoder folder, ready to embed; safe to share between threads.
+
+    Raises:
+        BundleMissing: the folder, its manifest or a listed file is not there.
+        BundleMismatch: a file's sha256 differs, or the manifest does not describe an encoder.
+        BundleTooNew: the format is newer than this thinkworth reads.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self._manifest = _read_manifest(folder / MANIFEST)
+        for name, expected in self._manifest.files.items():
+            _verify(folder / name, expected)
+        self._session = _session(folder / _graph_name(folder, self._manifest.files))
+        self._inputs = _check_inputs(folder, {node.name for node in self._session.get_inputs()})
+        self._tokenizer = Tokenizer.from_file(str(folder / TOKENIZER))
+        self._tokenizer.no_padding()  # the one of all-MiniLM-L6-v2 pads to 128 and truncates at 128
+        self._tokenizer.no_truncation()
+        self._tokenizer.encode_special_tokens = True  # "[SEP]" written by a user is five characters, not a separator
+        self._head, self._tail = _frame(self._tokenizer)
+
+    @property
+    def name(self) -> str:
+        """Name of the model that was exported."""
+        return self._manifest.name
+
+    @property
+    def sha256(self) -> str:
+        """Digest of all that an embedding depends on: the graph, the tokenizer and the window."""
+        parts = {
+            name: digest for name, digest in self._manifest.files.items() if name.endswith(".onnx") or name == TOKENIZER
+        }
+        text = json.dumps([sorted(parts.values()), self.dimension, self.max_tokens], separators=(",", ":"))
+        return hashlib.sha256(text.encode("ascii")).hexdigest()
+
+    @property
+    def identity(self) -> str:
+        """Name and digest prefix, such as `all-MiniLM-L6-v2@0123456789ab`."""
+        return f"{self.name}@{self.sha256[:12]}"
+
+    @property
+    def dimension(self) -> int:
+        """Length of a vector."""
+        return self._manifest.dimension
+
+    @property
+    def max_tokens(self) -> int:
+        """The token window, its special tokens included."""
+        return self._manifest.max_tokens
+
+    def encode(self, text: str) -> Embedding:
+        """Return the embedding of a text; of one longer than the window, that of its head and its tail."""
+        ids, truncated = self._window(text)
+        feeds = {
+            "input_ids": np.array([ids], dtype=np.int64),
+            "attention_mask": np.ones((1, len(ids)), dtype=np.int64),
+            "token_type_ids": np.zeros((1, len(ids)), dtype=np.int64),
+        }
+        (output,) = self._session.run(None, {name: feeds[name] for name in self._inputs})
+        return Embedding(np.asarray(output[0], dtype=np.float32), truncated)
+
+    def encode_many(
+        self, texts: Sequence[str], threads: int | None = None
+    ) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
+        """Return vectors [n, dimension] and truncated [n], in order and equal to `encode` of each text bit by bit.
+
+        Args:
+            texts: what to embed.
+            threads: how many at a time; None: one per core this process may use.
+        """
+        vectors = np.empty((len(texts), self.dimension), dtype=np.float32)
+        truncated = np.zeros(len(texts), dtype=np.bool_)
+        with ThreadPoolExecutor(threads or _cores()) as pool:
+            for i, embedding in enumerate(pool.map(self.encode, texts)):
+                vectors[i], truncated[i] = embedding
+        return vectors, truncated
+
+    def _window(self, text: str) -> tuple[list[int], bool]:
+        """Return the tokens to feed, and whether some were left out."""
+        room = self.max_tokens - len(self._head) - len(self._tail)
+        half = CHARACTERS_PER_TOKEN * self.max_tokens // 2
+        if cut := len(text) > 2 * half:
+            ids = self._tokens(text[:half]) + self._tokens(text[-half:])
+        else:
+            ids = self._tokens(text)
+        if over := len(ids) > room:
+            ids = ids[: room - room // 2] + ids[len(ids) - room // 2 :]
+        return [*self._head, *ids, *self._tail], cut or over
+
+    def _tokens(self, text: str) -> list[int]:
+        clean = _LONE_SURROGATE.sub("\ufffd", text)
+        return list(self._tokenizer.encode(clean, add_special_tokens=False).ids)
+
+
+def _session(path: Path) -> onnxruntime.InferenceSession:
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = 1
+    options.inter_op_num_threads = 1
+    options.execution_mode = onnxruntime.ExecutionMode.ORT_SEQUENTIAL
+    # Without it, a processor that lacks VNNI saturates int8 products at 16 bits and embeds differently from the others.
+    options.add_session_config_entry("session.x64quantprecision", "1")
+    try:
+        return onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
+    except Exception as error:  # onnxruntime's own errors share no other base
+        raise BundleMismatch(f"{path}: onnxruntime cannot open it ({type(error).__name__}); {_REMEDY}") from error
+
+
+def _check_inputs(folder: Path, found: set[str]) -> tuple[str, ...]:
+    if not {"input_ids", "attention_mask"} <= found <= set(_INPUTS):
+        raise BundleMismatch(
+            f"{folder}: the graph takes {', '.join(sorted(found))}, not {', '.join(_INPUTS)}; {_REMEDY}"
+        )
+    return tuple(name for name in _INPUTS if name in found)
+
+
+def _frame(tokenizer: Tokenizer) -> tuple[list[int], list[int]]:
+    """Return the special tokens before and after a text, such as [CLS] and [SEP]."""
+    encoding = tokenizer.encode("a", add_special_tokens=True)
+    inside = [i for i, special in enumerate(encoding.special_tokens_mask) if not special]
+    return list(encoding.ids[: inside[0]]), list(encoding.ids[inside[-1] + 1 :])
+
+
+def _cores() -> int:
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
+def _graph_name(folder: Path, files: dict[str, str]) -> str:
+    graphs = [name for name in files if name.endswith(".onnx")]
+    if len(graphs) != 1 or TOKENIZER not in files:
+        raise BundleMismatch(
+            f"{folder / MANIFEST} lists {len(graphs)} .onnx files, expected one beside {TOKENIZER}; {_REMEDY}",
+            field=MANIFEST,
+        )
+    return graphs[0]
+
+
+def _verify(path: Path, expected: str) -> None:
+    if not path.is_file():
+        raise BundleMissing(f"{path} is missing; {_REMEDY}", field=path.name)
+    found = sha256(path)
+    if found != expected:
+        raise BundleMismatch(f"{path}: sha256 {found[:12]}.. expected {expected[:12]}..; {_REMEDY}", field=path.name)
+
+
+def _read_manifest(path: Path) -> _Manifest:
+    if not path.is_file():
+        raise BundleMissing(f"{path} is missing: {path.parent} is no encoder; {_REMEDY}", field=MANIFEST)
+    try:
+        raw = json.loads(path.read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise BundleMismatch(f"{path} is not JSON ({type(error).__name__}); {_REMEDY}", field=MANIFEST) from error
+    version = raw.get("format_version") if isinstance(raw, dict) else None
+    if isinstance(version, int) and version > ENCODER_FORMAT_VERSION:
+        raise BundleTooNew(
+            f"{path} has format {version}; this thinkworth reads up to {ENCODER_FORMAT_VERSION}; upgrade it",
+            field=MANIFEST,
+            limit=ENCODER_FORMAT_VERSION,
+        )
+    wrong = [key for key, valid in _KEYS.items() if not isinstance(raw, dict) or not valid(raw.get(key))]
+    if wrong:
+        raise BundleMismatch(f"{path}: {', '.join(wrong)}: missing or not valid; {_REMEDY}", field=wrong[0])
+    return _Manifest(raw["name"], raw["dimension"], raw["max_tokens"], raw["files"])
+
+
+def _is_file_list(value: object) -> bool:
+    return isinstance(value, dict) and all(
+        Path(name).name == name and isinstance(digest, str) for name, digest in value.items()
+    )
+
+
+_KEYS = {
+    "format_version": lambda value: type(value) is int and value > 0,
+    "name": lambda value: isinstance(value, str) and bool(value),
+    "dimension": lambda value: type(value) is int and value > 0,
+    "max_tokens": lambda value: type(value) is int and value >= 8,
+    "files": _is_file_list,
+}

@@ -1,0 +1,168 @@
+"""From the heads' raw outputs to a decision: pure functions, the same in training, serving and audit."""
+
+from dataclasses import dataclass
+from itertools import pairwise
+
+from contract.bundle import Calibration
+from contract.profiles import Profile
+from contract.records import Arm, Verdict
+
+EFFORTS = ((0, "none"), (1024, "low"), (4096, "medium"))
+"""Largest thinking budget, in tokens, of each effort; `high` above."""
+
+ANSWER_SHARE = 0.25
+"""Share of max_output_tokens that is kept free for the visible answer."""
+
+BUDGET_STEP = 64
+"""Budgets are rounded up to a multiple of this many tokens."""
+
+
+@dataclass(frozen=True, slots=True)
+class Scores:
+    """What the heads say of one prompt, uncalibrated but for the probabilities.
+
+    Attributes:
+        gain: predicted score with thinking minus score without, in points.
+        score_direct: predicted score without thinking.
+        score_reasoning: predicted score with thinking.
+        extra_tokens: expected extra output tokens of thinking.
+        extra_quantiles: quantiles of extra tokens at `levels`.
+        thinking_quantiles: quantiles of thinking tokens at `levels`.
+        levels: the levels, increasing in (0, 1).
+        probabilities: by profile, P(use), P(maybe), P(avoid).
+        similarity: cosine to the nearest centroid of the evidence.
+        task: the nearest family of the taxonomy.
+    """
+
+    gain: float
+    score_direct: float
+    score_reasoning: float
+    extra_tokens: float
+    extra_quantiles: tuple[float, ...]
+    thinking_quantiles: tuple[float, ...]
+    levels: tuple[float, ...]
+    probabilities: dict[str, tuple[float, float, float]]
+    similarity: float
+    task: str
+
+
+@dataclass(frozen=True, slots=True)
+class Caps:
+    """Limits that a request sets; None: no limit."""
+
+    max_thinking_tokens: int | None = None
+    max_output_tokens: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """What to do, and why."""
+
+    verdict: Verdict
+    arm: Arm
+    thinking_budget: int
+    effort: str
+    gain: float
+    extra_tokens: float
+    net_benefit: float
+    familiarity: float
+    reasons: tuple[str, ...]
+
+
+def decide(scores: Scores, profile: Profile, calibration: Calibration, caps: Caps = Caps()) -> Decision:  # noqa: B008 - frozen
+    """Decide on one prompt.
+
+    `use` where the local 95 % lower bound of net_benefit is above 0, `avoid` where its upper bound is below 0, `maybe`
+    between, and wherever the evidence does not cover the prompt. A cap scales the gain by the probability that thinking
+    finishes under it, and the tokens by the share that is still spent.
+    """
+    cap, bound_by = _cap(profile, caps)
+    finishes, spent = _under_cap(scores, cap)
+    familiarity = min(max(calibration.familiarity.at(scores.similarity), 0.0), 1.0)
+    gain = calibration.gain.at(scores.gain)
+    lower, upper = (_capped_gain(g, finishes) for g in calibration.gain.band(scores.gain))
+    gain = _capped_gain(gain, finishes)
+    extra_tokens = max(scores.extra_tokens, 0.0) * spent
+    price = extra_tokens / profile.tokens_per_point
+    reasons = [f"nearest task family: {scores.task}"]
+    if familiarity < calibration.unfamiliar_below:
+        verdict = Verdict.MAYBE
+        reasons.append("the evidence does not cover prompts like this one: no confident verdict")
+    else:
+        verdict = verdict_of(lower - price, gain - price, upper - price)
+    if bound_by and finishes < 0.9:
+        reasons.append(f"{bound_by} caps thinking at {cap} tokens; it finishes under that with probability {finishes:.2f}")
+    arm, budget = _arm_and_budget(verdict, scores, profile, calibration, cap)
+    return Decision(
+        verdict=verdict, arm=arm, thinking_budget=budget, effort=effort_of(budget), gain=gain, extra_tokens=extra_tokens,
+        net_benefit=gain - price, familiarity=familiarity, reasons=tuple(reasons),
+    )  # fmt: skip
+
+
+def verdict_of(lower: float, net_benefit: float, upper: float) -> Verdict:
+    """Return the verdict of an expected net_benefit and its 95 % band.
+
+    Never `use` with net_benefit <= 0, nor `avoid` with >= 0.
+    """
+    if lower > 0 and net_benefit > 0:
+        return Verdict.USE
+    if upper < 0 and net_benefit < 0:
+        return Verdict.AVOID
+    return Verdict.MAYBE
+
+
+def effort_of(budget: int) -> str:
+    """Return the effort word of a thinking budget in tokens."""
+    return next((word for most, word in EFFORTS if budget <= most), "high")
+
+
+def _cap(profile: Profile, caps: Caps) -> tuple[int, str | None]:
+    """Return the cap on thinking tokens and the name of the request's limit that set it."""
+    options: list[tuple[int, str | None]] = [(profile.max_thinking_tokens, None)]
+    if caps.max_thinking_tokens is not None:
+        options.append((caps.max_thinking_tokens, "max_thinking_tokens"))
+    if caps.max_output_tokens is not None:
+        options.append((int(caps.max_output_tokens * (1 - ANSWER_SHARE)), "max_output_tokens"))
+    return min(options, key=lambda option: option[0])
+
+
+def _under_cap(scores: Scores, cap: int) -> tuple[float, float]:
+    """Return P(thinking tokens <= cap) and the share of the thinking tokens that is spent under the cap.
+
+    The distribution is the piecewise-linear one through the quantiles, from 0 up to twice the last of them.
+    """
+    values = [0.0, *scores.thinking_quantiles]
+    for i in range(1, len(values)):  # quantile heads are fitted one by one and may cross
+        values[i] = max(values[i], values[i - 1] + 1e-6)
+    points = [*zip(values, [0.0, *scores.levels], strict=True), (2 * values[-1], 1.0)]
+    finishes, kept, total = 0.0, 0.0, 0.0
+    for (low, p_low), (high, p_high) in pairwise(points):
+        mass = p_high - p_low
+        total += mass * (low + high) / 2
+        if cap >= high:
+            finishes, kept = p_high, kept + mass * (low + high) / 2
+        elif cap <= low:
+            kept += mass * cap
+        else:
+            under = (cap - low) / (high - low)
+            finishes = p_low + mass * under
+            kept += mass * (under * (low + cap) / 2 + (1 - under) * cap)
+    return finishes, min(kept / total, 1.0) if total > 0 else 1.0
+
+
+def _capped_gain(gain: float, finishes: float) -> float:
+    """A cut-off answer earns nothing of a gain, and loses all of a loss."""
+    return gain * finishes if gain > 0 else gain
+
+
+def _arm_and_budget(
+    verdict: Verdict, scores: Scores, profile: Profile, calibration: Calibration, cap: int
+) -> tuple[Arm, int]:
+    wanted = max(scores.thinking_quantiles[-1], 1.0) * calibration.budget_scale
+    full = min(-(-int(wanted + 0.999) // BUDGET_STEP) * BUDGET_STEP, cap)
+    if verdict is Verdict.USE:
+        return Arm.REASONING, full
+    if verdict is Verdict.AVOID or profile.maybe_arm == "direct":
+        return Arm.DIRECT, 0
+    budget = full if profile.maybe_arm == "reasoning" else min(calibration.small_budget, cap)
+    return (Arm.REASONING, budget) if budget > 0 else (Arm.DIRECT, 0)

@@ -1,0 +1,119 @@
+"""Output files, written whole or not at all; the format is the name's suffix."""
+
+import gzip
+import json
+import os
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+from uuid import uuid4
+
+from contract.errors import InvalidInput
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+Format = Literal["parquet", "jsonl", "csv"]
+
+SUFFIXES: dict[str, Format] = {
+    ".parquet": "parquet",
+    ".jsonl": "jsonl",
+    ".jsonl.gz": "jsonl",
+    ".csv": "csv",
+    ".csv.gz": "csv",
+}
+"""Suffixes of tables, and their formats."""
+
+
+def table_format(path: Path) -> Format:
+    """Return the format that a table's name says.
+
+    Raises:
+        InvalidInput: the suffix is not one of ours.
+    """
+    for suffix, kind in SUFFIXES.items():
+        if path.name.lower().endswith(suffix):
+            return kind
+    raise InvalidInput(f"{path}: unknown suffix; use one of {', '.join(SUFFIXES)}", limit=list(SUFFIXES))
+
+
+def table_stem(path: Path) -> str:
+    """Return the file's name without the suffix of its table format: `traffic` of `traffic.jsonl.gz`."""
+    name = path.name
+    for suffix in sorted(SUFFIXES, key=len, reverse=True):
+        if name.lower().endswith(suffix):
+            return name[: -len(suffix)] or name
+    return path.stem
+
+
+@contextmanager
+def written_atomically(path: Path) -> Iterator[Path]:
+    """Yield a temporary path beside `path`; it takes its place when the block ends well, and vanishes otherwise.
+
+    Readers see the old file or the new one, never a half. Missing folders are made.
+
+    Raises:
+        InvalidInput: the place cannot be written.
+    """
+    temporary = path.with_name(f".{path.name[:100]}.{uuid4().hex[:12]}.tmp")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        yield temporary
+        with temporary.open("rb") as handle:
+            os.fsync(handle.fileno())
+        temporary.replace(path)
+    except OSError as error:
+        raise InvalidInput(f"{path} cannot be written: {error.strerror or error}; name another place") from error
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def write_atomically(path: Path, writer: Callable[[Path], object]) -> None:
+    """Let `writer` write a file, whole or not at all, at `path`.
+
+    Raises:
+        InvalidInput: the place cannot be written.
+    """
+    with written_atomically(path) as temporary:
+        writer(temporary)
+
+
+def write_text(path: Path, text: str) -> None:
+    """Write a UTF-8 text, whole or not at all."""
+    write_atomically(path, lambda temporary: temporary.write_text(text, encoding="utf-8", newline="\n"))
+
+
+def write_jsonl(path: Path, rows: Iterable[Mapping[str, Any]]) -> None:
+    """Write one JSON object a line, whole or not at all; gzip where the name ends in .gz."""
+    packed = path.name.lower().endswith(".gz")
+
+    def write(temporary: Path) -> None:
+        opened = gzip.open(temporary, "wt", encoding="utf-8") if packed else temporary.open("w", encoding="utf-8")
+        with opened as handle:
+            for row in rows:
+                handle.write(json.dumps(row, ensure_ascii=False, allow_nan=False) + "\n")
+
+    write_atomically(path, write)
+
+
+def write_table(frame: "pd.DataFrame", path: Path) -> None:
+    """Write a table in the format of the path's suffix, whole or not at all; absent values are null or empty.
+
+    Raises:
+        InvalidInput: the suffix is unknown, or the place cannot be written.
+    """
+    kind = table_format(path)
+    packed: Any = "gzip" if path.name.lower().endswith(".gz") else None
+
+    def write(temporary: Path) -> None:
+        if kind == "parquet":
+            frame.to_parquet(temporary, engine="pyarrow", index=False)
+        elif kind == "csv":
+            frame.to_csv(temporary, index=False, compression=packed)
+        else:
+            frame.to_json(
+                temporary, orient="records", lines=True, date_format="iso", force_ascii=False, compression=packed
+            )
+
+    write_atomically(path, write)

@@ -1,0 +1,193 @@
+"""The files of a log, read block by block: raw values by column, the line of each row, and lines that hold no row."""
+
+import csv
+import gzip
+import io
+import json
+import zlib
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import IO, Any, cast
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from contract.errors import InvalidInput
+from contract.records import COLUMNS
+from training.files import table_format
+from training.log_columns import CONTENT, REQUIRED, Fault, shown
+
+BLOCK_ROWS = 100_000
+_KNOWN = frozenset(COLUMNS)
+_LONGEST_FIELD = 2**31 - 1
+
+
+@dataclass(frozen=True)
+class Block:
+    """Some rows of a file.
+
+    Attributes:
+        lines: the line each row begins on; of Parquet its number, from 1.
+        columns: raw values by column, each as long as `lines`.
+        broken: lines that hold no row at all, with what is wrong.
+    """
+
+    lines: npt.NDArray[np.int64]
+    columns: dict[str, Sequence[Any] | pa.Array]
+    broken: dict[int, Fault] = field(default_factory=dict)
+
+
+def read_blocks(path: Path) -> Iterator[Block]:
+    """Yield the blocks of a log file; its suffix says the format.
+
+    Raises:
+        InvalidInput: unknown suffix, missing, empty or unreadable file, unknown or missing columns.
+    """
+    kind = table_format(path)
+    with _readable(path):
+        if not path.is_file():
+            raise InvalidInput(f"{path}: no such file")
+        if path.stat().st_size == 0:
+            raise InvalidInput(f"{path} is empty")
+        reader = {"parquet": _parquet, "jsonl": _jsonl, "csv": _csv}[kind]
+        rows = 0
+        for block in reader(path):
+            rows += len(block.lines) + len(block.broken)
+            yield block
+        if not rows:
+            raise InvalidInput(f"{path} has no rows")
+
+
+@contextmanager
+def _readable(path: Path) -> Iterator[None]:
+    """Turn whatever a damaged file makes its reader raise into one clear error."""
+    try:
+        yield
+    except (EOFError, zlib.error) as error:
+        raise InvalidInput(f"{path} is cut off or damaged (gzip: {error}); fetch it again") from error
+    except gzip.BadGzipFile as error:
+        raise InvalidInput(f"{path} is not a gzip file ({error})") from error
+    except csv.Error as error:
+        raise InvalidInput(f"{path} is not a readable CSV file ({error})") from error
+    except pa.ArrowException as error:
+        raise InvalidInput(f"{path} is not a readable Parquet file; write it again") from error
+    except OSError as error:
+        raise InvalidInput(f"{path} cannot be read: {error.strerror or error}") from error
+
+
+def _check_columns(path: Path, names: Sequence[str]) -> None:
+    known = ", ".join(COLUMNS)
+    for name in names:
+        if name not in _KNOWN:
+            raise InvalidInput(f"{path}: unknown column {shown(name)}; known columns: {known}", limit=list(COLUMNS))
+    if len(set(names)) < len(names):
+        raise InvalidInput(f"{path}: a column is named twice")
+    for name in REQUIRED:
+        if name not in names:
+            raise InvalidInput(
+                f"{path}: column {name} is missing; required: prompt or messages, model, arm", field=name
+            )
+    if not set(CONTENT) & set(names):
+        raise InvalidInput(f"{path}: neither a column prompt nor a column messages", field="prompt")
+
+
+def _parquet(path: Path) -> Iterator[Block]:
+    with pq.ParquetFile(path) as file:
+        names = [name for name in file.schema_arrow.names if not name.startswith("__index_level_")]  # pandas adds it
+        _check_columns(path, names)
+        first = 1
+        for batch in file.iter_batches(batch_size=BLOCK_ROWS, columns=names):
+            batch.validate(full=True)
+            lines = np.arange(first, first + batch.num_rows, dtype=np.int64)
+            first += batch.num_rows
+            if batch.num_rows:
+                yield Block(lines, {name: batch.column(name) for name in names})
+
+
+def _open_text(path: Path, *, newline: str | None) -> io.TextIOWrapper:
+    """Open a text; bytes that are no UTF-8 become lone surrogates, which the check of their column refuses."""
+    binary = gzip.open(path, "rb") if path.name.lower().endswith(".gz") else path.open("rb")  # noqa: SIM115 - the wrapper closes it
+    head = binary.peek(4)[:4]
+    if head[:2] in (b"\xff\xfe", b"\xfe\xff") or b"\0" in head:
+        binary.close()
+        raise InvalidInput(f"{path} is not UTF-8 (it looks like UTF-16 or binary data); convert it to UTF-8")
+    return io.TextIOWrapper(cast(IO[bytes], binary), encoding="utf-8-sig", errors="surrogateescape", newline=newline)
+
+
+def _jsonl(path: Path) -> Iterator[Block]:
+    with _open_text(path, newline=None) as handle:
+        lines: list[int] = []
+        rows: list[dict[str, Any]] = []
+        broken: dict[int, Fault] = {}
+        for number, text in enumerate(handle, 1):
+            if text.isspace():
+                continue
+            row = _json_row(text)
+            if isinstance(row, Fault):
+                broken[number] = row
+            else:
+                lines.append(number)
+                rows.append(row)
+            if len(rows) + len(broken) >= BLOCK_ROWS:
+                yield _block_of_rows(lines, rows, broken)
+                lines, rows, broken = [], [], {}
+        yield _block_of_rows(lines, rows, broken)
+
+
+def _json_row(text: str) -> dict[str, Any] | Fault:
+    try:
+        row = json.loads(text)
+    except (ValueError, RecursionError):
+        return Fault("not a JSON object", f"not a JSON object (a line of {len(text):,} characters)")
+    if not isinstance(row, dict):
+        return Fault("not a JSON object", f"not a JSON object but a {type(row).__name__}")
+    for name in row.keys() - _KNOWN:
+        return Fault("unknown column", f"unknown column {shown(name)}")
+    return row
+
+
+def _block_of_rows(lines: list[int], rows: list[dict[str, Any]], broken: dict[int, Fault]) -> Block:
+    names = {name for row in rows for name in row}
+    columns = {name: [row.get(name) for row in rows] for name in COLUMNS if name in names}
+    return Block(np.array(lines, dtype=np.int64), columns, broken)
+
+
+def _csv(path: Path) -> Iterator[Block]:
+    csv.field_size_limit(_LONGEST_FIELD)
+    with _open_text(path, newline="") as handle:
+        reader = csv.reader(handle)
+        header = next(reader, [])
+        _check_columns(path, header)
+        lines: list[int] = []
+        rows: list[list[str]] = []
+        broken: dict[int, Fault] = {}
+        for number, row in _numbered(reader):
+            if len(row) == len(header):
+                lines.append(number)
+                rows.append(row)
+            elif row:
+                reason = f"{len(row)} fields where the header has {len(header)}"
+                broken[number] = Fault("number of fields is not the header's", reason)
+            if len(rows) + len(broken) >= BLOCK_ROWS:
+                yield _block_of_fields(header, lines, rows, broken)
+                lines, rows, broken = [], [], {}
+        yield _block_of_fields(header, lines, rows, broken)
+
+
+def _numbered(reader: Any) -> Iterable[tuple[int, list[str]]]:
+    """Yield each row with the line it begins on (a quoted field may span lines)."""
+    begins = reader.line_num + 1
+    for row in reader:
+        yield begins, row
+        begins = reader.line_num + 1
+
+
+def _block_of_fields(header: list[str], lines: list[int], rows: list[list[str]], broken: dict[int, Fault]) -> Block:
+    """Return the block of CSV rows; an empty field is absent."""
+    fields = zip(*rows, strict=True) if rows else iter([()] * len(header))
+    columns = {name: [value or None for value in values] for name, values in zip(header, fields, strict=True)}
+    return Block(np.array(lines, dtype=np.int64), columns, broken)
