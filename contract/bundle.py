@@ -81,7 +81,7 @@ class Calibration(Frozen):
 
     Attributes:
         gain: predicted gain -> calibrated gain, with its local band.
-        familiarity: nearest evidence similarity -> familiarity in [0, 1].
+        familiarity: the head's probability that the evidence covers a prompt -> familiarity in [0, 1].
         unfamiliar_below: familiarity under which the verdict is `maybe`.
         budget_scale: factor on the upper thinking-token quantile that reaches the coverage (conformal).
         small_budget: thinking tokens granted where the verdict is `maybe`.

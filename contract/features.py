@@ -70,13 +70,20 @@ _WHOLE_WORDS = {
     "greeting": _lexicon("hi hello hey thanks thank cheers morning evening bye goodbye ok okay great sure yes yep cool"),
 }
 
+_COMMON = _lexicon(
+    "the a an and or of to in for on with is are was were be been it its this that these those i you he she we they my "
+    "your his her our their me him them us as at by from not no do does did have has had can could will would should if "
+    "but so what which who when where how why there here all any some more most other than then into about after before "
+    "over under out up one two please only each between give make list write explain"
+)
+
 FEATURE_NAMES: tuple[str, ...] = (
     "whole_characters", "ask_characters", "ask_share", "whole_words", "ask_words", "mean_word_length", "type_token_ratio",
     "sentences", "lines", "paragraphs",
     "numbers", "ask_numbers", "longest_number_digits", "digit_share", "operators", "ask_operators", "latex", "code_marks",
     "list_items", "choices", "table_cells", "quotes", "question_marks", "ask_ends_with_question", "exclamations",
     *_ASK_WORDS, *_WHOLE_WORDS,
-    "capital_share", "ascii_share", "cjk_share", "symbol_share", "space_share", "long_tokens", "compression_ratio",
+    "capital_share", "ascii_share", "cjk_share", "symbol_share", "space_share", "long_tokens", "compression_ratio", "common_word_share",
     "turns", "user_turns", "system_characters", "tools", "attachments",
 )  # fmt: skip
 """Names of the features, in the order of the vector."""
@@ -108,7 +115,7 @@ def compute(prompt: Prompt) -> NDArray[np.float32]:
         _share(codes, 65, 90), _share(codes, 0, 127), _share(codes, 0x3040, 0x30FF) + _share(codes, 0x4E00, 0x9FFF) + _share(codes, 0xAC00, 0xD7AF),
         _share(codes, 33, 47) + _share(codes, 58, 64) + _share(codes, 91, 96) + _share(codes, 123, 126),
         _share(codes, 9, 13) + _share(codes, 32, 32), log(sum(len(token) >= LONG_TOKEN for token in whole.split())),
-        len(zlib.compress(raw, 1)) / max(len(raw), 1),
+        len(zlib.compress(raw, 1)) / max(len(raw), 1), sum(counts[word] for word in _COMMON) / n_words,
         log(len(prompt.turns)), log(sum(t.role == "user" for t in prompt.turns)),
         log(sum(len(t.text) for t in prompt.turns if t.role in ("system", "developer"))),
         log(prompt.tools), log(sum(t.attachments for t in prompt.turns)),

@@ -30,7 +30,7 @@ class Scores:
         thinking_quantiles: quantiles of thinking tokens at `levels`.
         levels: the levels, increasing in (0, 1).
         probabilities: by profile, P(use), P(maybe), P(avoid).
-        similarity: cosine to the nearest centroid of the evidence.
+        familiar: how likely the evidence covers the prompt, uncalibrated, in [0, 1].
         task: the nearest family of the taxonomy.
     """
 
@@ -42,7 +42,7 @@ class Scores:
     thinking_quantiles: tuple[float, ...]
     levels: tuple[float, ...]
     probabilities: dict[str, tuple[float, float, float]]
-    similarity: float
+    familiar: float
     task: str
 
 
@@ -78,7 +78,7 @@ def decide(scores: Scores, profile: Profile, calibration: Calibration, caps: Cap
     """
     cap, bound_by = _cap(profile, caps)
     finishes, spent = _under_cap(scores, cap)
-    familiarity = min(max(calibration.familiarity.at(scores.similarity), 0.0), 1.0)
+    familiarity = min(max(calibration.familiarity.at(scores.familiar), 0.0), 1.0)
     gain = calibration.gain.at(scores.gain)
     lower, upper = (_capped_gain(g, finishes) for g in calibration.gain.band(scores.gain))
     gain = _capped_gain(gain, finishes)

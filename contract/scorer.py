@@ -76,7 +76,7 @@ class Scorer:
             thinking_quantiles=tuple(map(float, row["thinking_quantiles"][i])),
             levels=manifest.quantiles,
             probabilities={name: tuple(map(float, row[f"p_{name}"][i])) for name in manifest.profiles},  # type: ignore[misc]
-            similarity=float(row["similarity"][i]),
+            familiar=float(row["familiar"][i]),
             task=manifest.tasks[int(np.argmax(row["task_similarity"][i]))],
         )
 
@@ -91,9 +91,9 @@ def open_session(path: Path) -> onnxruntime.InferenceSession:
 
 
 def _check_encoder(bundle: Bundle, encoder: Encoder) -> None:
-    wanted, found = bundle.manifest.encoder, encoder.identity
-    if wanted != found:
+    wanted = bundle.manifest.encoder
+    if (wanted.sha256, wanted.max_tokens) != (encoder.sha256, encoder.max_tokens):
         raise BundleMismatch(
             f"{bundle.folder} was trained on encoder {wanted.name} {wanted.sha256[:12]}.. (window {wanted.max_tokens}); "
-            f"models/encoder is {found.name} {found.sha256[:12]}.. (window {found.max_tokens}); train again or restore it"
+            f"models/encoder is {encoder.name} {encoder.sha256[:12]}.. (window {encoder.max_tokens}); train again or restore it"
         )

@@ -89,10 +89,9 @@ def write_jsonl(path: Path, rows: Iterable[Mapping[str, Any]]) -> None:
     packed = path.name.lower().endswith(".gz")
 
     def write(temporary: Path) -> None:
-        opened = gzip.open(temporary, "wt", encoding="utf-8") if packed else temporary.open("w", encoding="utf-8")
-        with opened as handle:
+        with gzip.open(temporary, "wb") if packed else temporary.open("wb") as handle:
             for row in rows:
-                handle.write(json.dumps(row, ensure_ascii=False, allow_nan=False) + "\n")
+                handle.write(f"{json.dumps(row, ensure_ascii=False, allow_nan=False)}\n".encode())
 
     write_atomically(path, write)
 

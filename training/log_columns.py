@@ -5,23 +5,17 @@ the very field of `contract.records.Attempt`, so that the two cannot disagree on
 """
 
 import json
-import math
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
-from enum import Enum
-from functools import cache
-from typing import Annotated, Any, Literal, get_args
+from datetime import datetime
+from typing import Any
 
 import pyarrow as pa
 import pyarrow.compute as pc
-from pydantic import ConfigDict, TypeAdapter, ValidationError
 
-from contract.records import Arm, Attempt, column_kind
+from contract.records import column_kind
+from training.log_values import CONTENT, LARGEST, REQUIRED, Fault, allowed, ask, bounds
 
-CONTENT = ("prompt", "messages")
-REQUIRED = ("model", "arm")
 ARROW_TYPES: dict[type, Any] = {
     str: pa.large_string(),
     int: pa.int64(),
@@ -29,18 +23,7 @@ ARROW_TYPES: dict[type, Any] = {
     bool: pa.bool_(),
     datetime: pa.timestamp("us", tz="UTC"),
 }
-KINDS = {str: "a text", int: "a whole number", float: "a number", bool: "true or false", datetime: "a timestamp"}
 EXACT = 2.0**53
-LARGEST = 2**63 - 1
-_SHOWABLE = re.compile(r"[\w.:+/-]{1,32}")
-
-
-@dataclass(frozen=True)
-class Fault:
-    """What is wrong with a value: the rule (counted in reports) and the reason (with the value, never a prompt)."""
-
-    rule: str
-    reason: str
 
 
 @dataclass(frozen=True)
@@ -49,15 +32,6 @@ class Checked:
 
     values: pa.Array
     faults: dict[int, Fault]
-
-
-def shown(value: object) -> str:
-    """Return a value as a reason may show it: numbers and single words; of a longer text only its length."""
-    if isinstance(value, bool | int | float):
-        return repr(value)[:40]
-    if isinstance(value, str):
-        return repr(value) if _SHOWABLE.fullmatch(value) else f"(a text of {len(value):,} characters)"
-    return f"({type(value).__name__})"
 
 
 def check_column(name: str, values: Sequence[Any] | pa.Array) -> Checked:
@@ -126,9 +100,9 @@ def _texts(name: str, kind: type, array: pa.Array) -> tuple[pa.Array, pa.Array] 
     if not (pa.types.is_string(array.type) or pa.types.is_large_string(array.type)):
         return None
     clean = array.cast(pa.large_string())
-    allowed = _allowed(name)
-    if allowed:
-        return clean, pc.is_in(clean, value_set=pa.array(allowed, pa.large_string()))
+    words = allowed(name)
+    if words:
+        return clean, pc.is_in(clean, value_set=pa.array(words, pa.large_string()))
     empty = pc.equal(clean, "")
     if name in REQUIRED:
         return clean, pc.invert(empty)
@@ -160,7 +134,7 @@ def _numbers(name: str, kind: type, array: pa.Array) -> tuple[pa.Array, pa.Array
 
 
 def _within(name: str, array: pa.Array, *, limit: float | None) -> pa.Array:
-    low, high = _range(name)
+    low, high = bounds(name)
     high = high if high is not None else limit
     inside = array.is_valid()
     if low is not None:
@@ -191,68 +165,10 @@ def _one_by_one(name: str, clean: pa.Array, odd: pa.Array, raw: dict[int, Any]) 
     for place, value in raw.items():
         key = (type(value), repr(value) if isinstance(value, float) else value)
         try:
-            answer = known[key] if key in known else known.setdefault(key, _ask(name, value))
+            answer = known[key] if key in known else known.setdefault(key, ask(name, value))
         except TypeError:  # a list or a mapping has no hash
-            answer = _ask(name, value)
+            answer = ask(name, value)
         if isinstance(answer, Fault):
             faults[place], answer = answer, None
         found.append(answer)
     return Checked(pc.replace_with_mask(clean, odd, pa.array(found, clean.type)), faults)
-
-
-def _ask(name: str, value: Any) -> Any:
-    """Return the value as the column holds it, or a Fault."""
-    try:
-        answer = _field(name).validate_python(value)
-        if isinstance(answer, datetime):
-            return answer.replace(tzinfo=UTC) if answer.tzinfo is None else answer.astimezone(UTC)
-    except ValidationError as error:
-        return _fault(name, value, error.errors(include_url=False, include_input=False)[0])
-    except (OverflowError, RecursionError):
-        return Fault(f"{name} is out of range", f"{name} {shown(value)} is out of range")
-    if isinstance(answer, int) and abs(answer) > LARGEST:
-        return Fault(f"{name} is over {LARGEST}", f"{name} {shown(value)} is over {LARGEST}")
-    return answer.value if isinstance(answer, Enum) else answer
-
-
-def _fault(name: str, value: Any, error: Any) -> Fault:
-    if value is None:
-        return Fault(f"{name} is missing", f"{name} is missing")
-    context = error.get("ctx", {})
-    if error["type"] == "string_too_short":
-        return Fault(f"{name} is empty", f"{name} is empty")
-    if error["type"] == "greater_than_equal":
-        wrong = f"is under {context['ge']:g}"
-    elif error["type"] == "less_than_equal":
-        wrong = f"is over {context['le']:g}"
-    elif isinstance(value, float) and not math.isfinite(value):
-        wrong = "is not a finite number"
-    elif allowed := _allowed(name):
-        wrong = f"is not one of {', '.join(allowed)}"
-    elif isinstance(value, str) and column_kind(name) is str:
-        wrong = "is not valid UTF-8 text"
-    else:
-        wrong = f"is not {KINDS[column_kind(name)]}"
-    return Fault(f"{name} {wrong}", f"{name} {wrong}" if name in CONTENT else f"{name} {shown(value)} {wrong}")
-
-
-@cache
-def _field(name: str) -> TypeAdapter[Any]:
-    field = Attempt.model_fields[name]
-    kind: Any = Annotated[field.annotation, *field.metadata] if field.metadata else field.annotation
-    return TypeAdapter(kind, config=ConfigDict(allow_inf_nan=False))
-
-
-@cache
-def _range(name: str) -> tuple[float | None, float | None]:
-    metadata = Attempt.model_fields[name].metadata
-    low, high = ([float(getattr(m, bound)) for m in metadata if hasattr(m, bound)] for bound in ("ge", "le"))
-    return (low[0] if low else None), (high[0] if high else None)
-
-
-@cache
-def _allowed(name: str) -> tuple[str, ...]:
-    if name == "arm":
-        return tuple(Arm)
-    literals = [a for a in get_args(Attempt.model_fields[name].annotation) if getattr(a, "__origin__", None) is Literal]
-    return tuple(get_args(literals[0])) if literals else ()

@@ -5,7 +5,7 @@ import gzip
 import io
 import json
 import zlib
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -19,7 +19,7 @@ import pyarrow.parquet as pq
 from contract.errors import InvalidInput
 from contract.records import COLUMNS
 from training.files import table_format
-from training.log_columns import CONTENT, REQUIRED, Fault, shown
+from training.log_values import CONTENT, REQUIRED, Fault, shown
 
 BLOCK_ROWS = 100_000
 _KNOWN = frozenset(COLUMNS)
@@ -37,7 +37,7 @@ class Block:
     """
 
     lines: npt.NDArray[np.int64]
-    columns: dict[str, Sequence[Any] | pa.Array]
+    columns: Mapping[str, Sequence[Any] | pa.Array]
     broken: dict[int, Fault] = field(default_factory=dict)
 
 
@@ -88,9 +88,7 @@ def _check_columns(path: Path, names: Sequence[str]) -> None:
         raise InvalidInput(f"{path}: a column is named twice")
     for name in REQUIRED:
         if name not in names:
-            raise InvalidInput(
-                f"{path}: column {name} is missing; required: prompt or messages, model, arm", field=name
-            )
+            raise InvalidInput(f"{path}: column {name} is missing; give prompt or messages, model, arm", field=name)
     if not set(CONTENT) & set(names):
         raise InvalidInput(f"{path}: neither a column prompt nor a column messages", field="prompt")
 
@@ -110,7 +108,8 @@ def _parquet(path: Path) -> Iterator[Block]:
 
 def _open_text(path: Path, *, newline: str | None) -> io.TextIOWrapper:
     """Open a text; bytes that are no UTF-8 become lone surrogates, which the check of their column refuses."""
-    binary = gzip.open(path, "rb") if path.name.lower().endswith(".gz") else path.open("rb")  # noqa: SIM115 - the wrapper closes it
+    packed = path.name.lower().endswith(".gz")
+    binary = gzip.open(path, "rb") if packed else path.open("rb")  # noqa: SIM115 - the wrapper closes it
     head = binary.peek(4)[:4]
     if head[:2] in (b"\xff\xfe", b"\xfe\xff") or b"\0" in head:
         binary.close()
@@ -178,7 +177,7 @@ def _csv(path: Path) -> Iterator[Block]:
         yield _block_of_fields(header, lines, rows, broken)
 
 
-def _numbered(reader: Any) -> Iterable[tuple[int, list[str]]]:
+def _numbered(reader: Any) -> Iterable[tuple[int, list[str]]]:  # noqa: ANN401 - csv names no type for it
     """Yield each row with the line it begins on (a quoted field may span lines)."""
     begins = reader.line_num + 1
     for row in reader:

@@ -1,7 +1,7 @@
 """The rules of a log that need more than one column or more than one row."""
 
 import json
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -11,7 +11,7 @@ import pandas as pd
 from contract.errors import InvalidRequest
 from contract.prompt import Prompt
 from contract.records import COLUMNS, DUPLICATE_KEY
-from training.log_columns import CONTENT, Fault
+from training.log_values import CONTENT, Fault
 
 Mask = npt.NDArray[np.bool_]
 Integers = npt.NDArray[np.int64]
@@ -55,7 +55,7 @@ class Faults:
 
 
 def group_codes(frame: pd.DataFrame, columns: Sequence[str]) -> Integers:
-    """Return a number for each row, equal where all the columns are equal (null equals null), from 0 in order of appearance."""
+    """Return a number for each row, from 0 in order of appearance; equal where all columns are equal, null to null."""
     codes = np.zeros(len(frame), dtype=np.int64)
     for name in columns:
         code, kinds = pd.factorize(frame[name])
@@ -138,7 +138,7 @@ def _unequal(rows: Integers, first: Integers, content: npt.NDArray[Any]) -> list
     return list(zip(rows[differ].tolist(), first[differ].tolist(), strict=True))
 
 
-def _check_duplicates(table: pd.DataFrame, faults: Faults, place: Any) -> None:
+def _check_duplicates(table: pd.DataFrame, faults: Faults, place: Callable[[int], str]) -> None:
     """Keep the first of equal attempts and number those that came without a number.
 
     A numbered attempt repeats another if the duplicate key is equal. Attempts without a number are told apart by

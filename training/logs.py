@@ -20,12 +20,19 @@ from contract.errors import InvalidInput, NoUsableRows
 from contract.progress import progress
 from contract.records import COLUMNS, PAIR_KEY, column_kind
 from training.files import table_format, table_stem, write_jsonl
-from training.log_columns import ARROW_TYPES, REQUIRED, Fault, check_column
+from training.log_columns import ARROW_TYPES, check_column
 from training.log_files import Block, read_blocks
 from training.log_rows import Faults, check_rows, group_codes
+from training.log_values import REQUIRED, Fault
 
 PAIRED_KINDS = ("toggle",)
 """Values of pair_kind whose arms are compared; a row without pair_kind is too."""
+
+_TYPES: dict[Any, Any] = {
+    pa.large_string(): pd.StringDtype("pyarrow"),
+    pa.int64(): pd.Int64Dtype(),
+    pa.bool_(): pd.BooleanDtype(),
+}
 
 
 @dataclass(frozen=True)
@@ -136,13 +143,6 @@ def write_quarantine(logs: Logs, out: Path) -> Path | None:
         return None
     write_jsonl(path, logs.quarantined.to_dict("records"))  # type: ignore[arg-type]
     return path
-
-
-_TYPES: dict[Any, Any] = {
-    pa.large_string(): pd.StringDtype("pyarrow"),
-    pa.int64(): pd.Int64Dtype(),
-    pa.bool_(): pd.BooleanDtype(),
-}
 
 
 def _check_paths(paths: Sequence[Path]) -> None:

@@ -1,0 +1,50 @@
+# One way to do each thing. Every target sets up what it needs in .venv; only Python >= 3.11 and make are required.
+SHELL := /bin/bash
+PYTHON ?= python3
+PORT ?= 3000
+BIN := .venv/bin
+PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint requirements.lock
+
+.PHONY: run test check train bench lock clean
+
+run: .venv/base
+	$(BIN)/thinkworth serve --port $(PORT)
+
+test: .venv/dev
+	$(BIN)/python -m pytest $(ARGS)
+
+check: .venv/dev
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+train: .venv/dev
+	$(BIN)/thinkworth train data/sample/attempts.jsonl --out models/tutorial
+
+bench: .venv/dev
+	$(BIN)/python benchmarks/label_scale.py
+
+# Resolve every dependency anew into the one lock file.
+lock: .venv/base
+	$(PIP) uv
+	$(BIN)/uv pip compile pyproject.toml --all-extras --group dev --universal --python-version 3.11 \
+		--no-emit-index-url --no-annotate --no-header --quiet --output-file requirements.lock
+
+clean:
+	rm -rf .venv
+
+.venv/bin/python:
+	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and f"Python 3.11 or newer is needed, this is {sys.version.split()[0]}; name one with PYTHON=")'
+	$(PYTHON) -m venv .venv
+
+# What serving needs: no torch, no scikit-learn.
+.venv/base: pyproject.toml requirements.lock | .venv/bin/python
+	$(PIP) --editable .
+	touch $@
+
+# Everything but torch: the extra `encoder` is installed by .ci/run, or by hand.
+.venv/dev: pyproject.toml requirements.lock | .venv/bin/python
+	$(PIP) 'pip>=25.1'
+	$(PIP) --editable '.[train]' --group dev
+	touch .venv/base $@

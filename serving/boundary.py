@@ -1,0 +1,164 @@
+"""The ASGI boundary in front of BentoML: size limit, JSON, one shape of error, nothing of a request in a log.
+
+BentoML and pydantic would answer a bad body in shapes of their own and log it with the input, the prompt included. So a
+body is read and checked here; only a body that passes reaches them.
+"""
+
+import json
+import logging
+from collections.abc import Awaitable, Callable, MutableMapping
+from typing import Any
+
+from pydantic import BaseModel
+
+from contract.errors import BodyTooLarge, InternalError, InvalidRequest, MethodNotAllowed, NotFound, ThinkworthError
+from serving.router import parse, prompt_of
+from serving.schemas import BatchRequest, PredictRequest
+
+MAX_BODY_BYTES = 1_048_576
+"""Largest body, 1 MiB."""
+
+MAX_DRAINED_BYTES = 64 * MAX_BODY_BYTES
+"""A body over the limit is read up to this and dropped, so that the client can read the answer."""
+
+BODIES: dict[str, type[BaseModel]] = {"/predict": PredictRequest, "/predict_batch": BatchRequest}
+"""Routes with a body, and its model."""
+
+Message = MutableMapping[str, Any]
+Receive = Callable[[], Awaitable[Message]]
+Send = Callable[[Message], Awaitable[None]]
+App = Callable[[Any, Receive, Send], Awaitable[None]]
+
+logger = logging.getLogger("thinkworth")
+
+
+class Boundary:
+    """ASGI middleware; see the module."""
+
+    def __init__(self, app: App) -> None:
+        self.app = app
+
+    async def __call__(self, scope: Any, receive: Receive, send: Send) -> None:
+        """Serve one connection."""
+        if scope["type"] != "http":
+            await self.app(scope, receive, send)
+            return
+        answer = _Answer(send)
+        try:
+            model = BODIES.get(scope["path"])
+            if model is not None and scope["method"] == "POST":
+                body = await _read(receive)
+                checked = parse(model, body)
+                for request in getattr(checked, "requests", [checked]):
+                    prompt_of(request)
+                scope, receive = _as_json(scope, body), _replay(body, receive)
+            await self.app(scope, receive, answer.send)
+        except ThinkworthError as error:
+            await answer.refuse(error)
+        except Exception as error:
+            logger.error("unexpected %s while answering %s", type(error).__name__, scope["path"] if scope["path"] in BODIES else "a request")  # noqa: TRY400 - a traceback may hold the prompt
+            await answer.refuse(InternalError("an unexpected error; it is logged without the request"))
+            return
+        if answer.status >= 400 and not answer.started:
+            await answer.refuse(_ours(answer.status, scope["path"]))
+
+
+class _Answer:
+    """Passes an answer through; holds back one that is an error in a foreign shape."""
+
+    def __init__(self, send: Send) -> None:
+        self._send = send
+        self.status = 200
+        self.started = False
+        self._body = bytearray()
+
+    async def send(self, message: Message) -> None:
+        if message["type"] == "http.response.start":
+            self.status = message["status"]
+            self._start = message
+        if self.status < 400:
+            self.started = True
+            await self._send(message)
+        elif message["type"] == "http.response.body":
+            self._body += message.get("body", b"")
+            if not message.get("more_body") and _is_ours(bytes(self._body)):
+                self.started = True
+                await self._send(self._start)
+                await self._send({"type": "http.response.body", "body": bytes(self._body)})
+
+    async def refuse(self, error: ThinkworthError) -> None:
+        if self.started:
+            return
+        self.started = True
+        body = json.dumps(error.body()).encode()
+        headers = [(b"content-type", b"application/json"), (b"content-length", str(len(body)).encode())]
+        await self._send({"type": "http.response.start", "status": error.status, "headers": headers})
+        await self._send({"type": "http.response.body", "body": body})
+
+
+async def _read(receive: Receive) -> bytes:
+    """Return the body.
+
+    Raises:
+        BodyTooLarge: it is over the limit; it has been drained.
+    """
+    body, size, more = bytearray(), 0, True
+    while more and size <= MAX_DRAINED_BYTES:
+        message = await receive()
+        if message["type"] == "http.disconnect":
+            raise InvalidRequest("the connection ended within the body", type="invalid_json")
+        chunk = message.get("body", b"")
+        size, more = size + len(chunk), message.get("more_body", False)
+        if size <= MAX_BODY_BYTES:
+            body += chunk
+    if size > MAX_BODY_BYTES:
+        raise BodyTooLarge(
+            f"the body has {'over ' if more else ''}{size} bytes; limit {MAX_BODY_BYTES}; send the last turns only", limit=MAX_BODY_BYTES
+        )
+    return bytes(body)
+
+
+def _replay(body: bytes, receive: Receive) -> Receive:
+    sent = False
+
+    async def again() -> Message:
+        nonlocal sent
+        if sent:
+            return await receive()
+        sent = True
+        return {"type": "http.request", "body": body, "more_body": False}
+
+    return again
+
+
+def _as_json(scope: Any, body: bytes) -> Any:
+    """Return the scope with the content type that the body was proved to have."""
+    dropped = (b"content-type", b"content-length", b"content-encoding", b"transfer-encoding")
+    headers = [(name, value) for name, value in scope["headers"] if name not in dropped]
+    headers += [(b"content-type", b"application/json"), (b"content-length", str(len(body)).encode())]
+    return {**scope, "headers": headers}
+
+
+def _is_ours(body: bytes) -> bool:
+    try:
+        error = json.loads(body)["error"]
+    except (ValueError, KeyError, TypeError):
+        return False
+    return isinstance(error, dict) and error.keys() == {"type", "message", "field", "limit"}
+
+
+def _ours(status: int, path: str) -> ThinkworthError:
+    """Return a foreign error in our shape, without its text."""
+    known = "/predict, /predict_batch, /model, /livez, /readyz, /metrics, /docs.json"
+    if status == 404:
+        return NotFound(f"no such route; there are {known}")
+    if status == 405:
+        return MethodNotAllowed(f"{path if path in BODIES else 'this route'} takes another method; /docs.json lists them")
+    if status == 503 and path in ("/readyz", "/livez"):
+        error: ThinkworthError = InternalError("not ready", type="not_ready")
+    elif status < 500:
+        error = InvalidRequest("the request was refused; /docs.json describes what is accepted")
+    else:
+        error = InternalError("an unexpected error; it is logged without the request")
+    error.status = status  # type: ignore[misc]
+    return error

@@ -1,0 +1,120 @@
+"""The verbs `predict` (offline) and `serve`."""
+
+import os
+import socket
+import sys
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Annotated, BinaryIO
+from uuid import uuid4
+
+import typer
+
+from contract.bundle import Bundle, in_use
+from contract.errors import InvalidInput, InvalidRequest
+
+
+def predict(
+    bundle: Annotated[Path | None, typer.Option(help="Folder of the bundle; the one in use if not given.")] = None,
+    profile: Annotated[str | None, typer.Option(help="Profile of the lines that name none.")] = None,
+    source: Annotated[Path | None, typer.Option("--input", help="One request a line; standard input if not given.")] = None,
+    output: Annotated[Path | None, typer.Option(help="One answer a line, in order; standard output if not given.")] = None,
+) -> None:
+    """Answer requests offline, line by line: the verdicts, budgets and probabilities of the service.
+
+    A line that cannot be answered becomes its error, in its place, and the exit code is 1.
+
+    Example: echo '{"prompt": "What is 1 + 9900?"}' | thinkworth predict
+    """
+    from contract.scorer import Scorer
+    from serving.router import Router
+
+    router = Router(Scorer.load(in_use(bundle)))
+    if source is not None and not source.is_file():
+        raise InvalidInput(f"{source} is not a file; give one request a line with --input", field="input")
+    with source.open("rb") if source else _standard_input() as lines, ThreadPoolExecutor(os.cpu_count() or 1) as pool:
+        answers = (line for block in _blocks(lines) for line in pool.map(lambda raw: _answer(router, raw, profile), block))
+        bad = _write(answers, output)
+    if bad:
+        typer.echo(f"thinkworth: {bad} lines could not be answered; each has its error in its place", err=True)
+        raise typer.Exit(1)
+
+
+def serve(
+    bundle: Annotated[Path | None, typer.Option(help="Folder of the bundle; the one in use if not given.")] = None,
+    host: Annotated[str, typer.Option(envvar="THINKWORTH_HOST", help="Address to listen on.")] = "127.0.0.1",
+    port: Annotated[int, typer.Option(envvar="THINKWORTH_PORT", min=1, max=65535, help="Port to listen on.")] = 3000,
+) -> None:
+    """Serve a bundle over HTTP with BentoML.
+
+    Example: thinkworth serve --port 3000
+    """
+    folder = in_use(bundle).resolve()
+    revision = Bundle(folder).manifest.revision
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((host, port))
+        except OSError as error:
+            raise InvalidInput(f"{host}:{port}: {error.strerror}; choose another with --port", field="port") from error
+    example = '{"prompt": "What is 1 + 9900?"}'
+    typer.echo(f"thinkworth serves {revision} on http://{host}:{port}\n  try: curl -s http://{host}:{port}/predict -d '{example}'")
+    sys.stdout.flush()
+    os.environ["THINKWORTH_BUNDLE"] = str(folder)
+    os.environ.setdefault("BENTOML_DO_NOT_TRACK", "True")  # nothing of ours is reported to anyone
+    os.execv(sys.executable, [sys.executable, "-m", "bentoml", "serve", "serving.service:Thinkworth", "--host", host, "--port", str(port)])  # noqa: S606
+
+
+def _standard_input() -> BinaryIO:
+    return os.fdopen(os.dup(sys.stdin.fileno()), "rb")
+
+
+def _blocks(lines: BinaryIO, size: int = 512) -> Iterator[list[bytes]]:
+    """Yield non-empty lines by the block, so that any length of input takes the same memory."""
+    block: list[bytes] = []
+    for line in lines:
+        if line.strip():
+            block.append(line)
+        if len(block) == size:
+            yield block
+            block = []
+    yield block
+
+
+def _answer(router: object, raw: bytes, profile: str | None) -> tuple[bool, str]:
+    import json
+
+    from serving.router import Router, parse
+    from serving.schemas import PredictRequest
+
+    assert isinstance(router, Router)
+    try:
+        request = parse(PredictRequest, raw.removeprefix(b"\xef\xbb\xbf"))
+        if request.profile is None and profile is not None:
+            request = request.model_copy(update={"profile": profile})
+        return True, router.answer(request).model_dump_json()
+    except InvalidRequest as error:
+        return False, json.dumps(error.body())
+
+
+def _write(answers: Iterator[tuple[bool, str]], output: Path | None) -> int:
+    """Write the lines whole or, to a terminal or pipe, as they come; return how many are errors."""
+    if output is None:
+        bad = 0
+        for good, line in answers:
+            typer.echo(line)
+            bad += not good
+        return bad
+    output.parent.mkdir(parents=True, exist_ok=True)
+    temporary = output.with_name(f".{output.name}.{uuid4().hex[:8]}")
+    try:
+        bad = 0
+        with temporary.open("w", encoding="utf-8") as file:
+            for good, line in answers:
+                file.write(line + "\n")
+                bad += not good
+        temporary.replace(output)
+        return bad
+    finally:
+        temporary.unlink(missing_ok=True)

@@ -1,0 +1,172 @@
+"""Answers requests from a loaded bundle: pure, no HTTP, used by the service and by the offline command alike."""
+
+import json
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any, TypeVar
+
+import uuid_utils
+from pydantic import BaseModel, ValidationError
+
+from contract.errors import InvalidRequest
+from contract.policy import Caps, decide
+from contract.profiles import DEFAULT_PROFILE
+from contract.prompt import Prompt
+from contract.records import Arm
+from contract.scorer import Scorer
+from serving.schemas import Answer, Expected, ModelInfo, PredictRequest, Probabilities
+
+T = TypeVar("T", bound=BaseModel)
+
+MAX_DEPTH = 64
+"""Nesting of a JSON body; beyond it a body is refused before it is parsed."""
+
+
+class Router:
+    """Turns requests into answers; safe to call from several threads."""
+
+    def __init__(self, scorer: Scorer) -> None:
+        self.scorer = scorer
+        self.manifest = scorer.manifest
+        self._models = frozenset(self.manifest.models)
+
+    def answer(self, request: PredictRequest) -> Answer:
+        """Answer one request; it never depends on what else is in flight.
+
+        Raises:
+            InvalidRequest: the prompt, the messages or the profile cannot be answered.
+        """
+        prompt, name = prompt_of(request), self._profile(request.profile)
+        scored = self.scorer.score(prompt)
+        caps = Caps(request.max_thinking_tokens, request.max_output_tokens)
+        decision = decide(scored.scores, self.manifest.profiles[name], self.manifest.calibration, caps)
+        use, maybe, avoid = scored.scores.probabilities[name]
+        return Answer(
+            decision_id=str(uuid_utils.uuid7()),
+            request_id=request.request_id,
+            verdict=decision.verdict.value,
+            thinking_budget=decision.thinking_budget,
+            effort=decision.effort,  # type: ignore[arg-type]
+            probabilities=Probabilities(use=use, maybe=maybe, avoid=avoid),
+            expected=Expected(gain=decision.gain, extra_tokens=decision.extra_tokens, net_benefit=decision.net_benefit),
+            task=scored.scores.task,
+            familiarity=decision.familiarity,
+            model_known=request.model in self._models,
+            truncated=scored.truncated,
+            profile=name,
+            reasons=list(decision.reasons),
+            arm=decision.arm.value,
+            p_reasoning=float(decision.arm is Arm.REASONING),
+            revision=self.manifest.revision,
+        )
+
+    def answer_many(self, requests: Sequence[PredictRequest], pool: ThreadPoolExecutor) -> list[Answer]:
+        """Answer requests from a pool of threads, in order: each as `answer` does."""
+        return list(pool.map(self.answer, requests))
+
+    def info(self) -> ModelInfo:
+        """Describe the served bundle."""
+        m = self.manifest
+        return ModelInfo(
+            revision=m.revision, created=m.created, format_version=m.format_version, encoder=m.encoder.model_dump(),
+            profiles={name: profile.model_dump() for name, profile in m.profiles.items()}, metrics=m.metrics,
+            training_data_digest=m.training["data_digest"], training=m.training, licences=m.licences, models=list(m.models),
+            tasks=list(m.tasks),
+        )  # fmt: skip
+
+    def _profile(self, name: str | None) -> str:
+        name = name or (DEFAULT_PROFILE if DEFAULT_PROFILE in self.manifest.profiles else next(iter(self.manifest.profiles)))
+        if name not in self.manifest.profiles:
+            known = list(self.manifest.profiles)
+            raise InvalidRequest(
+                f"profile is not one of {', '.join(known)}; leave it out for the default", type="unknown_profile", field="profile", limit=known
+            )
+        return name
+
+
+def prompt_of(request: PredictRequest) -> Prompt:
+    """Return the prompt of a request.
+
+    Raises:
+        InvalidRequest: both or neither of prompt and messages, or one that holds no prompt.
+    """
+    if (request.prompt is None) == (request.messages is None):
+        given = "neither" if request.prompt is None else "both"
+        raise InvalidRequest(f"{given} of prompt and messages given; send one of them", type="prompt_or_messages", field="prompt")
+    tools = len(request.tools or ())
+    if request.prompt is not None:
+        return Prompt.from_text(request.prompt, tools=tools)
+    return Prompt.from_messages(request.messages or (), tools=tools)
+
+
+def parse(model: type[T], raw: bytes) -> T:
+    """Return a request from a JSON body.
+
+    Raises:
+        InvalidRequest: not JSON, too deep, an unknown key, a wrong type or a number out of range; never with the input.
+    """
+    if _depth(raw) > MAX_DEPTH:
+        raise InvalidRequest(f"the body nests deeper than {MAX_DEPTH} levels; flatten it", type="too_deep", limit=MAX_DEPTH)
+    try:
+        value = json.loads(raw, parse_constant=_no_constant)
+    except (ValueError, RecursionError) as error:
+        raise InvalidRequest("the body is not JSON in UTF-8; send a JSON object", type="invalid_json") from error
+    if not isinstance(value, dict):
+        raise InvalidRequest("the body is no JSON object; send {\"prompt\": ...}", type="invalid_json")
+    try:
+        return model.model_validate(value)
+    except ValidationError as error:
+        raise from_validation(error, model) from None
+
+
+def from_validation(error: ValidationError, model: type[BaseModel]) -> InvalidRequest:
+    """Return the first broken rule in our shape; pydantic's own message would repeat the input."""
+    first = error.errors(include_input=False, include_url=False)[0]
+    kind, context = first["type"], first.get("ctx", {})
+    field = ".".join(map(str, first["loc"])) or None
+    if kind == "extra_forbidden":
+        nested = PredictRequest if "requests" in first["loc"] else model
+        known = list(nested.model_fields)
+        parent = ".".join(map(str, first["loc"][:-1])) or None
+        return InvalidRequest(f"unknown key; known ones: {', '.join(known)}", type="unknown_key", field=_short(field) or parent, limit=known)
+    limit: Any = next((context[k] for k in ("ge", "le", "gt", "lt", "max_length", "min_length", "expected") if k in context), None)
+    field = _short(field)
+    if field == "provider" and kind == "literal_error":
+        return InvalidRequest(f"provider is not one of {limit}", type="unknown_provider", field=field, limit=limit)
+    names = {"greater_than_equal", "less_than_equal", "too_long", "too_short", "string_too_long", "string_too_short", "finite_number"}
+    if kind in names:
+        return InvalidRequest(f"{field}: {first['msg']}", type="out_of_range", field=field, limit=limit)
+    if kind == "missing":
+        return InvalidRequest(f"{field} is missing", type="missing_key", field=field)
+    return InvalidRequest(f"{field}: {first['msg']}", type="wrong_type", field=field, limit=limit)
+
+
+def _short(field: str | None) -> str | None:
+    """A key may be a prompt in the wrong place: long ones are cut."""
+    return field if field is None or len(field) <= 60 else f"{field[:20]}…"
+
+
+def _no_constant(name: str) -> None:
+    raise ValueError(f"{name} is no JSON number")
+
+
+def _depth(raw: bytes) -> int:
+    """Return how deep brackets nest outside strings, stopping one past the limit."""
+    if raw.count(b"[") + raw.count(b"{") <= MAX_DEPTH:
+        return 0
+    depth = deepest = 0
+    in_string = escaped = False
+    for byte in raw:
+        if in_string:
+            in_string = escaped or byte != 0x22
+            escaped = not escaped and byte == 0x5C
+        elif byte == 0x22:
+            in_string = True
+        elif byte in (0x5B, 0x7B):
+            depth += 1
+            deepest = max(deepest, depth)
+            if deepest > MAX_DEPTH:
+                break
+        elif byte in (0x5D, 0x7D):
+            depth -= 1
+    return deepest

@@ -1,0 +1,122 @@
+"""The wire: what `/predict` takes and answers. Unknown keys are refused; a field that nothing fills yet is null."""
+
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+MAX_BATCH = 256
+"""Requests in one `/predict_batch`."""
+
+Provider = Literal[
+    "openai", "openai_responses", "anthropic", "gemini", "qwen", "dashscope", "vllm", "sglang", "deepseek", "openrouter",
+    "bedrock", "litellm",
+]  # fmt: skip
+
+_EXAMPLE = {"prompt": "What is 1 + 9900?", "profile": "balanced", "request_id": "req-1"}
+
+
+class PredictRequest(BaseModel):
+    """One prompt, or one conversation, about to be sent to a model."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True, allow_inf_nan=False, json_schema_extra={"examples": [_EXAMPLE]})
+
+    prompt: str | None = Field(None, description="the prompt; or messages")
+    messages: list[dict[str, Any]] | None = Field(None, description="OpenAI-style messages; or prompt")
+    tools: list[dict[str, Any]] | None = Field(None, description="tools that the model may call")
+    model: str | None = Field(None, min_length=1, max_length=200, description="the model that the request is for")
+    profile: str | None = Field(None, description="a profile of the bundle; balanced where absent")
+    provider: Provider | None = Field(None, description="fills params with the provider's parameters (null for now)")
+    max_thinking_tokens: int | None = Field(None, ge=0, le=1_000_000, description="cap on thinking tokens")
+    max_latency_ms: int | None = Field(None, ge=1, le=86_400_000, description="cap on latency (recorded, not yet applied)")
+    max_output_tokens: int | None = Field(None, ge=1, le=1_000_000, description="cap on all output tokens")
+    conversation_id: str | None = Field(None, max_length=200)
+    cached_tokens: int | None = Field(None, ge=0, le=100_000_000)
+    request_id: str | None = Field(None, max_length=200, description="echoed")
+    explain: bool = Field(False, description="fills neighbours (null for now)")
+
+
+class Expected(BaseModel):
+    """What thinking is expected to bring, under the caps of the request."""
+
+    gain: float = Field(description="points of rubric score")
+    extra_tokens: float
+    net_benefit: float = Field(description="points, after the price of the tokens")
+    cost_usd: float | None = None
+    latency_s: float | None = None
+
+
+class Probabilities(BaseModel):
+    """P(label) of a single outcome in the profile; the verdict follows from the expected net_benefit, not from these."""
+
+    use: float
+    maybe: float
+    avoid: float
+
+
+class Answer(BaseModel):
+    """Whether thinking is worth its tokens, and how much of it to allow."""
+
+    decision_id: str
+    request_id: str | None
+    verdict: Literal["use", "maybe", "avoid"]
+    thinking_budget: int = Field(description="cap on thinking tokens; 0 for avoid")
+    effort: Literal["none", "low", "medium", "high"]
+    probabilities: Probabilities
+    expected: Expected
+    task: str
+    familiarity: float
+    model_known: bool
+    truncated: bool
+    profile: str
+    reasons: list[str]
+    arm: Literal["direct", "reasoning"]
+    p_reasoning: float
+    params: dict[str, Any] | None = None
+    enforced: bool = True
+    neighbours: list[dict[str, Any]] | None = None
+    revision: str
+
+
+class BatchRequest(BaseModel):
+    """Several requests, answered in order."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True, allow_inf_nan=False)
+
+    requests: list[PredictRequest] = Field(min_length=1, max_length=MAX_BATCH)
+
+
+class BatchAnswer(BaseModel):
+    """One answer to each request, in order."""
+
+    answers: list[Answer]
+
+
+class ModelInfo(BaseModel):
+    """The served bundle."""
+
+    revision: str
+    created: str
+    format_version: int
+    encoder: dict[str, Any]
+    profiles: dict[str, Any]
+    metrics: dict[str, Any]
+    training_data_digest: str
+    training: dict[str, Any]
+    licences: dict[str, str]
+    models: list[str]
+    tasks: list[str]
+
+
+class ErrorBody(BaseModel):
+    """What is wrong, where, and against which limit."""
+
+    type: str
+    message: str
+    field: str | None
+    limit: Any
+
+
+class Error(BaseModel):
+    """The one shape of an error."""
+
+    error: ErrorBody

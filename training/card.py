@@ -1,0 +1,34 @@
+"""The model card that lies in every bundle."""
+
+from typing import Any
+
+from contract.bundle import Calibration
+
+
+def card(*, revision: str, training: dict[str, Any], licences: dict[str, str], holdout: dict[str, Any], calibration: Calibration) -> str:
+    """Return the card as Markdown: what it was trained on, with which results, and what it does not know."""
+    lines = [
+        f"# Bundle {revision}", "",
+        "Answers, per prompt and before the call, whether a model's thinking is worth its tokens: `use`, `maybe` or `avoid`, and a "
+        "thinking budget. `avoid` means no uplift, never merely easy. It is no accuracy button and no safety layer.", "",
+        "## Trained on", "", "| source | pairs | licence |", "|---|---|---|",
+        *(f"| {name} | {n:,} | {licences.get(name, 'not stated')} |" for name, n in training["pairs"].items()),
+        f"| taxonomy (pseudo-observations, weight {training['prior_weight']:g} x strength) | {training['taxonomy_prompts']:,} prompts | Apache-2.0 |",
+        "", f"Thinking tokens were learned from {training['thinking_attempts']:,} attempts of real thinking modes; the logs of chain-of-thought "
+        "prompting teach gain only. No prompt and no embedding of one is in the bundle.", "",
+        "## Results on held-out prompts of the same sources", "",
+        "95 % bootstrap intervals over prompts. q: normalised Qini over tokens, 0 = random, 1 = an oracle that knows the realised gains.", "",
+        "| source | pairs | q | AUC for gain > 0 |", "|---|---|---|---|",
+    ]  # fmt: skip
+    for name, report in holdout["sources"].items():
+        (low, high), (a, b) = report["q"]["interval"], report["auc"]["interval"]
+        lines.append(f"| {name} | {report['n']:,} | {report['q']['value']:.3f} [{low:.3f}, {high:.3f}] | {report['auc']['value']:.3f} [{a:.3f}, {b:.3f}] |")
+    lines += [
+        "", "## What it does not know", "",
+        "- Prompts in languages other than English, encoded or meaningless text: it answers `maybe` with low familiarity.",
+        "- Your models: gains of one model say little of another's. Train on your own logs; the taxonomy's prior is a starting point.",
+        "- Families that no log covers rest on the prior of the taxonomy alone, which is judgement backed by published evidence.",
+        f"- `maybe` is granted {calibration.small_budget} thinking tokens; under familiarity {calibration.unfamiliar_below:g} it is always `maybe`.",
+        "",
+    ]
+    return "\n".join(lines)

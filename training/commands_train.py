@@ -1,0 +1,99 @@
+"""The verbs `train` and `evaluate`. Nothing heavy is imported before a verb runs."""
+
+import json
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from contract.errors import InvalidInput
+from contract.locate import ROOT, find
+from training.commands import needs
+
+LogFiles = Annotated[list[Path], typer.Argument(help="Log files: .parquet, .jsonl, .csv, the last two also .gz.")]
+Flags = Annotated[list[str] | None, typer.Option("--accept-flag", help="Keep rows with this flag. Repeatable.")]
+LeaveOut = Annotated[list[str] | None, typer.Option("--leave-out-task", help="Leave out rows of this task. Repeatable.")]
+
+
+def train(
+    logs: LogFiles,
+    out: Annotated[Path, typer.Option(help="Folder of the bundle; replaced whole.")] = Path("models/trained"),
+    config: Annotated[Path | None, typer.Option(help="YAML of training settings.")] = None,
+    profiles: Annotated[Path | None, typer.Option(help="Profiles; data/profiles.yaml if not given.")] = None,
+    taxonomy: Annotated[Path | None, typer.Option(help="Taxonomy; data/taxonomy.yaml if not given.")] = None,
+    accept_flag: Flags = None,
+    leave_out_task: LeaveOut = None,
+    register: Annotated[bool, typer.Option(help="Log the run to MLflow and register the challenger.")] = True,
+) -> None:
+    """Train a bundle from logs: label, embed, fit, calibrate, export, check, evaluate, register.
+
+    Prints the bundle's path and its report on held-out prompts.
+
+    Example: thinkworth train data/sample/attempts.jsonl --out models/tutorial
+    """
+    with needs("train"):
+        from training import pipeline
+        from training.config import load_config
+        from training.evaluate import headline
+        from training.taxonomy import load_taxonomy
+    from contract.profiles import load_profiles
+
+    read = _read(logs, accept_flag, leave_out_task, out)
+    trained = pipeline.run(
+        read, out, files=logs, profiles=load_profiles(profiles or find("data/profiles.yaml")), taxonomy=load_taxonomy(taxonomy),
+        config=load_config(config), cache_folder=ROOT / "data" / "cache", registering=register, say=lambda text: typer.echo(text, err=True),
+    )  # fmt: skip
+    typer.echo(headline(trained.holdout))
+    if trained.registered:
+        typer.echo(f"\nregistered as version {trained.registered['version']} (challenger), run {trained.registered['run_id']}")
+    typer.echo(f"bundle: {trained.folder}")
+
+
+def evaluate(
+    bundle: Annotated[Path, typer.Argument(help="Folder of the bundle.")],
+    logs: LogFiles,
+    accept_flag: Flags = None,
+    leave_out_task: LeaveOut = None,
+    json_file: Annotated[Path | None, typer.Option("--json", help="Write the report as JSON.")] = None,
+    html_file: Annotated[Path | None, typer.Option("--html", help="Write the report as one HTML page.")] = None,
+) -> None:
+    """Evaluate an exported bundle on logs that it has not seen.
+
+    Example: thinkworth evaluate models/default data/sample/attempts.jsonl --json report.json
+    """
+    with needs("train"):
+        from training import files
+        from training.embedding_cache import EmbeddingCache
+        from training.evaluate import evaluate as run
+        from training.evaluate import headline
+        from training.html import page
+        from training.labels import label
+    from contract.scorer import Scorer
+
+    scorer = Scorer.load(bundle)
+    read = _read(logs, accept_flag, leave_out_task, json_file or html_file)
+    cache = EmbeddingCache(ROOT / "data" / "cache", scorer.encoder)
+    report = run(scorer, label(read.table, scorer.manifest.profiles), cache)
+    if json_file:
+        files.write_text(json_file, json.dumps(report, indent=1) + "\n")
+    if html_file:
+        files.write_text(html_file, page(report))
+    typer.echo(headline(report))
+
+
+def _read(logs: list[Path], accept_flag: list[str] | None, leave_out_task: list[str] | None, out: Path | None) -> Any:  # noqa: ANN401
+    """Read logs, say what became of their rows, and drop the tasks that are left out."""
+    from dataclasses import replace
+
+    from training.logs import read_logs, write_quarantine
+
+    read = read_logs(logs, accept_flags=accept_flag or ())
+    if out is not None:
+        write_quarantine(read, out)
+    typer.echo(read.report.text(), err=True)
+    if not leave_out_task:
+        return read
+    missing = set(leave_out_task) - set(read.table.task.dropna())
+    if missing:
+        raise InvalidInput(f"no row has task {', '.join(sorted(missing))}; check --leave-out-task", field="leave-out-task")
+    return replace(read, table=read.table[~read.table.task.isin(leave_out_task).fillna(False).astype(bool)].reset_index(drop=True))

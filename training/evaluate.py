@@ -1,0 +1,156 @@
+"""Evaluates an exported bundle, never the model in memory, on logs it has not seen."""
+
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from contract.errors import InvalidInput
+from contract.policy import decide
+from contract.profiles import DEFAULT_PROFILE
+from contract.records import Verdict
+from contract.scorer import Scorer
+from training.embedding_cache import EmbeddingCache
+from training.evidence import Rows, pair_rows
+from training.config import TrainConfig
+from training.metrics import auc, expected_calibration_error, interval, policy_table, q
+
+Array = NDArray[Any]
+
+
+def evaluate(scorer: Scorer, labelled: pd.DataFrame, cache: EmbeddingCache) -> dict[str, Any]:
+    """Return the report of a bundle on labelled pairs, as JSON-ready values.
+
+    Per source: n, q of three orders (expected gain, net_benefit, gain per token) with intervals, AUC of expected gain for
+    gain > 0, calibration of P(use), verdict counts with their realised gain, and the policy table. Over sources: the
+    macro-mean of q, and the pooled q beside that of the source means, which it mostly measures.
+
+    Raises:
+        InvalidInput: no pair has both arms scored.
+    """
+    if not labelled.gain.notna().any():
+        raise InvalidInput(
+            "no pair has a score in both arms: nothing to evaluate; collect both arms of some prompts", field="logs"
+        )
+    return evaluate_rows(scorer, pair_rows(labelled, cache, TrainConfig()))
+
+
+def evaluate_rows(scorer: Scorer, rows: Rows) -> dict[str, Any]:
+    """Return the report of a bundle on embedded pairs; see `evaluate`."""
+    told = predictions(scorer, rows)
+    table = pd.concat([rows.table.reset_index(drop=True), told], axis=1)
+    sources = {str(source): source_report(part) for source, part in table.groupby("source")}
+    gain, extra = table.gain.to_numpy(float), _extra(table)
+    means = table.groupby("source").gain.transform("mean").to_numpy(float)
+    macro = [report["q"]["value"] for report in sources.values() if np.isfinite(report["q"]["value"])]
+    return {
+        "revision": scorer.manifest.revision, "profile": DEFAULT_PROFILE, "n": len(table), "sources": sources,
+        "macro_q": float(np.mean(macro)) if macro else None,
+        "pooled_q": q(table.worth.to_numpy(), gain, extra), "pooled_q_of_source_means": q(means, gain, extra),
+    }  # fmt: skip
+
+
+def predictions(scorer: Scorer, rows: Rows) -> pd.DataFrame:
+    """Return the bundle's answers in the default profile, one row each."""
+    manifest = scorer.manifest
+    name = DEFAULT_PROFILE if DEFAULT_PROFILE in manifest.profiles else next(iter(manifest.profiles))
+    out = scorer.run(rows.embeddings, rows.features)
+    told = []
+    for i in range(len(rows.table)):
+        scores = scorer.unpack(out, i)
+        decision = decide(scores, manifest.profiles[name], manifest.calibration)
+        told.append(
+            {
+                "worth": scores.gain, "expected_gain": decision.gain, "expected_extra_tokens": decision.extra_tokens,
+                "net_benefit": decision.net_benefit, "verdict": str(decision.verdict), "familiarity": decision.familiarity,
+                "p_use": scores.probabilities[name][0], "thinking_budget": decision.thinking_budget,
+            }
+        )  # fmt: skip
+    return pd.DataFrame(told)
+
+
+def source_report(table: pd.DataFrame) -> dict[str, Any]:
+    """Return the figures of one source."""
+    gain, extra, groups = table.gain.to_numpy(float), _extra(table), table.group.to_numpy(str)
+    orders = {
+        "q": table.worth.to_numpy(float),
+        "q_net_benefit": table.net_benefit.to_numpy(float),
+        "q_gain_per_token": table.expected_gain.to_numpy(float)
+        / np.maximum(table.expected_extra_tokens.to_numpy(float), 1.0),
+    }
+    report: dict[str, Any] = {"n": len(table), "prompts": len(set(groups)), "mean_gain": float(gain.mean())}
+    for name, order in orders.items():
+        report[name] = _figure(lambda r, o=order: q(o[r], gain[r], extra[r]), groups)  # type: ignore[misc]
+    worth = orders["q"]
+    report["auc"] = _figure(lambda r: auc(worth[r], gain[r]), groups)
+    p_use, verdict = table.p_use.to_numpy(float), table.verdict.to_numpy(str)
+    labels = (gain - table.expected_extra_tokens.to_numpy(float) / 20_000 > 0.02).astype(float)
+    report["ece_p_use"] = expected_calibration_error(p_use, labels)
+    report["verdicts"] = {str(v): _verdict(gain, verdict == v, groups) for v in Verdict}
+    report["familiarity"] = {
+        "mean": float(table.familiarity.mean()),
+        "below_half": float((table.familiarity < 0.5).mean()),
+    }
+    share = float((verdict == Verdict.USE).mean())
+    arms = {
+        "never": np.zeros(len(table)), "always": np.ones(len(table)), "ours (use thinks)": verdict == Verdict.USE,
+        "ours (all but avoid think)": verdict != Verdict.AVOID, "random at the share of use": np.full(len(table), share),
+        "random at the share of all but avoid": np.full(len(table), float((verdict != Verdict.AVOID).mean())),
+        "oracle": gain > 0,
+    }  # fmt: skip
+    report["policies"] = policy_table(arms, table.score_direct.to_numpy(float), gain, extra, groups)
+    return report
+
+
+def _extra(table: pd.DataFrame) -> Array:
+    """Return the realised extra tokens, at least 1; unknown ones are the median of their source (500 where none is)."""
+    extra = table.extra_tokens.astype(float)
+    return extra.fillna(extra.groupby(table.source).transform("median")).fillna(500.0).clip(lower=1.0).to_numpy(float)
+
+
+def _figure(figure: Any, groups: Array) -> dict[str, Any]:
+    return {"value": figure(np.arange(len(groups))), "interval": interval(figure, groups)}
+
+
+def _verdict(gain: Array, mask: Array, groups: Array) -> dict[str, Any]:
+    if not mask.any():
+        return {"n": 0, "mean_gain": None, "interval": None}
+    part, named = gain[mask], groups[mask]
+    return {
+        "n": int(mask.sum()),
+        "mean_gain": float(part.mean()),
+        "interval": interval(lambda r: float(part[r].mean()), named),
+    }
+
+
+def headline(report: dict[str, Any]) -> str:
+    """Return the report as a table of text for a terminal."""
+    lines = [
+        f"bundle {report['revision']}, profile {report['profile']}, {report['n']:,} pairs; intervals: 95 % bootstrap over prompts"
+    ]
+    for source, r in report["sources"].items():
+        low, high = r["q"]["interval"]
+        a, b = r["auc"]["interval"]
+        lines.append(f"\n{source}: n = {r['n']:,} pairs, {r['prompts']:,} prompts, mean gain {r['mean_gain']:+.3f}")
+        lines.append(
+            f"  q {r['q']['value']:.3f} [{low:.3f}, {high:.3f}]   AUC {r['auc']['value']:.3f} [{a:.3f}, {b:.3f}]   ECE of P(use) {r['ece_p_use']:.3f}"
+        )
+        lines.append(f"  {'policy':<38}{'thinks':>8}{'score':>8}  {'interval':<16}{'extra tokens':>13}")
+        for row in r["policies"]:
+            s, t = row["score_interval"]
+            lines.append(
+                f"  {row['policy']:<38}{row['share']:>8.2f}{row['score']:>8.3f}  [{s:.3f}, {t:.3f}]  {row['extra_tokens']:>13.1f}"
+            )
+        for verdict, row in r["verdicts"].items():
+            shown = (
+                f"mean gain {row['mean_gain']:+.3f} [{row['interval'][0]:+.3f}, {row['interval'][1]:+.3f}]"
+                if row["n"]
+                else "none"
+            )
+            lines.append(f"  verdict {verdict:<6} n = {row['n']:<7,}{shown}")
+    if len(report["sources"]) > 1:
+        lines.append(
+            f"\nmacro-mean of q within sources {report['macro_q']:.3f}; pooled {report['pooled_q']:.3f} (source means alone {report['pooled_q_of_source_means']:.3f})"
+        )
+    return "\n".join(lines)

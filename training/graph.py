@@ -1,0 +1,97 @@
+"""Builds ONNX graphs: the reduction of the inputs, linear maps and converted scikit-learn trees."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import onnx
+from numpy.typing import NDArray
+from onnx import TensorProto, compose, helper, numpy_helper
+from skl2onnx import convert_sklearn
+from skl2onnx.common.data_types import FloatTensorType
+
+from contract.features import FEATURE_NAMES
+
+OPSET = 17
+
+Array = NDArray[Any]
+
+
+@dataclass(frozen=True)
+class Linear:
+    """x @ weight + bias."""
+
+    weight: Array
+    bias: Array
+
+    def __call__(self, x: Array) -> Array:
+        """Return the map of rows x."""
+        return x @ self.weight + self.bias
+
+
+class Graph:
+    """Collects nodes and constants of the graph."""
+
+    def __init__(self) -> None:
+        self.nodes: list[onnx.NodeProto] = []
+        self.constants: list[onnx.TensorProto] = []
+
+    def constant(self, name: str, value: Any, dtype: Any = np.float32) -> str:
+        self.constants.append(numpy_helper.from_array(np.ascontiguousarray(value, dtype=dtype), name))
+        return name
+
+    def node(self, kind: str, inputs: list[str], output: str, **attributes: Any) -> str:
+        self.nodes.append(helper.make_node(kind, inputs, [output], **attributes))
+        return output
+
+    def linear(self, x: str, map_: Linear, output: str) -> str:
+        product = self.node("MatMul", [x, self.constant(f"{output}_w", map_.weight)], f"{output}_xw")
+        return self.node("Add", [product, self.constant(f"{output}_b", map_.bias)], output)
+
+    def tree(self, estimator: Any, name: str, width: int) -> str:
+        """Add a converted estimator reading z; return the name of its output (probabilities of a classifier)."""
+        classifier = hasattr(estimator, "predict_proba")
+        options = {"options": {id(estimator): {"zipmap": False}}} if classifier else {}
+        model = convert_sklearn(
+            estimator,
+            initial_types=[("X", FloatTensorType([None, width]))],
+            target_opset={"": OPSET, "ai.onnx.ml": 3},
+            **options,
+        )
+        graph = compose.add_prefix(model, f"{name}/").graph
+        for node in graph.node:
+            node.input[:] = ["z" if text == f"{name}/X" else text for text in node.input]
+        self.nodes.extend(graph.node)
+        self.constants.extend(graph.initializer)
+        return str(graph.output[1 if classifier else 0].name)
+
+    def model(self, dimension: int, outputs: list[onnx.ValueInfoProto]) -> onnx.ModelProto:
+        """Return the checked model: (embeddings [n, 2 d], features [n, f]) -> outputs."""
+        inputs = [
+            helper.make_tensor_value_info("embeddings", TensorProto.FLOAT, ["n", 2 * dimension]),
+            helper.make_tensor_value_info("features", TensorProto.FLOAT, ["n", len(FEATURE_NAMES)]),
+        ]
+        graph = helper.make_graph(self.nodes, "thinkworth_heads", inputs, outputs, self.constants)
+        opsets = [helper.make_opsetid("", OPSET), helper.make_opsetid("ai.onnx.ml", 3)]
+        model = helper.make_model(graph, opset_imports=opsets, ir_version=9, producer_name="thinkworth")
+        onnx.checker.check_model(model)
+        return model
+
+
+def reduce(g: Graph, ask: Linear, whole: Linear, dimension: int) -> None:
+    """Add the nodes from embeddings and features to z, the input of every head."""
+    for name, start in (("ask", 0), ("whole", dimension)):
+        ends = (("start", start), ("end", start + dimension), ("axis", 1))
+        bounds = [g.constant(f"{name}_{end}", [value], np.int64) for end, value in ends]
+        g.node("Slice", ["embeddings", *bounds], name)
+    g.linear("ask", ask, "ask_reduced")
+    g.linear("whole", whole, "whole_reduced")
+    g.node("Concat", ["ask_reduced", "whole_reduced", "features"], "z", axis=1)
+
+
+def reducer(ask: Linear, whole: Linear, dimension: int) -> bytes:
+    """Return a model that gives z alone, float32 [n, c]."""
+    g = Graph()
+    reduce(g, ask, whole, dimension)
+    width = ask.weight.shape[1] + whole.weight.shape[1] + len(FEATURE_NAMES)
+    return g.model(dimension, [helper.make_tensor_value_info("z", TensorProto.FLOAT, ["n", width])]).SerializeToString()

@@ -1,0 +1,201 @@
+"""The whole training, top to bottom: logs -> labels -> split -> fit -> calibrate -> export -> evaluate -> register."""
+
+import hashlib
+import json
+import os
+import shutil
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+from uuid import uuid4
+
+import numpy as np
+import pandas as pd
+
+from contract.bundle import FORMAT_VERSION, HEADS, Bundle, EncoderIdentity, sha256
+from contract.encoder import Encoder
+from contract.errors import InvalidInput
+from contract.locate import find
+from contract.profiles import Profile
+from contract.prompt import Prompt
+from contract.scorer import Scorer
+from training import evidence, export, plots
+from training.calibrate import calibrate
+from training.card import card
+from training.config import TrainConfig
+from training.embedding_cache import EmbeddingCache
+from training.evaluate import evaluate_rows, predictions
+from training.heads import Heads, fit
+from training.labels import label
+from training.logs import Logs
+from training.register import register
+from training.taxonomy import Family
+from training.unfamiliar import unfamiliar_texts
+
+SMALLEST = 50
+"""Pairs or pseudo-observations under which there is nothing to fit."""
+
+UNFAMILIAR_TEXTS = 800
+
+
+@dataclass(frozen=True)
+class Trained:
+    """Where the bundle lies, its report on the held-out prompts, and its registration (None when not registered)."""
+
+    folder: Path
+    holdout: dict[str, Any]
+    registered: dict[str, str] | None
+
+
+@dataclass(frozen=True)
+class _Part:
+    """Rows of one split."""
+
+    pairs: evidence.Rows
+    thinking: evidence.Rows
+    unfamiliar: evidence.Rows
+
+
+def run(
+    logs: Logs, out: Path, *, files: Sequence[Path], profiles: dict[str, Profile], taxonomy: Sequence[Family],
+    config: TrainConfig, cache_folder: Path, registering: bool = True, say: Callable[[str], None] = print,
+) -> Trained:  # fmt: skip
+    """Train a bundle and put it at `out`, whole or not at all.
+
+    Raises:
+        InvalidInput: there are too few pairs, or no thinking tokens at all.
+        ParityFailed: the exported graph differs from the fitted heads.
+    """
+    encoder = Encoder(find("models/encoder"))
+    cache = EmbeddingCache(cache_folder, encoder)
+    labelled = label(logs.table, profiles)
+    say(f"labelled {labelled.gain.notna().sum():,} pairs of {len(labelled):,} prompts and models; embedding")
+    parts = _split(*_evidence(logs, labelled, taxonomy, cache, config), config)
+    say(f"fitting on {len(parts['fit'].pairs.table):,} rows")
+    heads = fit(parts["fit"].pairs, parts["fit"].thinking, parts["fit"].unfamiliar, profiles, config)
+    part = parts["calibrate"]
+    calibration = calibrate(heads, part.pairs, part.thinking, part.unfamiliar, profiles)
+    digests = {path.name: sha256(path) for path in files}
+    known = _known(logs, labelled, taxonomy, parts, digests, encoder, config)
+    out.parent.mkdir(parents=True, exist_ok=True)
+    temporary = out.with_name(f".{out.name}.{uuid4().hex[:8]}")
+    temporary.mkdir()
+    try:
+        say("exporting; checking parity")
+        holdout, report = _write(temporary, heads, calibration, profiles, known, parts["holdout"].pairs, encoder)
+        export.put_in_place(temporary, out)
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)
+    registered = None
+    if registering:
+        registered = register(
+            out, params={**config.model_dump(), "revision": known["revision"]}, metrics=_metrics(holdout), datasets=digests,
+            plots=_plots(Scorer(Bundle(out), encoder=encoder), parts["holdout"].pairs, calibration),
+        )  # fmt: skip
+    return Trained(out, report, registered)
+
+
+def _evidence(
+    logs: Logs, labelled: pd.DataFrame, taxonomy: Sequence[Family], cache: EmbeddingCache, config: TrainConfig
+) -> tuple[evidence.Rows, evidence.Rows, evidence.Rows]:
+    pairs = evidence.pair_rows(labelled, cache, config)
+    pairs.table["thinking_mode"] = evidence.is_thinking_mode(logs.table, pairs.table, config)
+    prior = evidence.prior_rows(taxonomy, cache, config)
+    prior.table["thinking_mode"] = True
+    if len(pairs.table) + len(prior.table) < SMALLEST:
+        raise InvalidInput(f"{len(pairs.table)} scored pairs and no taxonomy; training needs {SMALLEST}; log both arms of more prompts", field="logs")
+    thinking = evidence.thinking_rows(logs.table, cache, config)
+    told = prior.table.assign(thinking_tokens=prior.table.extra_tokens)
+    thinking = evidence.stack(thinking, evidence.Rows(prior.embeddings, prior.features, told))
+    prompts = [Prompt.from_text(text) for text in unfamiliar_texts(UNFAMILIAR_TEXTS, config.seed)]
+    made_up = evidence.Rows(*evidence.embed(prompts, cache), pd.DataFrame({"group": [p.digest for p in prompts]}))
+    return evidence.stack(pairs, prior), thinking, made_up
+
+
+def _split(pairs: evidence.Rows, thinking: evidence.Rows, unfamiliar: evidence.Rows, config: TrainConfig) -> dict[str, _Part]:
+    """Part the evidence by prompt: fit, calibrate, holdout; no prompt is in two."""
+    edges = {
+        "holdout": (0.0, config.holdout_share),
+        "calibrate": (config.holdout_share, config.holdout_share + config.calibration_share),
+        "fit": (config.holdout_share + config.calibration_share, 1.0),
+    }
+    parts = {}
+    for name, (low, high) in edges.items():
+        taken = []
+        for rows in (pairs, thinking, unfamiliar):
+            place = evidence.fraction(rows.table.group, config.seed)
+            taken.append(rows.take((place >= low) & (place < high)))
+        parts[name] = _Part(*taken)
+    return parts
+
+
+def _write(
+    folder: Path, heads: Heads, calibration: Any, profiles: dict[str, Profile], known: dict[str, Any], holdout: evidence.Rows, encoder: Encoder
+) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Write graph, report and card; a first manifest makes the bundle readable, so that the report is of the export."""
+    export.write_graph(heads, folder / HEADS)
+    parity = export.check_parity(folder / HEADS, heads, holdout.embeddings, holdout.features)
+    settings = {"heads": heads, "calibration": calibration, "profiles": profiles}
+    export.write_manifest(folder, **settings, **known)
+    scorer = Scorer(Bundle(folder), encoder=encoder)
+    parity["verdicts_compared"] = export.check_verdicts(scorer, heads, holdout.embeddings, holdout.features)
+    logged = holdout.take(~holdout.table.prior.to_numpy(bool))
+    report = evaluate_rows(scorer, logged if len(logged.table) else holdout)
+    (folder / "report.json").write_text(json.dumps({"holdout": report, "parity": parity}, indent=1) + "\n", encoding="utf-8")
+    known = {**known, "metrics": _metrics(report)}
+    text = card(revision=known["revision"], training=known["training"], licences=known["licences"], holdout=report, calibration=calibration)
+    (folder / "card.md").write_text(text, encoding="utf-8")
+    export.write_manifest(folder, **settings, **known)
+    return report, {**report, "parity": parity}
+
+
+def _known(
+    logs: Logs, labelled: pd.DataFrame, taxonomy: Sequence[Family], parts: dict[str, _Part], digests: dict[str, str],
+    encoder: Encoder, config: TrainConfig,
+) -> dict[str, Any]:  # fmt: skip
+    """Return what the manifest says beside the heads; the revision names the data and the settings."""
+    pairs = labelled[labelled.gain.notna()]
+    identity = json.dumps([sorted(digests.values()), config.model_dump(), encoder.sha256, version("thinkworth")], sort_keys=True)
+    data_digest = hashlib.sha256("".join(sorted(digests.values())).encode()).hexdigest()
+    thinking = sum(int((~part.thinking.table.prior.astype(bool)).sum()) for part in parts.values())
+    training = {
+        "data_digest": data_digest, "files": digests, "config": config.model_dump(), "log": logs.report.as_dict(),
+        "pairs": {str(k): int(v) for k, v in pairs.groupby("source").size().items()},
+        "taxonomy_prompts": sum(len(family.prompts) for family in taxonomy) if config.prior_weight else 0,
+        "prior_weight": config.prior_weight, "thinking_attempts": thinking,
+        "rows": {name: len(part.pairs.table) for name, part in parts.items()},
+    }  # fmt: skip
+    licences = pairs.dropna(subset=["licence"]).groupby("source").licence.agg(lambda s: "; ".join(sorted(set(s))))
+    created = os.environ.get("SOURCE_DATE_EPOCH")
+    when = datetime.fromtimestamp(int(created), UTC) if created else datetime.now(UTC)
+    return {
+        "format_version": FORMAT_VERSION, "revision": f"thinkworth/{hashlib.sha256(identity.encode()).hexdigest()[:12]}",
+        "created": when.isoformat(timespec="seconds"), "thinkworth_version": version("thinkworth"),
+        "encoder": EncoderIdentity(name=encoder.name, sha256=encoder.sha256, dimension=encoder.dimension, max_tokens=encoder.max_tokens),
+        "models": tuple(sorted(set(logs.table.model.astype(str)))), "training": training, "metrics": {},
+        "licences": {str(k): str(v) for k, v in licences.items()},
+    }  # fmt: skip
+
+
+def _metrics(report: dict[str, Any]) -> dict[str, float]:
+    metrics = {"holdout_n": float(report["n"])}
+    if report["macro_q"] is not None:
+        metrics["holdout_macro_q"] = report["macro_q"]
+    for source, part in report["sources"].items():
+        safe = "".join(c if c.isalnum() or c in "_-./ " else "_" for c in source)
+        figures = {"q": part["q"]["value"], "auc": part["auc"]["value"], "ece_p_use": part["ece_p_use"], "n": float(part["n"])}
+        metrics |= {f"holdout/{safe}/{name}": value for name, value in figures.items() if np.isfinite(value)}
+    return metrics
+
+
+def _plots(scorer: Scorer, rows: evidence.Rows, calibration: Any) -> dict[str, Any]:
+    worth = predictions(scorer, rows).worth.to_numpy(float)
+    gain, score = rows.table.gain.to_numpy(float), rows.table.score_direct.to_numpy(float)
+    extra = rows.table.extra_tokens.astype(float).fillna(500.0).clip(lower=1.0).to_numpy(float)
+    return {
+        "gain_calibration": plots.gain_calibration(calibration.gain),
+        "cost_quality": plots.cost_quality(worth, gain, extra, score, "Held-out prompts of the training sources"),
+    }

@@ -1,0 +1,36 @@
+"""Figures of a training run, drawn without a display."""
+
+from typing import Any
+
+import numpy as np
+from matplotlib.figure import Figure
+from numpy.typing import NDArray
+
+from contract.bundle import Curve
+
+
+def gain_calibration(curve: Curve) -> Figure:
+    """Draw realised against predicted gain with its local 95 % band."""
+    figure = Figure(figsize=(6, 4.5), layout="constrained")
+    axes = figure.subplots()
+    axes.fill_between(curve.x, curve.lower, curve.upper, alpha=0.25, label="95 % band of the local mean")
+    axes.plot(curve.x, curve.y, marker="o", label="realised")
+    axes.plot(curve.x, curve.x, linestyle=":", color="grey", label="predicted")
+    axes.axhline(0, color="black", linewidth=0.6)
+    axes.set(xlabel="predicted gain (points)", ylabel="realised gain (points)", title="Calibration of gain")
+    axes.legend()
+    return figure
+
+
+def cost_quality(worth: NDArray[Any], gain: NDArray[Any], extra_tokens: NDArray[Any], score_direct: NDArray[Any], title: str) -> Figure:
+    """Draw the score against the share of extra tokens spent when prompts think in descending worth."""
+    figure = Figure(figsize=(6, 4.5), layout="constrained")
+    axes = figure.subplots()
+    for name, key in (("ours", worth), ("oracle", gain / np.maximum(extra_tokens, 1.0))):
+        order = np.argsort(-key, kind="stable")
+        spent = np.r_[0, np.cumsum(extra_tokens[order])] / extra_tokens.sum()
+        axes.plot(spent, score_direct.mean() + np.r_[0, np.cumsum(gain[order])] / len(gain), label=name)
+    axes.plot([0, 1], [score_direct.mean(), (score_direct + gain).mean()], linestyle=":", color="grey", label="random")
+    axes.set(xlabel="share of the extra tokens spent", ylabel="mean score", title=title)
+    axes.legend()
+    return figure

@@ -1,0 +1,53 @@
+"""Texts that no evidence covers, made up: what the familiarity head learns to tell from real prompts."""
+
+import base64
+import random
+
+_SCRIPTS = (
+    (0x4E00, 0x9FA5), (0x3041, 0x3096), (0x30A1, 0x30FA), (0xAC00, 0xD7A3), (0x0430, 0x044F), (0x0627, 0x064A),
+    (0x0905, 0x0939), (0x0E01, 0x0E2E), (0x0985, 0x09B9), (0x0C05, 0x0C39), (0x03B1, 0x03C9), (0x05D0, 0x05EA),
+)  # fmt: skip
+_KEYS = ("asdfghjkl", "qwertyuiop", "zxcvbnm", "asdf jkl", "qazwsxedc", "hjklfdsa")
+_SYLLABLES = (
+    "ka ki ko ku ta tu te ti ma mi mo na ne no ra re ri ro sa se si va ve vi la le li lo pu pe pää yö än ül ße ção ñe és "
+    "wa mba nga kwe zu ya yi che que ent ung sch keit zione aux ois ère æn øre åk ij oe sz czy ów ğı şe dlo ová aan een"
+).split()
+
+
+def unfamiliar_texts(n: int, seed: int) -> list[str]:
+    """Return n texts: base64, hexadecimal, keyboard mash, letters of other scripts and words of no language."""
+    rng = random.Random(seed)  # noqa: S311 - no secret
+    makers = (_base64, _hex, _mash, _script, _script, _syllables, _syllables, _shuffled)
+    return [makers[i % len(makers)](rng) for i in range(n)]
+
+
+def _base64(rng: random.Random) -> str:
+    return base64.b64encode(rng.randbytes(rng.randint(12, 400))).decode()
+
+
+def _hex(rng: random.Random) -> str:
+    raw = rng.randbytes(rng.randint(8, 200)).hex()
+    step = rng.choice((2, 4, 8, len(raw)))
+    return " ".join(raw[i : i + step] for i in range(0, len(raw), step))
+
+
+def _mash(rng: random.Random) -> str:
+    row = rng.choice((*_KEYS, "abcdefghijklmnopqrstuvwxyz"))
+    return " ".join("".join(rng.choice(row) for _ in range(rng.randint(3, 11))) for _ in range(rng.randint(1, 25)))
+
+
+def _script(rng: random.Random) -> str:
+    low, high = rng.choice(_SCRIPTS)
+    gap = "" if low >= 0x3041 and low < 0xAC00 else " "
+    words = ["".join(chr(rng.randint(low, high)) for _ in range(rng.randint(2, 7))) for _ in range(rng.randint(3, 40))]
+    return gap.join(words) + rng.choice(("", "?", "。", "."))
+
+
+def _syllables(rng: random.Random) -> str:
+    words = ["".join(rng.choices(_SYLLABLES, k=rng.randint(1, 4))) for _ in range(rng.randint(4, 40))]
+    return " ".join(words).capitalize() + rng.choice(("", "?", ".", "!"))
+
+
+def _shuffled(rng: random.Random) -> str:
+    letters = "eeeeeeetttttaaaaoooiiinnnsssrrrhhhllldddcccuuummmppfg"
+    return " ".join("".join(rng.choice(letters) for _ in range(rng.randint(2, 10))) for _ in range(rng.randint(4, 40)))
