@@ -158,7 +158,8 @@ def verify(path: Path, expected: str) -> None:
     found = sha256(path)
     if found != expected:
         raise BundleMismatch(
-            f"{path}: sha256 {found[:12]}.. expected {expected[:12]}..; restore it or train the bundle again", field=path.name
+            f"{path}: sha256 {found[:12]}.. expected {expected[:12]}..; restore it or train the bundle again",
+            field=path.name,
         )
 
 
@@ -171,7 +172,9 @@ def sha256(path: Path) -> str:
 def _read_manifest(folder: Path) -> Manifest:
     path = folder / MANIFEST
     if not path.is_file():
-        raise BundleMissing(f"{path} is missing: {folder} is no bundle; make one with `thinkworth train`", field=MANIFEST)
+        raise BundleMissing(
+            f"{path} is missing: {folder} is no bundle; make one with `thinkworth train`", field=MANIFEST
+        )
     try:
         raw = json.loads(path.read_text(encoding="utf-8"))
     except (ValueError, UnicodeDecodeError) as error:
@@ -179,7 +182,9 @@ def _read_manifest(folder: Path) -> Manifest:
     version = raw.get("format_version") if isinstance(raw, dict) else None
     if isinstance(version, int) and version > FORMAT_VERSION:
         raise BundleTooNew(
-            f"{path} has format {version}; this thinkworth reads up to {FORMAT_VERSION}; upgrade it", field=MANIFEST, limit=FORMAT_VERSION
+            f"{path} has format {version}; this thinkworth reads up to {FORMAT_VERSION}; upgrade it",
+            field=MANIFEST,
+            limit=FORMAT_VERSION,
         )
     try:
         return Manifest.model_validate(raw)
@@ -202,4 +207,6 @@ def in_use(named: Path | None = None) -> Path:
             return current.parent / current.read_text(encoding="utf-8").strip()
         if (root / "models" / "default").is_dir():
             return root / "models" / "default"
-    raise BundleMissing("no bundle: neither models/current nor models/default; name one with --bundle, or run `thinkworth train`")
+    raise BundleMissing(
+        "no bundle: neither models/current nor models/default; name one with --bundle, or run `thinkworth train`"
+    )

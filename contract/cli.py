@@ -4,7 +4,6 @@ import sys
 from importlib.metadata import EntryPoint, entry_points, version
 from typing import Any
 
-import click
 import typer
 from typer.core import TyperGroup
 
@@ -16,10 +15,10 @@ GROUP = "thinkworth.commands"
 class _Verbs(TyperGroup):
     """Lists the entry points of the group; loads the one that is asked for."""
 
-    def list_commands(self, ctx: click.Context) -> list[str]:
+    def list_commands(self, ctx: Any) -> list[str]:
         return sorted(point.name for point in entry_points(group=GROUP))
 
-    def get_command(self, ctx: click.Context, name: str) -> Any:
+    def get_command(self, ctx: Any, name: str) -> Any:
         for point in entry_points(group=GROUP, name=name):
             return _command(point)
         return None

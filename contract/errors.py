@@ -31,7 +31,7 @@ class ThinkworthError(Exception):
     status: ClassVar[int] = 500
     exit_code: ClassVar[int] = 1
 
-    def __init__(self, message: str, *, type: str | None = None, field: str | None = None, limit: Any = None) -> None:  # noqa: A002 - the wire's word
+    def __init__(self, message: str, *, type: str | None = None, field: str | None = None, limit: Any = None) -> None:
         super().__init__(message)
         self.message = message
         self.type = type or self.type

@@ -28,8 +28,22 @@ _LIST_ITEM = re.compile(r"^[ \t]*(?:[-*•]|\d{1,3}[.)])[ \t]+\S", re.MULTILINE)
 _CHOICE = re.compile(r"[\s(][A-H][).:]\s*\S")
 _SENTENCE_END = re.compile(r"[.!?。？！](?:\s|$)")
 _OPERATORS = "=+*/^<>≤≥≠√∑∫×÷"
-_CODE_MARKS = ("```", "def ", "class ", "return ", "import ", "();", "() ", "=>", "{", "};", "SELECT ", "#include", "self.")
-_NO_WORD = {ord(c): " " for c in "!\"#$%&()*+,-./:;<=>?@[\\]^_`{|}~0123456789“”‘…—–。，？！：；、（）「」『』·•\t\n"}
+_CODE_MARKS = (
+    "```",
+    "def ",
+    "class ",
+    "return ",
+    "import ",
+    "();",
+    "() ",
+    "=>",
+    "{",
+    "};",
+    "SELECT ",
+    "#include",
+    "self.",
+)
+_NO_WORD = {ord(c): " " for c in '!"#$%&()*+,-./:;<=>?@[\\]^_`{|}~0123456789“”‘…—–。，？！：；、（）「」『』·•\t\n'}
 
 
 def _lexicon(words: str) -> frozenset[str]:
@@ -45,12 +59,20 @@ _ASK_WORDS = {
         "percentage change increase decrease probability"
     ),
     "ask_prove": _lexicon("prove proof show disprove theorem lemma induction contradiction"),
-    "ask_plan": _lexicon("plan schedule arrange allocate assign itinerary optimise optimize minimise minimize maximise maximize roster"),
-    "ask_debug": _lexicon("debug bug error exception fix fail fails failing crash crashes crashing traceback wrong deadlock race root"),
-    "ask_design": _lexicon("design architecture architect tradeoffs tradeoff scalable scale review bottleneck migration critique assess weaknesses risks"),
+    "ask_plan": _lexicon(
+        "plan schedule arrange allocate assign itinerary optimise optimize minimise minimize maximise maximize roster"
+    ),
+    "ask_debug": _lexicon(
+        "debug bug error exception fix fail fails failing crash crashes crashing traceback wrong deadlock race root"
+    ),
+    "ask_design": _lexicon(
+        "design architecture architect tradeoffs tradeoff scalable scale review bottleneck migration critique assess weaknesses risks"
+    ),
     "ask_summarise": _lexicon("summarise summarize summary tldr tl recap condense shorten gist summarised summarized"),
     "ask_translate": _lexicon("translate translation french spanish german italian portuguese dutch polish"),
-    "ask_rewrite": _lexicon("rewrite rephrase paraphrase proofread polish reword formal concise polite casual tone grammar"),
+    "ask_rewrite": _lexicon(
+        "rewrite rephrase paraphrase proofread polish reword formal concise polite casual tone grammar"
+    ),
     "ask_extract": _lexicon("extract list pull identify convert format json csv yaml markdown sort reformat bullet"),
     "ask_classify": _lexicon("classify categorise categorize label sentiment positive negative spam category tag"),
     "ask_write": _lexicon("write draft compose create generate brainstorm suggest ideas poem story email"),
@@ -65,9 +87,13 @@ _WHOLE_WORDS = {
         "adjacent next left right"
     ),
     "connectives": _lexicon("because therefore thus hence since so however although but while"),
-    "quantities": _lexicon("twice half third quarter double triple times dozen remaining left per more less fewer than"),
+    "quantities": _lexicon(
+        "twice half third quarter double triple times dozen remaining left per more less fewer than"
+    ),
     "negations": _lexicon("not no never none don't doesn't isn't can't won't neither nor"),
-    "greeting": _lexicon("hi hello hey thanks thank cheers morning evening bye goodbye ok okay great sure yes yep cool"),
+    "greeting": _lexicon(
+        "hi hello hey thanks thank cheers morning evening bye goodbye ok okay great sure yes yep cool"
+    ),
 }
 
 _COMMON = _lexicon(
@@ -96,7 +122,7 @@ def compute(prompt: Prompt) -> NDArray[np.float32]:
     ask_words = words if ask == whole else _words(ask)
     counts, ask_set = Counter(words), frozenset(ask_words)
     numbers = _NUMBER.findall(whole)
-    n_characters, n_words = max(len(whole), 1), max(len(words), 1)
+    n_words = max(len(words), 1)
     codes = np.frombuffer(whole.encode("utf-32-le", "replace"), dtype=np.uint32)
     raw = whole[:2000].encode("utf-8", "replace")
     log = math.log1p

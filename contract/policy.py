@@ -69,7 +69,7 @@ class Decision:
     reasons: tuple[str, ...]
 
 
-def decide(scores: Scores, profile: Profile, calibration: Calibration, caps: Caps = Caps()) -> Decision:  # noqa: B008 - frozen
+def decide(scores: Scores, profile: Profile, calibration: Calibration, caps: Caps = Caps()) -> Decision:
     """Decide on one prompt.
 
     `use` where the local 95 % lower bound of net_benefit is above 0, `avoid` where its upper bound is below 0, `maybe`
@@ -91,7 +91,9 @@ def decide(scores: Scores, profile: Profile, calibration: Calibration, caps: Cap
     else:
         verdict = verdict_of(lower - price, gain - price, upper - price)
     if bound_by and finishes < 0.9:
-        reasons.append(f"{bound_by} caps thinking at {cap} tokens; it finishes under that with probability {finishes:.2f}")
+        reasons.append(
+            f"{bound_by} caps thinking at {cap} tokens; it finishes under that with probability {finishes:.2f}"
+        )
     arm, budget = _arm_and_budget(verdict, scores, profile, calibration, cap)
     return Decision(
         verdict=verdict, arm=arm, thinking_budget=budget, effort=effort_of(budget), gain=gain, extra_tokens=extra_tokens,

@@ -42,7 +42,9 @@ def load_profiles(path: Path) -> dict[str, Profile]:
     try:
         raw = yaml.safe_load(path.read_text(encoding="utf-8"))
     except OSError as error:
-        raise InvalidInput(f"{path}: {error.strerror}; give a profiles file with --profiles", field="profiles") from error
+        raise InvalidInput(
+            f"{path}: {error.strerror}; give a profiles file with --profiles", field="profiles"
+        ) from error
     except yaml.YAMLError as error:
         raise InvalidInput(f"{path} is not valid YAML: {error}", field="profiles") from error
     if not isinstance(raw, dict) or not isinstance(raw.get("profiles"), dict) or not raw["profiles"]:

@@ -50,7 +50,9 @@ class Prompt:
             InvalidRequest: no message, an unknown role, a message without content, or no text anywhere.
         """
         if not messages:
-            raise InvalidRequest("messages is empty; send at least one message", type="empty_messages", field="messages")
+            raise InvalidRequest(
+                "messages is empty; send at least one message", type="empty_messages", field="messages"
+            )
         turns = tuple(_turn(message, f"messages[{i}]") for i, message in enumerate(messages))
         if not any(turn.text.strip() or turn.attachments for turn in turns):
             raise InvalidRequest("no message has any text", type="empty_prompt", field="messages")
@@ -86,7 +88,10 @@ def _turn(message: Mapping[str, Any], field: str) -> Turn:
     role = message.get("role")
     if role not in ROLES:
         raise InvalidRequest(
-            f"{field}.role is not one of {', '.join(ROLES)}", type="unknown_role", field=f"{field}.role", limit=list(ROLES)
+            f"{field}.role is not one of {', '.join(ROLES)}",
+            type="unknown_role",
+            field=f"{field}.role",
+            limit=list(ROLES),
         )
     content = message.get("content")
     if isinstance(content, str):
@@ -107,5 +112,7 @@ def _turn(message: Mapping[str, Any], field: str) -> Turn:
                 raise InvalidRequest(f"{where} is neither text nor a typed part", type="missing_content", field=where)
         return Turn(role, "\n".join(texts), attachments)
     raise InvalidRequest(
-        f"{field}.content is missing; send a string or a list of parts", type="missing_content", field=f"{field}.content"
+        f"{field}.content is missing; send a string or a list of parts",
+        type="missing_content",
+        field=f"{field}.content",
     )

@@ -85,7 +85,11 @@ class Attempt(BaseModel):
     def _consistent(self) -> Self:
         if (self.prompt is None) == (self.messages is None):
             raise ValueError("give prompt or messages, one of them")
-        if self.thinking_tokens is not None and self.output_tokens is not None and self.thinking_tokens > self.output_tokens:
+        if (
+            self.thinking_tokens is not None
+            and self.output_tokens is not None
+            and self.thinking_tokens > self.output_tokens
+        ):
             raise ValueError(f"thinking_tokens {self.thinking_tokens} is over output_tokens {self.output_tokens}")
         return self
 

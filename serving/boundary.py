@@ -56,7 +56,11 @@ class Boundary:
         except ThinkworthError as error:
             await answer.refuse(error)
         except Exception as error:
-            logger.error("unexpected %s while answering %s", type(error).__name__, scope["path"] if scope["path"] in BODIES else "a request")  # noqa: TRY400 - a traceback may hold the prompt
+            logger.error(
+                "unexpected %s while answering %s",
+                type(error).__name__,
+                scope["path"] if scope["path"] in BODIES else "a request",
+            )
             await answer.refuse(InternalError("an unexpected error; it is logged without the request"))
             return
         if answer.status >= 400 and not answer.started:
@@ -113,7 +117,8 @@ async def _read(receive: Receive) -> bytes:
             body += chunk
     if size > MAX_BODY_BYTES:
         raise BodyTooLarge(
-            f"the body has {'over ' if more else ''}{size} bytes; limit {MAX_BODY_BYTES}; send the last turns only", limit=MAX_BODY_BYTES
+            f"the body has {'over ' if more else ''}{size} bytes; limit {MAX_BODY_BYTES}; send the last turns only",
+            limit=MAX_BODY_BYTES,
         )
     return bytes(body)
 
@@ -153,7 +158,9 @@ def _ours(status: int, path: str) -> ThinkworthError:
     if status == 404:
         return NotFound(f"no such route; there are {known}")
     if status == 405:
-        return MethodNotAllowed(f"{path if path in BODIES else 'this route'} takes another method; /docs.json lists them")
+        return MethodNotAllowed(
+            f"{path if path in BODIES else 'this route'} takes another method; /docs.json lists them"
+        )
     if status == 503 and path in ("/readyz", "/livez"):
         error: ThinkworthError = InternalError("not ready", type="not_ready")
     elif status < 500:

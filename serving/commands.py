@@ -18,8 +18,12 @@ from contract.errors import InvalidInput, InvalidRequest
 def predict(
     bundle: Annotated[Path | None, typer.Option(help="Folder of the bundle; the one in use if not given.")] = None,
     profile: Annotated[str | None, typer.Option(help="Profile of the lines that name none.")] = None,
-    source: Annotated[Path | None, typer.Option("--input", help="One request a line; standard input if not given.")] = None,
-    output: Annotated[Path | None, typer.Option(help="One answer a line, in order; standard output if not given.")] = None,
+    source: Annotated[
+        Path | None, typer.Option("--input", help="One request a line; standard input if not given.")
+    ] = None,
+    output: Annotated[
+        Path | None, typer.Option(help="One answer a line, in order; standard output if not given.")
+    ] = None,
 ) -> None:
     """Answer requests offline, line by line: the verdicts, budgets and probabilities of the service.
 
@@ -34,7 +38,9 @@ def predict(
     if source is not None and not source.is_file():
         raise InvalidInput(f"{source} is not a file; give one request a line with --input", field="input")
     with source.open("rb") if source else _standard_input() as lines, ThreadPoolExecutor(os.cpu_count() or 1) as pool:
-        answers = (line for block in _blocks(lines) for line in pool.map(lambda raw: _answer(router, raw, profile), block))
+        answers = (
+            line for block in _blocks(lines) for line in pool.map(lambda raw: _answer(router, raw, profile), block)
+        )
         bad = _write(answers, output)
     if bad:
         typer.echo(f"thinkworth: {bad} lines could not be answered; each has its error in its place", err=True)
@@ -59,11 +65,16 @@ def serve(
         except OSError as error:
             raise InvalidInput(f"{host}:{port}: {error.strerror}; choose another with --port", field="port") from error
     example = '{"prompt": "What is 1 + 9900?"}'
-    typer.echo(f"thinkworth serves {revision} on http://{host}:{port}\n  try: curl -s http://{host}:{port}/predict -d '{example}'")
+    typer.echo(
+        f"thinkworth serves {revision} on http://{host}:{port}\n  try: curl -s http://{host}:{port}/predict -d '{example}'"
+    )
     sys.stdout.flush()
     os.environ["THINKWORTH_BUNDLE"] = str(folder)
     os.environ.setdefault("BENTOML_DO_NOT_TRACK", "True")  # nothing of ours is reported to anyone
-    os.execv(sys.executable, [sys.executable, "-m", "bentoml", "serve", "serving.service:Thinkworth", "--host", host, "--port", str(port)])  # noqa: S606
+    os.execv(
+        sys.executable,
+        [sys.executable, "-m", "bentoml", "serve", "serving.service:Thinkworth", "--host", host, "--port", str(port)],
+    )
 
 
 def _standard_input() -> BinaryIO:

@@ -46,7 +46,7 @@ class Router:
             request_id=request.request_id,
             verdict=decision.verdict.value,
             thinking_budget=decision.thinking_budget,
-            effort=decision.effort,  # type: ignore[arg-type]
+            effort=decision.effort,
             probabilities=Probabilities(use=use, maybe=maybe, avoid=avoid),
             expected=Expected(gain=decision.gain, extra_tokens=decision.extra_tokens, net_benefit=decision.net_benefit),
             task=scored.scores.task,
@@ -75,11 +75,16 @@ class Router:
         )  # fmt: skip
 
     def _profile(self, name: str | None) -> str:
-        name = name or (DEFAULT_PROFILE if DEFAULT_PROFILE in self.manifest.profiles else next(iter(self.manifest.profiles)))
+        name = name or (
+            DEFAULT_PROFILE if DEFAULT_PROFILE in self.manifest.profiles else next(iter(self.manifest.profiles))
+        )
         if name not in self.manifest.profiles:
             known = list(self.manifest.profiles)
             raise InvalidRequest(
-                f"profile is not one of {', '.join(known)}; leave it out for the default", type="unknown_profile", field="profile", limit=known
+                f"profile is not one of {', '.join(known)}; leave it out for the default",
+                type="unknown_profile",
+                field="profile",
+                limit=known,
             )
         return name
 
@@ -92,7 +97,9 @@ def prompt_of(request: PredictRequest) -> Prompt:
     """
     if (request.prompt is None) == (request.messages is None):
         given = "neither" if request.prompt is None else "both"
-        raise InvalidRequest(f"{given} of prompt and messages given; send one of them", type="prompt_or_messages", field="prompt")
+        raise InvalidRequest(
+            f"{given} of prompt and messages given; send one of them", type="prompt_or_messages", field="prompt"
+        )
     tools = len(request.tools or ())
     if request.prompt is not None:
         return Prompt.from_text(request.prompt, tools=tools)
@@ -106,13 +113,15 @@ def parse(model: type[T], raw: bytes) -> T:
         InvalidRequest: not JSON, too deep, an unknown key, a wrong type or a number out of range; never with the input.
     """
     if _depth(raw) > MAX_DEPTH:
-        raise InvalidRequest(f"the body nests deeper than {MAX_DEPTH} levels; flatten it", type="too_deep", limit=MAX_DEPTH)
+        raise InvalidRequest(
+            f"the body nests deeper than {MAX_DEPTH} levels; flatten it", type="too_deep", limit=MAX_DEPTH
+        )
     try:
         value = json.loads(raw, parse_constant=_no_constant)
     except (ValueError, RecursionError) as error:
         raise InvalidRequest("the body is not JSON in UTF-8; send a JSON object", type="invalid_json") from error
     if not isinstance(value, dict):
-        raise InvalidRequest("the body is no JSON object; send {\"prompt\": ...}", type="invalid_json")
+        raise InvalidRequest('the body is no JSON object; send {"prompt": ...}', type="invalid_json")
     try:
         return model.model_validate(value)
     except ValidationError as error:
@@ -128,12 +137,27 @@ def from_validation(error: ValidationError, model: type[BaseModel]) -> InvalidRe
         nested = PredictRequest if "requests" in first["loc"] else model
         known = list(nested.model_fields)
         parent = ".".join(map(str, first["loc"][:-1])) or None
-        return InvalidRequest(f"unknown key; known ones: {', '.join(known)}", type="unknown_key", field=_short(field) or parent, limit=known)
-    limit: Any = next((context[k] for k in ("ge", "le", "gt", "lt", "max_length", "min_length", "expected") if k in context), None)
+        return InvalidRequest(
+            f"unknown key; known ones: {', '.join(known)}",
+            type="unknown_key",
+            field=_short(field) or parent,
+            limit=known,
+        )
+    limit: Any = next(
+        (context[k] for k in ("ge", "le", "gt", "lt", "max_length", "min_length", "expected") if k in context), None
+    )
     field = _short(field)
     if field == "provider" and kind == "literal_error":
         return InvalidRequest(f"provider is not one of {limit}", type="unknown_provider", field=field, limit=limit)
-    names = {"greater_than_equal", "less_than_equal", "too_long", "too_short", "string_too_long", "string_too_short", "finite_number"}
+    names = {
+        "greater_than_equal",
+        "less_than_equal",
+        "too_long",
+        "too_short",
+        "string_too_long",
+        "string_too_short",
+        "finite_number",
+    }
     if kind in names:
         return InvalidRequest(f"{field}: {first['msg']}", type="out_of_range", field=field, limit=limit)
     if kind == "missing":

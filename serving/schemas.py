@@ -2,7 +2,7 @@
 
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, JsonValue
 
 MAX_BATCH = 256
 """Requests in one `/predict_batch`."""
@@ -12,13 +12,15 @@ Provider = Literal[
     "bedrock", "litellm",
 ]  # fmt: skip
 
-_EXAMPLE = {"prompt": "What is 1 + 9900?", "profile": "balanced", "request_id": "req-1"}
+_EXAMPLE: dict[str, JsonValue] = {"prompt": "What is 1 + 9900?", "profile": "balanced", "request_id": "req-1"}
 
 
 class PredictRequest(BaseModel):
     """One prompt, or one conversation, about to be sent to a model."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True, strict=True, allow_inf_nan=False, json_schema_extra={"examples": [_EXAMPLE]})
+    model_config = ConfigDict(
+        extra="forbid", frozen=True, strict=True, allow_inf_nan=False, json_schema_extra={"examples": [_EXAMPLE]}
+    )
 
     prompt: str | None = Field(None, description="the prompt; or messages")
     messages: list[dict[str, Any]] | None = Field(None, description="OpenAI-style messages; or prompt")
@@ -27,7 +29,9 @@ class PredictRequest(BaseModel):
     profile: str | None = Field(None, description="a profile of the bundle; balanced where absent")
     provider: Provider | None = Field(None, description="fills params with the provider's parameters (null for now)")
     max_thinking_tokens: int | None = Field(None, ge=0, le=1_000_000, description="cap on thinking tokens")
-    max_latency_ms: int | None = Field(None, ge=1, le=86_400_000, description="cap on latency (recorded, not yet applied)")
+    max_latency_ms: int | None = Field(
+        None, ge=1, le=86_400_000, description="cap on latency (recorded, not yet applied)"
+    )
     max_output_tokens: int | None = Field(None, ge=1, le=1_000_000, description="cap on all output tokens")
     conversation_id: str | None = Field(None, max_length=200)
     cached_tokens: int | None = Field(None, ge=0, le=100_000_000)

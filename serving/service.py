@@ -28,7 +28,7 @@ class Thinkworth:
         self.pool = ThreadPoolExecutor(os.cpu_count() or 1, thread_name_prefix="score")
         self.router.answer(PredictRequest(prompt="What is 1 + 1?"))  # warm: the first call of a graph is its slowest
 
-    @bentoml.api(route="/predict")
+    @bentoml.api(route="/predict")  # type: ignore[untyped-decorator]
     async def predict(self, request: PredictRequest, /) -> Answer:
         """Say whether thinking is worth its tokens on one prompt, and how much of it to allow."""
         try:
@@ -36,20 +36,22 @@ class Thinkworth:
         except ThinkworthError as error:
             return JSONResponse(error.body(), status_code=error.status)  # type: ignore[return-value]
 
-    @bentoml.api(route="/predict_batch")
+    @bentoml.api(route="/predict_batch")  # type: ignore[untyped-decorator]
     async def predict_batch(self, batch: BatchRequest, /) -> BatchAnswer:
         """Answer several requests, in order; each as /predict would."""
         loop = asyncio.get_running_loop()
         try:
-            answers = await asyncio.gather(*(loop.run_in_executor(self.pool, self.router.answer, r) for r in batch.requests))
+            answers = await asyncio.gather(
+                *(loop.run_in_executor(self.pool, self.router.answer, r) for r in batch.requests)
+            )
         except ThinkworthError as error:
             return JSONResponse(error.body(), status_code=error.status)  # type: ignore[return-value]
         return BatchAnswer(answers=answers)
 
-    @bentoml.api(route="/model")
+    @bentoml.api(route="/model")  # type: ignore[untyped-decorator]
     def model(self) -> ModelInfo:
         """Describe the served bundle: revision, metrics, training data digest, profiles."""
         return self.router.info()
 
 
-Thinkworth.add_asgi_middleware(Boundary)
+Thinkworth.add_asgi_middleware(Boundary)  # type: ignore[attr-defined]

@@ -30,7 +30,9 @@ SMALL_BUDGET = 1024
 Array = NDArray[Any]
 
 
-def calibrate(heads: Heads, pairs: Rows, thinking: Rows, unfamiliar: Rows, profiles: Mapping[str, Profile]) -> Calibration:
+def calibrate(
+    heads: Heads, pairs: Rows, thinking: Rows, unfamiliar: Rows, profiles: Mapping[str, Profile]
+) -> Calibration:
     """Fit the probability scaling of `heads` in place and return the curves that `contract.policy` applies."""
     out = heads.predict(pairs.embeddings, pairs.features)
     gain, weight = pairs.table.gain.to_numpy(float), pairs.table.weight.to_numpy(float)
@@ -66,9 +68,9 @@ def gain_curve(predicted: Array, gain: Array, weight: Array, prior: Array) -> Cu
         x.append(float(np.average(predicted[inside], weights=w)))
         mean.append(float(centre))
         error.append(float(np.sqrt(max(variance, 1e-4) / count)))
-    knots, mean, error = np.array(x), np.array(mean), np.array(error)
-    rise = IsotonicRegression().fit(knots, mean, 1 / error**2).predict(knots)
-    lower, upper = (np.maximum.accumulate(rise - Z95 * error), np.minimum.accumulate((rise + Z95 * error)[::-1])[::-1])
+    knots, spread = np.array(x), np.array(error)
+    rise = IsotonicRegression().fit(knots, np.array(mean), 1 / spread**2).predict(knots)
+    lower, upper = (np.maximum.accumulate(rise - Z95 * spread), np.minimum.accumulate((rise + Z95 * spread)[::-1])[::-1])
     keep = np.r_[True, np.diff(knots) > 1e-9]
     return Curve(
         x=tuple(map(float, knots[keep])), y=tuple(map(float, rise[keep])),

@@ -5,7 +5,14 @@ from typing import Any
 from contract.bundle import Calibration
 
 
-def card(*, revision: str, training: dict[str, Any], licences: dict[str, str], holdout: dict[str, Any], calibration: Calibration) -> str:
+def card(
+    *,
+    revision: str,
+    training: dict[str, Any],
+    licences: dict[str, str],
+    holdout: dict[str, Any],
+    calibration: Calibration,
+) -> str:
     """Return the card as Markdown: what it was trained on, with which results, and what it does not know."""
     lines = [
         f"# Bundle {revision}", "",
@@ -22,9 +29,13 @@ def card(*, revision: str, training: dict[str, Any], licences: dict[str, str], h
     ]  # fmt: skip
     for name, report in holdout["sources"].items():
         (low, high), (a, b) = report["q"]["interval"], report["auc"]["interval"]
-        lines.append(f"| {name} | {report['n']:,} | {report['q']['value']:.3f} [{low:.3f}, {high:.3f}] | {report['auc']['value']:.3f} [{a:.3f}, {b:.3f}] |")
+        lines.append(
+            f"| {name} | {report['n']:,} | {report['q']['value']:.3f} [{low:.3f}, {high:.3f}] | {report['auc']['value']:.3f} [{a:.3f}, {b:.3f}] |"
+        )
     lines += [
-        "", "## What it does not know", "",
+        "",
+        "## What it does not know",
+        "",
         "- Prompts in languages other than English, encoded or meaningless text: it answers `maybe` with low familiarity.",
         "- Your models: gains of one model say little of another's. Train on your own logs; the taxonomy's prior is a starting point.",
         "- Families that no log covers rest on the prior of the taxonomy alone, which is judgement backed by published evidence.",

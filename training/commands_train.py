@@ -12,7 +12,9 @@ from training.commands import needs
 
 LogFiles = Annotated[list[Path], typer.Argument(help="Log files: .parquet, .jsonl, .csv, the last two also .gz.")]
 Flags = Annotated[list[str] | None, typer.Option("--accept-flag", help="Keep rows with this flag. Repeatable.")]
-LeaveOut = Annotated[list[str] | None, typer.Option("--leave-out-task", help="Leave out rows of this task. Repeatable.")]
+LeaveOut = Annotated[
+    list[str] | None, typer.Option("--leave-out-task", help="Leave out rows of this task. Repeatable.")
+]
 
 
 def train(
@@ -45,7 +47,9 @@ def train(
     )  # fmt: skip
     typer.echo(headline(trained.holdout))
     if trained.registered:
-        typer.echo(f"\nregistered as version {trained.registered['version']} (challenger), run {trained.registered['run_id']}")
+        typer.echo(
+            f"\nregistered as version {trained.registered['version']} (challenger), run {trained.registered['run_id']}"
+        )
     typer.echo(f"bundle: {trained.folder}")
 
 
@@ -81,7 +85,7 @@ def evaluate(
     typer.echo(headline(report))
 
 
-def _read(logs: list[Path], accept_flag: list[str] | None, leave_out_task: list[str] | None, out: Path | None) -> Any:  # noqa: ANN401
+def _read(logs: list[Path], accept_flag: list[str] | None, leave_out_task: list[str] | None, out: Path | None) -> Any:
     """Read logs, say what became of their rows, and drop the tasks that are left out."""
     from dataclasses import replace
 
@@ -95,5 +99,9 @@ def _read(logs: list[Path], accept_flag: list[str] | None, leave_out_task: list[
         return read
     missing = set(leave_out_task) - set(read.table.task.dropna())
     if missing:
-        raise InvalidInput(f"no row has task {', '.join(sorted(missing))}; check --leave-out-task", field="leave-out-task")
-    return replace(read, table=read.table[~read.table.task.isin(leave_out_task).fillna(False).astype(bool)].reset_index(drop=True))
+        raise InvalidInput(
+            f"no row has task {', '.join(sorted(missing))}; check --leave-out-task", field="leave-out-task"
+        )
+    return replace(
+        read, table=read.table[~read.table.task.isin(leave_out_task).fillna(False).astype(bool)].reset_index(drop=True)
+    )

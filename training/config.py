@@ -51,4 +51,6 @@ def load_config(path: Path | None) -> TrainConfig:
     except ValidationError as error:
         first = error.errors()[0]
         where = ".".join(map(str, first["loc"]))
-        raise InvalidInput(f"{path}: {where}: {first['msg']} (known keys: {', '.join(TrainConfig.model_fields)})", field=where) from error
+        raise InvalidInput(
+            f"{path}: {where}: {first['msg']} (known keys: {', '.join(TrainConfig.model_fields)})", field=where
+        ) from error

@@ -42,7 +42,7 @@ def quiet() -> Iterator[None]:
 class Source:
     """A loaded model of a kind that can be exported: a transformer, pooled by mean or by its first token."""
 
-    def __init__(self, model: Any, name: str, folder: Path | None) -> None:  # noqa: ANN401 - a SentenceTransformer
+    def __init__(self, model: Any, name: str, folder: Path | None) -> None:
         _check_kind(model, name)
         self._model = model
         self._folder = folder
@@ -136,7 +136,7 @@ class Source:
                 super().__init__()
                 self.body = transformer
 
-            def forward(self, *inputs: Any) -> Any:  # noqa: ANN401 - tensors
+            def forward(self, *inputs: Any) -> Any:
                 feeds = dict(zip(names, inputs, strict=True))
                 hidden = self.body(**feeds).last_hidden_state
                 if pooling == "cls":
@@ -161,7 +161,7 @@ class Source:
             )
 
 
-def _load(target: str) -> Any:  # noqa: ANN401 - a SentenceTransformer; mypy does not follow its package
+def _load(target: str) -> Any:
     from sentence_transformers import SentenceTransformer
     from transformers.utils import logging as bars
 
@@ -196,7 +196,7 @@ def _default_folder(source: str) -> Path | None:
     return folder
 
 
-def _check_kind(model: Any, name: str) -> None:  # noqa: ANN401 - a SentenceTransformer
+def _check_kind(model: Any, name: str) -> None:
     kinds = [type(module).__name__ for module in model]
     if kinds not in KINDS:
         reason = f"is made of {', '.join(kinds)}; only Transformer, Pooling (and Normalize) can be exported"

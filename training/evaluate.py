@@ -11,9 +11,9 @@ from contract.policy import decide
 from contract.profiles import DEFAULT_PROFILE
 from contract.records import Verdict
 from contract.scorer import Scorer
+from training.config import TrainConfig
 from training.embedding_cache import EmbeddingCache
 from training.evidence import Rows, pair_rows
-from training.config import TrainConfig
 from training.metrics import auc, expected_calibration_error, interval, policy_table, q
 
 Array = NDArray[Any]
@@ -81,7 +81,7 @@ def source_report(table: pd.DataFrame) -> dict[str, Any]:
     }
     report: dict[str, Any] = {"n": len(table), "prompts": len(set(groups)), "mean_gain": float(gain.mean())}
     for name, order in orders.items():
-        report[name] = _figure(lambda r, o=order: q(o[r], gain[r], extra[r]), groups)  # type: ignore[misc]
+        report[name] = _figure(lambda r, o=order: q(o[r], gain[r], extra[r]), groups)
     worth = orders["q"]
     report["auc"] = _figure(lambda r: auc(worth[r], gain[r]), groups)
     p_use, verdict = table.p_use.to_numpy(float), table.verdict.to_numpy(str)

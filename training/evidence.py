@@ -111,7 +111,7 @@ def is_thinking_mode(log: pd.DataFrame, pairs: pd.DataFrame, config: TrainConfig
         thought.thinking_setting.astype("string").str.contains(config.chain_of_thought).fillna(False).astype(bool)
     )
     known = thought.assign(mode=~prompted & (thought.thinking_tokens.astype(float) > 0)).groupby(key)["mode"].any()
-    return pairs.set_index(key).index.map(known).fillna(False).to_numpy(bool)
+    return pairs.set_index(key).index.map(known.to_dict()).fillna(False).to_numpy(bool)
 
 
 def stack(*parts: Rows) -> Rows:

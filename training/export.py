@@ -1,7 +1,6 @@
 """Turns fitted heads into one ONNX graph, proves it equal to them, and writes the bundle, whole or not at all."""
 
 import json
-import os
 import shutil
 from collections.abc import Mapping
 from pathlib import Path
@@ -32,14 +31,7 @@ Array = NDArray[Any]
 def graph_of(heads: Heads) -> onnx.ModelProto:
     """Return the one graph of all heads: (embeddings [n, 2 d], features [n, f]) -> the outputs of `Heads.predict`."""
     g, d = Graph(), heads.dimension
-    for name, start in (("ask", 0), ("whole", d)):
-        bounds = [
-            g.constant(f"{name}_{k}", [v], np.int64) for k, v in (("start", start), ("end", start + d), ("axis", 1))
-        ]
-        g.node("Slice", ["embeddings", *bounds], name)
-    g.linear("ask", heads.reduce_ask, "ask_reduced")
-    g.linear("whole", heads.reduce_whole, "whole_reduced")
-    g.node("Concat", ["ask_reduced", "whole_reduced", "features"], "z", axis=1)
+    reduce(g, heads.reduce_ask, heads.reduce_whole, d)
     width = heads.reduce_ask.weight.shape[1] + heads.reduce_whole.weight.shape[1] + len(FEATURE_NAMES)
     flat = g.constant("flat", [-1], np.int64)
     tree = {name: g.tree(estimator, name, width) for name, estimator in heads.trees.items()}
@@ -159,6 +151,6 @@ def put_in_place(temporary: Path, out: Path) -> None:
     """Move a finished bundle to `out`; an existing one is replaced and is there until then."""
     old = out.with_name(f".{out.name}.{uuid4().hex[:8]}.old")
     if out.exists():
-        os.replace(out, old)
-    os.replace(temporary, out)
+        out.replace(old)
+    temporary.replace(out)
     shutil.rmtree(old, ignore_errors=True)

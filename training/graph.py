@@ -37,14 +37,17 @@ class Graph:
         self.constants: list[onnx.TensorProto] = []
 
     def constant(self, name: str, value: Any, dtype: Any = np.float32) -> str:
+        """Add a constant; return its name."""
         self.constants.append(numpy_helper.from_array(np.ascontiguousarray(value, dtype=dtype), name))
         return name
 
     def node(self, kind: str, inputs: list[str], output: str, **attributes: Any) -> str:
+        """Add a node; return the name of its output."""
         self.nodes.append(helper.make_node(kind, inputs, [output], **attributes))
         return output
 
     def linear(self, x: str, map_: Linear, output: str) -> str:
+        """Add x @ weight + bias; return the name of its output."""
         product = self.node("MatMul", [x, self.constant(f"{output}_w", map_.weight)], f"{output}_xw")
         return self.node("Add", [product, self.constant(f"{output}_b", map_.bias)], output)
 
@@ -94,4 +97,4 @@ def reducer(ask: Linear, whole: Linear, dimension: int) -> bytes:
     g = Graph()
     reduce(g, ask, whole, dimension)
     width = ask.weight.shape[1] + whole.weight.shape[1] + len(FEATURE_NAMES)
-    return g.model(dimension, [helper.make_tensor_value_info("z", TensorProto.FLOAT, ["n", width])]).SerializeToString()
+    return bytes(g.model(dimension, [helper.make_tensor_value_info("z", TensorProto.FLOAT, ["n", width])]).SerializeToString())

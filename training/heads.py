@@ -67,7 +67,9 @@ class Heads:
         out["gain"] = (self.trees["gain"].predict(z) + self.gain_linear(z)[:, 0]) / 2
         out["extra_tokens"] = np.exp(self.trees["log_extra_tokens"].predict(z)) * self.smearing
         for kind in ("extra", "thinking"):
-            out[f"{kind}_quantiles"] = np.exp(np.column_stack([self.trees[f"log_{kind}_{q}"].predict(z) for q in QUANTILES]))
+            out[f"{kind}_quantiles"] = np.exp(
+                np.column_stack([self.trees[f"log_{kind}_{q}"].predict(z) for q in QUANTILES])
+            )
         for name, scaling in self.scaling.items():
             logits = scaling(np.log(np.clip(self.trees[f"label_{name}"].predict_proba(z), 1e-6, 1.0)))
             exponent = np.exp(logits - logits.max(axis=1, keepdims=True))
@@ -146,7 +148,9 @@ def _fit_tokens(heads: Heads, pairs: Rows, thinking: Rows, config: TrainConfig) 
     for level in QUANTILES:
         quantile = {"loss": "quantile", "quantile": level}
         heads.trees[f"log_extra_{level}"] = _regressor(config, **quantile).set_params(**small).fit(z, log_extra, weight)
-        heads.trees[f"log_thinking_{level}"] = _regressor(config, **quantile).set_params(**small).fit(zt, log_thinking, wt)
+        heads.trees[f"log_thinking_{level}"] = (
+            _regressor(config, **quantile).set_params(**small).fit(zt, log_thinking, wt)
+        )
 
 
 def _pca(x: Array, config: TrainConfig) -> Linear:
@@ -168,19 +172,24 @@ def _centroids(pairs: Rows, d: int, config: TrainConfig) -> tuple[Array, Array, 
     rng = np.random.default_rng(config.seed)
     chosen = asks if len(asks) <= 6000 else asks[rng.choice(len(asks), 6000, replace=False, p=_even(pairs))]
     chosen = np.vstack([chosen, asks[prior]])
-    clusters = KMeans(min(CENTROIDS, len(chosen) // 4 + 1), n_init=1, random_state=config.seed).fit(chosen).cluster_centers_
+    clusters = (
+        KMeans(min(CENTROIDS, len(chosen) // 4 + 1), n_init=1, random_state=config.seed).fit(chosen).cluster_centers_
+    )
     tasks = tuple(dict.fromkeys(pairs.table.task[prior])) or ("unknown",)
-    by_task = [asks[prior & (pairs.table.task == task).to_numpy()].mean(axis=0) if prior.any() else asks.mean(axis=0) for task in tasks]
+    by_task = [
+        asks[prior & (pairs.table.task == task).to_numpy()].mean(axis=0) if prior.any() else asks.mean(axis=0)
+        for task in tasks
+    ]
     return _unit(clusters), _unit(np.stack(by_task)), tasks
 
 
 def _even(pairs: Rows) -> Array:
     weight = pairs.table.weight.to_numpy(float)
-    return weight / weight.sum()
+    return np.asarray(weight / weight.sum())
 
 
 def _unit(x: Array) -> Array:
-    return (x / np.linalg.norm(x, axis=1, keepdims=True)).astype(np.float32)
+    return np.asarray(x / np.linalg.norm(x, axis=1, keepdims=True), dtype=np.float32)
 
 
 def _familiarity(heads: Heads, pairs: Rows, unfamiliar: Rows) -> Linear:
@@ -190,7 +199,9 @@ def _familiarity(heads: Heads, pairs: Rows, unfamiliar: Rows) -> Linear:
         near = (rows.embeddings[:, : heads.dimension] @ heads.centroids.T).max(axis=1, keepdims=True)
         parts.append(np.hstack([heads.reduced(rows.embeddings, rows.features), near]))
     x, y = np.vstack(parts), np.r_[np.ones(len(parts[0])), np.zeros(len(parts[1]))]
-    weight = np.r_[pairs.table.weight / pairs.table.weight.sum(), np.full(len(parts[1]), 1 / len(parts[1]))] * len(x) / 2
+    weight = (
+        np.r_[pairs.table.weight / pairs.table.weight.sum(), np.full(len(parts[1]), 1 / len(parts[1]))] * len(x) / 2
+    )
     mean, scale = x.mean(axis=0), x.std(axis=0) + 1e-3
     model = LogisticRegression(C=0.02, max_iter=2000).fit((x - mean) / scale, y, weight)
     coefficient = model.coef_[0] / scale

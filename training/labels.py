@@ -79,12 +79,11 @@ def label(table: pd.DataFrame, profiles: Mapping[str, Profile]) -> pd.DataFrame:
 def is_censored(rows: pd.DataFrame) -> Mask:
     """Return which rows are reasoning attempts that hit the cap.
 
-    They finished for `length`, or spent thinking_budget (thinking_tokens, or output_tokens where those are unknown),
-    or their flag speaks of truncation.
+    They finished for `length`, or spent thinking_budget, or their flag speaks of truncation. Where thinking_tokens are
+    unknown the budget says nothing: output_tokens hold the visible answer too.
     """
-    spent = rows["thinking_tokens"].fillna(rows["output_tokens"])
     budget = rows["thinking_budget"]
-    full = ((budget > 0) & (spent >= budget)).fillna(False).to_numpy(bool)
+    full = ((budget > 0) & (rows["thinking_tokens"] >= budget)).fillna(False).to_numpy(bool)
     cut = (rows["finish_reason"].str.lower() == "length").fillna(False).to_numpy(bool)
     told = rows["flag"].str.contains("truncat", case=False, regex=False).fillna(False).to_numpy(bool)
     return (full | cut | told) & (rows["arm"] == Arm.REASONING.value).to_numpy(bool)
@@ -105,7 +104,7 @@ def _in_order(rows: pd.DataFrame) -> tuple[pd.DataFrame, Integers, pd.DataFrame]
     return rows.iloc[order], pair[order], keys.reset_index(drop=True)
 
 
-def _first_value(column: "pd.Series[Any]", pair: Integers, pairs: int) -> npt.NDArray[Any] | Any:  # noqa: ANN401
+def _first_value(column: "pd.Series[Any]", pair: Integers, pairs: int) -> npt.NDArray[Any] | Any:
     """Return each pair's first value that is there."""
     first = np.full(pairs, -1, dtype=np.int64)
     there = np.flatnonzero(column.notna().to_numpy(bool))[::-1]
@@ -161,6 +160,7 @@ def _add_profile(out: pd.DataFrame, name: str, profile: Profile, tokens: Floats,
     net = out["gain"].to_numpy(np.float64) - tokens / profile.tokens_per_point
     if profile.seconds_per_point is not None:
         net = net - np.nan_to_num(out["extra_latency_s"].to_numpy(np.float64)) / profile.seconds_per_point
+    net = np.round(net, 9)  # .52 - .50 is not above a margin of .02
     use, avoid = net > profile.margin, net < -profile.margin
     kinds = [Label.UNSCORED.value, Label.USE.value, Label.AVOID.value]
     labels = np.select([np.isnan(net), use, avoid], kinds, Label.MAYBE.value)

@@ -177,7 +177,7 @@ def _csv(path: Path) -> Iterator[Block]:
         yield _block_of_fields(header, lines, rows, broken)
 
 
-def _numbered(reader: Any) -> Iterable[tuple[int, list[str]]]:  # noqa: ANN401 - csv names no type for it
+def _numbered(reader: Any) -> Iterable[tuple[int, list[str]]]:
     """Yield each row with the line it begins on (a quoted field may span lines)."""
     begins = reader.line_num + 1
     for row in reader:

@@ -37,7 +37,7 @@ def shown(value: object) -> str:
     return f"({type(value).__name__})"
 
 
-def ask(name: str, value: object) -> Any:  # noqa: ANN401 - of the column's type
+def ask(name: str, value: object) -> Any:
     """Return the value as its column holds it, or a Fault."""
     try:
         answer = _field(name).validate_python(value)

@@ -1,6 +1,7 @@
 """Figures of merit on paired rows. Every one takes arrays [n]; intervals are 95 % bootstrap percentiles over prompts."""
 
 from collections.abc import Callable
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -20,7 +21,11 @@ def q(worth: Array, gain: Array, extra_tokens: Array) -> float:
     when prompts are switched to reasoning in descending worth (ties in a fixed random order). Within one source; nan where
     no order is better than another.
     """
-    worth, gain, extra = np.asarray(worth, float), np.asarray(gain, float), np.maximum(np.asarray(extra_tokens, float), 1.0)
+    worth, gain, extra = (
+        np.asarray(worth, float),
+        np.asarray(gain, float),
+        np.maximum(np.asarray(extra_tokens, float), 1.0),
+    )
     shuffle = np.random.default_rng(0).permutation(len(worth))
 
     def area(key: Array) -> float:
@@ -40,13 +45,15 @@ def auc(worth: Array, gain: Array) -> float:
     return float(roc_auc_score(positive, worth)) if 0 < positive.sum() < len(positive) else float("nan")
 
 
-def interval(figure: Callable[[Array], float], groups: Array, *, seed: int = 7, resamples: int = RESAMPLES) -> tuple[float, float]:
+def interval(
+    figure: Callable[[Array], float], groups: Array, *, seed: int = 7, resamples: int = RESAMPLES
+) -> tuple[float, float]:
     """Return the 95 % interval of `figure(rows)` when whole prompts are drawn with replacement."""
     rng = np.random.default_rng(seed)
     _, code = np.unique(np.asarray(groups).astype(str), return_inverse=True)
     order = np.argsort(code, kind="stable")
     starts = np.flatnonzero(np.r_[True, np.diff(code[order]) > 0, True])
-    members = [order[a:b] for a, b in zip(starts[:-1], starts[1:], strict=True)]
+    members = [order[a:b] for a, b in pairwise(starts)]
     single = len(members) == len(code)
     values = []
     for _ in range(resamples):
@@ -68,7 +75,9 @@ def expected_calibration_error(probability: Array, happened: Array, bins: int = 
     return float(sum(gaps) / len(probability))
 
 
-def policy_table(arms: dict[str, Array], score_direct: Array, gain: Array, extra_tokens: Array, groups: Array) -> list[dict[str, Any]]:
+def policy_table(
+    arms: dict[str, Array], score_direct: Array, gain: Array, extra_tokens: Array, groups: Array
+) -> list[dict[str, Any]]:
     """Return one row per policy (name -> share of thinking per prompt in [0, 1]): share, score and extra tokens, with intervals."""
     rows = []
     for name, think in arms.items():
@@ -77,10 +86,14 @@ def policy_table(arms: dict[str, Array], score_direct: Array, gain: Array, extra
         rows.append(
             {
                 "policy": name, "share": float(think.mean()), "score": float(score.mean()),
-                "score_interval": interval(lambda r, s=score: float(s[r].mean()), groups),
+                "score_interval": _mean_interval(score, groups),
                 "extra_tokens": float(tokens.mean()),
-                "extra_tokens_interval": interval(lambda r, t=tokens: float(t[r].mean()), groups),
+                "extra_tokens_interval": _mean_interval(tokens, groups),
                 "points_per_1k_tokens": float((think * gain).sum() / tokens.sum() * 1000) if tokens.sum() > 0 else None,
             }
         )  # fmt: skip
     return rows
+
+
+def _mean_interval(values: Array, groups: Array) -> tuple[float, float]:
+    return interval(lambda rows: float(values[rows].mean()), groups)

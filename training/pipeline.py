@@ -106,7 +106,10 @@ def _evidence(
     prior = evidence.prior_rows(taxonomy, cache, config)
     prior.table["thinking_mode"] = True
     if len(pairs.table) + len(prior.table) < SMALLEST:
-        raise InvalidInput(f"{len(pairs.table)} scored pairs and no taxonomy; training needs {SMALLEST}; log both arms of more prompts", field="logs")
+        raise InvalidInput(
+            f"{len(pairs.table)} scored pairs and no taxonomy; training needs {SMALLEST}; log both arms of more prompts",
+            field="logs",
+        )
     thinking = evidence.thinking_rows(logs.table, cache, config)
     told = prior.table.assign(thinking_tokens=prior.table.extra_tokens)
     thinking = evidence.stack(thinking, evidence.Rows(prior.embeddings, prior.features, told))
@@ -115,7 +118,9 @@ def _evidence(
     return evidence.stack(pairs, prior), thinking, made_up
 
 
-def _split(pairs: evidence.Rows, thinking: evidence.Rows, unfamiliar: evidence.Rows, config: TrainConfig) -> dict[str, _Part]:
+def _split(
+    pairs: evidence.Rows, thinking: evidence.Rows, unfamiliar: evidence.Rows, config: TrainConfig
+) -> dict[str, _Part]:
     """Part the evidence by prompt: fit, calibrate, holdout; no prompt is in two."""
     edges = {
         "holdout": (0.0, config.holdout_share),
@@ -133,7 +138,13 @@ def _split(pairs: evidence.Rows, thinking: evidence.Rows, unfamiliar: evidence.R
 
 
 def _write(
-    folder: Path, heads: Heads, calibration: Any, profiles: dict[str, Profile], known: dict[str, Any], holdout: evidence.Rows, encoder: Encoder
+    folder: Path,
+    heads: Heads,
+    calibration: Any,
+    profiles: dict[str, Profile],
+    known: dict[str, Any],
+    holdout: evidence.Rows,
+    encoder: Encoder,
 ) -> tuple[dict[str, Any], dict[str, Any]]:
     """Write graph, report and card; a first manifest makes the bundle readable, so that the report is of the export."""
     export.write_graph(heads, folder / HEADS)
@@ -144,9 +155,17 @@ def _write(
     parity["verdicts_compared"] = export.check_verdicts(scorer, heads, holdout.embeddings, holdout.features)
     logged = holdout.take(~holdout.table.prior.to_numpy(bool))
     report = evaluate_rows(scorer, logged if len(logged.table) else holdout)
-    (folder / "report.json").write_text(json.dumps({"holdout": report, "parity": parity}, indent=1) + "\n", encoding="utf-8")
+    (folder / "report.json").write_text(
+        json.dumps({"holdout": report, "parity": parity}, indent=1) + "\n", encoding="utf-8"
+    )
     known = {**known, "metrics": _metrics(report)}
-    text = card(revision=known["revision"], training=known["training"], licences=known["licences"], holdout=report, calibration=calibration)
+    text = card(
+        revision=known["revision"],
+        training=known["training"],
+        licences=known["licences"],
+        holdout=report,
+        calibration=calibration,
+    )
     (folder / "card.md").write_text(text, encoding="utf-8")
     export.write_manifest(folder, **settings, **known)
     return report, {**report, "parity": parity}
@@ -158,7 +177,9 @@ def _known(
 ) -> dict[str, Any]:  # fmt: skip
     """Return what the manifest says beside the heads; the revision names the data and the settings."""
     pairs = labelled[labelled.gain.notna()]
-    identity = json.dumps([sorted(digests.values()), config.model_dump(), encoder.sha256, version("thinkworth")], sort_keys=True)
+    identity = json.dumps(
+        [sorted(digests.values()), config.model_dump(), encoder.sha256, version("thinkworth")], sort_keys=True
+    )
     data_digest = hashlib.sha256("".join(sorted(digests.values())).encode()).hexdigest()
     thinking = sum(int((~part.thinking.table.prior.astype(bool)).sum()) for part in parts.values())
     training = {
@@ -186,7 +207,12 @@ def _metrics(report: dict[str, Any]) -> dict[str, float]:
         metrics["holdout_macro_q"] = report["macro_q"]
     for source, part in report["sources"].items():
         safe = "".join(c if c.isalnum() or c in "_-./ " else "_" for c in source)
-        figures = {"q": part["q"]["value"], "auc": part["auc"]["value"], "ece_p_use": part["ece_p_use"], "n": float(part["n"])}
+        figures = {
+            "q": part["q"]["value"],
+            "auc": part["auc"]["value"],
+            "ece_p_use": part["ece_p_use"],
+            "n": float(part["n"]),
+        }
         metrics |= {f"holdout/{safe}/{name}": value for name, value in figures.items() if np.isfinite(value)}
     return metrics
 

@@ -22,7 +22,9 @@ def gain_calibration(curve: Curve) -> Figure:
     return figure
 
 
-def cost_quality(worth: NDArray[Any], gain: NDArray[Any], extra_tokens: NDArray[Any], score_direct: NDArray[Any], title: str) -> Figure:
+def cost_quality(
+    worth: NDArray[Any], gain: NDArray[Any], extra_tokens: NDArray[Any], score_direct: NDArray[Any], title: str
+) -> Figure:
     """Draw the score against the share of extra tokens spent when prompts think in descending worth."""
     figure = Figure(figsize=(6, 4.5), layout="constrained")
     axes = figure.subplots()

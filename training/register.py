@@ -17,7 +17,9 @@ def tracking_uri() -> str:
     return os.environ.get("MLFLOW_TRACKING_URI") or f"sqlite:///{ROOT / 'mlruns' / 'mlflow.db'}"
 
 
-def register(folder: Path, *, params: dict[str, Any], metrics: dict[str, float], datasets: dict[str, str], plots: dict[str, Any]) -> dict[str, str]:
+def register(
+    folder: Path, *, params: dict[str, Any], metrics: dict[str, float], datasets: dict[str, str], plots: dict[str, Any]
+) -> dict[str, str]:
     """Log a run with its parameters, metrics, dataset digests, plots and bundle; give its version the alias `challenger`.
 
     Returns:

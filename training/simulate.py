@@ -83,7 +83,7 @@ def write_simulated(simulated: Simulated, out: Path) -> Path:
     return truth
 
 
-def _repeated(names: Sequence[str], at: npt.NDArray[np.int64]) -> Any:  # noqa: ANN401 - pandas names no common type
+def _repeated(names: Sequence[str], at: npt.NDArray[np.int64]) -> Any:
     return pd.array(names, dtype=_TYPES[str]).take(at)
 
 
