@@ -70,7 +70,11 @@ def gain_curve(predicted: Array, gain: Array, weight: Array, prior: Array) -> Cu
         error.append(float(np.sqrt(max(variance, 1e-4) / count)))
     knots, spread = np.array(x), np.array(error)
     rise = IsotonicRegression().fit(knots, np.array(mean), 1 / spread**2).predict(knots)
-    lower, upper = (np.maximum.accumulate(rise - Z95 * spread), np.minimum.accumulate((rise + Z95 * spread)[::-1])[::-1])
+    for value in np.unique(rise):  # knots that the isotonic fit pools share one mean, and its precision
+        pooled = rise == value
+        spread[pooled] = 1 / np.sqrt((1 / spread[pooled] ** 2).sum())
+    lower = np.maximum.accumulate(rise - Z95 * spread)
+    upper = np.minimum.accumulate((rise + Z95 * spread)[::-1])[::-1]
     keep = np.r_[True, np.diff(knots) > 1e-9]
     return Curve(
         x=tuple(map(float, knots[keep])), y=tuple(map(float, rise[keep])),

@@ -29,8 +29,8 @@ class TrainConfig(BaseModel):
     source_power: float = Field(0.5, ge=0, le=1)
     prior_weight: float = Field(1.0, ge=0, le=4)
     chain_of_thought: str = r"(?i)\bcot\b|chain.of.thought|step by step|kojima|zhou"
-    calibration_share: float = Field(0.2, gt=0.02, lt=0.5)
-    holdout_share: float = Field(0.1, gt=0.02, lt=0.5)
+    calibration_share: float = Field(0.25, gt=0.02, lt=0.5)
+    holdout_share: float = Field(0.05, gt=0.02, lt=0.5)
     iterations: int = Field(150, ge=10, le=2000)
 
 

@@ -18,7 +18,7 @@ from contract.features import FEATURE_NAMES
 from contract.policy import decide
 from contract.profiles import Profile
 from contract.scorer import Scorer, open_session
-from training.graph import Graph, reduce
+from training.graph import Graph
 from training.heads import Heads
 
 LARGEST_DIFFERENCE = 1e-5
@@ -30,9 +30,9 @@ Array = NDArray[Any]
 
 def graph_of(heads: Heads) -> onnx.ModelProto:
     """Return the one graph of all heads: (embeddings [n, 2 d], features [n, f]) -> the outputs of `Heads.predict`."""
-    g, d = Graph(), heads.dimension
-    reduce(g, heads.reduce_ask, heads.reduce_whole, d)
-    width = heads.reduce_ask.weight.shape[1] + heads.reduce_whole.weight.shape[1] + len(FEATURE_NAMES)
+    g, d = Graph(), heads.reduction.dimension
+    heads.reduction.add_to(g)
+    width = heads.reduction.width
     flat = g.constant("flat", [-1], np.int64)
     tree = {name: g.tree(estimator, name, width) for name, estimator in heads.trees.items()}
     for name in ("score_direct", "score_reasoning"):
@@ -76,7 +76,6 @@ def graph_of(heads: Heads) -> onnx.ModelProto:
 
 
 def _add_similarities(g: Graph, heads: Heads, flat: str) -> None:
-    g.node("MatMul", ["ask", g.constant("task_centroids", heads.task_centroids.T)], "task_similarity")
     near = g.node("MatMul", ["ask", g.constant("centroids", heads.centroids.T)], "near_all")
     g.node("ReduceMax", [near], "near", axes=[1], keepdims=1)
     logit = g.linear(g.node("Concat", ["z", "near"], "z_near", axis=1), heads.familiar, "familiar_logit")

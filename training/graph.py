@@ -81,20 +81,37 @@ class Graph:
         return model
 
 
-def reduce(g: Graph, ask: Linear, whole: Linear, dimension: int) -> None:
-    """Add the nodes from embeddings and features to z, the input of every head."""
-    for name, start in (("ask", 0), ("whole", dimension)):
-        ends = (("start", start), ("end", start + dimension), ("axis", 1))
-        bounds = [g.constant(f"{name}_{end}", [value], np.int64) for end, value in ends]
-        g.node("Slice", ["embeddings", *bounds], name)
-    g.linear("ask", ask, "ask_reduced")
-    g.linear("whole", whole, "whole_reduced")
-    g.node("Concat", ["ask_reduced", "whole_reduced", "features"], "z", axis=1)
+@dataclass(frozen=True)
+class Reduction:
+    """What makes z, the input of every head: two principal-component maps and the task centroids (unit rows [t, d])."""
 
+    dimension: int
+    ask: Linear
+    whole: Linear
+    task_centroids: Array
 
-def reducer(ask: Linear, whole: Linear, dimension: int) -> bytes:
-    """Return a model that gives z alone, float32 [n, c]."""
-    g = Graph()
-    reduce(g, ask, whole, dimension)
-    width = ask.weight.shape[1] + whole.weight.shape[1] + len(FEATURE_NAMES)
-    return bytes(g.model(dimension, [helper.make_tensor_value_info("z", TensorProto.FLOAT, ["n", width])]).SerializeToString())
+    @property
+    def width(self) -> int:
+        """Columns of z."""
+        return int(
+            self.ask.weight.shape[1] + self.whole.weight.shape[1] + len(FEATURE_NAMES) + len(self.task_centroids)
+        )
+
+    def add_to(self, g: Graph) -> None:
+        """Add the nodes from embeddings and features to `ask`, `task_similarity` and z."""
+        d = self.dimension
+        for name, start in (("ask", 0), ("whole", d)):
+            ends = (("start", start), ("end", start + d), ("axis", 1))
+            bounds = [g.constant(f"{name}_{end}", [value], np.int64) for end, value in ends]
+            g.node("Slice", ["embeddings", *bounds], name)
+        g.linear("ask", self.ask, "ask_reduced")
+        g.linear("whole", self.whole, "whole_reduced")
+        g.node("MatMul", ["ask", g.constant("task_centroids", self.task_centroids.T)], "task_similarity")
+        g.node("Concat", ["ask_reduced", "whole_reduced", "features", "task_similarity"], "z", axis=1)
+
+    def model(self) -> bytes:
+        """Return a graph that gives z alone, float32 [n, width]."""
+        g = Graph()
+        self.add_to(g)
+        output = helper.make_tensor_value_info("z", TensorProto.FLOAT, ["n", self.width])
+        return bytes(g.model(self.dimension, [output]).SerializeToString())

@@ -1,6 +1,6 @@
 """Fits the heads: gain, score per arm, tokens and the label classifiers, all on one reduced input.
 
-Reduced input z = [PCA of the ask, PCA of the whole, named features]. Gain is the mean of gradient boosting and a ridge
+Reduced input z = [PCA of the ask, PCA of the whole, named features, cosine to each family of the taxonomy]. Gain is the mean of gradient boosting and a ridge
 regression; scores, tokens and labels are gradient boosting (scikit-learn's HistGradientBoosting*).
 """
 
@@ -21,7 +21,7 @@ from contract.profiles import Profile
 from contract.records import Verdict
 from training.config import TrainConfig
 from training.evidence import Rows
-from training.graph import Linear, reducer
+from training.graph import Linear, Reduction
 
 VERDICTS = (Verdict.USE, Verdict.MAYBE, Verdict.AVOID)
 """Order of the classes of the label classifiers."""
@@ -39,30 +39,25 @@ Array = NDArray[Any]
 class Heads:
     """Fitted estimators and matrices, as `training.export` turns them into one graph."""
 
-    dimension: int
-    reduce_ask: Linear
-    reduce_whole: Linear
+    reduction: Reduction
     trees: dict[str, Any]
     gain_linear: Linear
     smearing: float
     scaling: dict[str, Linear]
     familiar: Linear
     centroids: Array
-    task_centroids: Array
     tasks: tuple[str, ...]
 
     def reduced(self, embeddings: Array, features: Array) -> Array:
         """Return z [n, c] float32, by the graph's own arithmetic: a last-bit difference could cross a tree's threshold."""
-        session = onnxruntime.InferenceSession(
-            reducer(self.reduce_ask, self.reduce_whole, self.dimension), providers=["CPUExecutionProvider"]
-        )
+        session = onnxruntime.InferenceSession(self.reduction.model(), providers=["CPUExecutionProvider"])
         (z,) = session.run(["z"], {"embeddings": embeddings, "features": features})
         return np.asarray(z)
 
     def predict(self, embeddings: Array, features: Array) -> dict[str, Array]:
         """Return what the exported graph returns, computed by scikit-learn and numpy."""
         z = self.reduced(embeddings, features)
-        ask = embeddings[:, : self.dimension]
+        ask = embeddings[:, : self.reduction.dimension]
         out = {name: self.trees[name].predict(z) for name in ("score_direct", "score_reasoning")}
         out["gain"] = (self.trees["gain"].predict(z) + self.gain_linear(z)[:, 0]) / 2
         out["extra_tokens"] = np.exp(self.trees["log_extra_tokens"].predict(z)) * self.smearing
@@ -76,7 +71,7 @@ class Heads:
             out[f"p_{name}"] = exponent / exponent.sum(axis=1, keepdims=True)
         near = (ask @ self.centroids.T).max(axis=1, keepdims=True)
         out["familiar"] = 1 / (1 + np.exp(-self.familiar(np.hstack([z, near]))[:, 0]))
-        out["task_similarity"] = ask @ self.task_centroids.T
+        out["task_similarity"] = ask @ self.reduction.task_centroids.T
         return out
 
 
@@ -91,10 +86,10 @@ def fit(pairs: Rows, thinking: Rows, unfamiliar: Rows, profiles: Mapping[str, Pr
         config: the run's settings.
     """
     d = pairs.embeddings.shape[1] // 2
-    heads = Heads(
-        d, _pca(pairs.embeddings[:, :d], config), _pca(pairs.embeddings[:, d:], config), {}, Linear(np.zeros(0), np.zeros(0)),
-        1.0, {}, Linear(np.zeros(0), np.zeros(0)), *_centroids(pairs, d, config),
-    )  # fmt: skip
+    centroids, by_task, tasks = _centroids(pairs, d, config)
+    reduction = Reduction(d, _pca(pairs.embeddings[:, :d], config), _pca(pairs.embeddings[:, d:], config), by_task)
+    nothing = Linear(np.zeros(0), np.zeros(0))
+    heads = Heads(reduction, {}, nothing, 1.0, {}, nothing, centroids, tasks)
     z, table = heads.reduced(pairs.embeddings, pairs.features), pairs.table
     weight = table.weight.to_numpy()
     for name in ("gain", "score_direct", "score_reasoning"):
@@ -118,7 +113,7 @@ def labels_of(gain: Array, extra_tokens: Array, profile: Profile) -> Array:
 
 def _regressor(config: TrainConfig, **more: Any) -> HistGradientBoostingRegressor:
     return HistGradientBoostingRegressor(
-        max_iter=config.iterations, learning_rate=0.05, max_leaf_nodes=15, min_samples_leaf=40, l2_regularization=5.0,
+        max_iter=config.iterations, learning_rate=0.05, max_leaf_nodes=15, min_samples_leaf=15, l2_regularization=5.0,
         max_features=0.3, early_stopping=False, random_state=config.seed, **more,
     )  # fmt: skip
 
@@ -126,7 +121,7 @@ def _regressor(config: TrainConfig, **more: Any) -> HistGradientBoostingRegresso
 def _classifier(z: Array, labels: Array, weight: Array, config: TrainConfig) -> HistGradientBoostingClassifier:
     """Fit P(label); a class that never occurs gets one row of almost no weight, so that there are always three."""
     model = HistGradientBoostingClassifier(
-        max_iter=config.iterations // 2, learning_rate=0.06, max_leaf_nodes=15, min_samples_leaf=40, l2_regularization=5.0,
+        max_iter=config.iterations // 2, learning_rate=0.06, max_leaf_nodes=15, min_samples_leaf=15, l2_regularization=5.0,
         max_features=0.3, early_stopping=False, random_state=config.seed,
     )  # fmt: skip
     z = np.vstack([z, np.repeat(z.mean(axis=0, keepdims=True), 3, axis=0)])
@@ -196,7 +191,7 @@ def _familiarity(heads: Heads, pairs: Rows, unfamiliar: Rows) -> Linear:
     """Fit the logistic head that tells the evidence from made-up texts; both sides weigh alike."""
     parts = []
     for rows in (pairs, unfamiliar):
-        near = (rows.embeddings[:, : heads.dimension] @ heads.centroids.T).max(axis=1, keepdims=True)
+        near = (rows.embeddings[:, : heads.reduction.dimension] @ heads.centroids.T).max(axis=1, keepdims=True)
         parts.append(np.hstack([heads.reduced(rows.embeddings, rows.features), near]))
     x, y = np.vstack(parts), np.r_[np.ones(len(parts[0])), np.zeros(len(parts[1]))]
     weight = (

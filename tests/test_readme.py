@@ -1,0 +1,105 @@
+"""Every command of README runs, and its answer is the one shown."""
+
+import json
+import os
+import re
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
+from pathlib import Path
+
+import pytest
+
+from contract.locate import ROOT
+
+README = (ROOT / "README.md").read_text(encoding="utf-8")
+BLOCKS = re.findall(r"```bash\n(.*?)```", README, re.DOTALL)
+LINES = [line for block in BLOCKS for line in block.strip().splitlines()]
+INLINE_MAKE = sorted(set(re.findall(r"`(make [a-z.A-Z0-9 =]+)`", README)))
+BIN = Path(sys.executable).parent
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory):
+    """`make run` on a free port, as README says."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    log = tmp_path_factory.mktemp("readme") / "run.log"
+    with log.open("wb") as out:
+        process = subprocess.Popen(
+            ["make", "run", f"PORT={port}"], cwd=ROOT, stdout=out, stderr=subprocess.STDOUT, start_new_session=True
+        )
+    try:
+        for _ in range(1200):
+            try:
+                urllib.request.urlopen(f"http://127.0.0.1:{port}/readyz", timeout=2)
+                break
+            except OSError:
+                assert process.poll() is None, log.read_text()
+                time.sleep(0.25)
+        else:
+            pytest.fail(log.read_text())
+        yield port, log
+    finally:
+        os.killpg(process.pid, signal.SIGTERM)
+        process.wait(30)
+
+
+def run(line, cwd):
+    line = line.replace(".venv/bin/", f"{BIN}/")
+    env = {**os.environ, "MLFLOW_TRACKING_URI": f"sqlite:///{cwd}/mlflow.db"}
+    return subprocess.run(line, shell=True, cwd=cwd, env=env, capture_output=True, text=True, timeout=500)
+
+
+def test_make_run_says_where_and_how(server):
+    port, log = server
+    text = log.read_text()
+    assert f"http://127.0.0.1:{port}" in text
+    assert re.search(r"thinkworth/[0-9a-f]{12}", text)
+    (curl,) = re.findall(r"curl .*", text)
+    answer = subprocess.run(curl, shell=True, capture_output=True, text=True, timeout=60)
+    assert json.loads(answer.stdout)["verdict"] == "avoid"
+
+
+def test_the_curl_line_gives_the_answer_shown(server):
+    port, _ = server
+    (curl,) = (line for line in LINES if line.startswith("curl"))
+    out = subprocess.run(curl.replace(":3000", f":{port}"), shell=True, capture_output=True, text=True, timeout=60)
+    shown = json.loads(re.search(r"answers\n\n```json\n(.*?)```", README, re.DOTALL).group(1))
+    answer = json.loads(out.stdout)
+    assert answer.pop("decision_id") != shown.pop("decision_id")
+    assert answer == shown
+
+
+def test_the_other_commands_run_in_order(tmp_path):
+    (tmp_path / "data").mkdir()
+    commands = [line for line in LINES if not line.startswith(("curl", "make"))]
+    assert len(commands) >= 5
+    for line in commands:
+        out = run(line, tmp_path)
+        assert out.returncode == 0, (line, out.stderr[-2000:])
+    assert (tmp_path / "models" / "mine" / "manifest.json").is_file()
+
+
+@pytest.mark.parametrize("command", sorted({*INLINE_MAKE, *(line for line in LINES if line.startswith("make"))}))
+def test_make_targets_exist(command):
+    out = subprocess.run([shutil.which("make"), "--dry-run", *command.split()[1:]], cwd=ROOT, capture_output=True, text=True)
+    assert out.returncode == 0, out.stderr
+
+
+def test_the_evaluation_command_of_the_results(tmp_path):
+    bbh = ROOT / ".." / "shared" / "data" / "bbh.parquet"
+    if not bbh.exists():
+        pytest.skip("the optional data folder ../shared/data is absent")
+    (line,) = re.findall(r"Command: `(thinkworth evaluate .*?)`", README)
+    line = line.replace("thinkworth evaluate models/default", f"{BIN}/thinkworth evaluate {ROOT}/models/default")
+    out = run(line.replace("../shared/data/bbh.parquet", f"{bbh.resolve()} --json r.json"), tmp_path)
+    assert out.returncode == 0, out.stderr[-2000:]
+    (source,) = json.loads((tmp_path / "r.json").read_text())["sources"].values()
+    low, high = source["q"]["interval"]
+    assert f"{source['q']['value']:.3f} [{low:.3f}, {high:.3f}]" in README

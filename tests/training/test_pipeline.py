@@ -1,0 +1,154 @@
+"""The whole path on a simulated log: train, register, evaluate, predict; through the command, as a user does."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from contract.bundle import Bundle
+from contract.scorer import Scorer
+from training.evidence import fraction
+from training.metrics import auc, interval, policy_table, q
+
+THINKWORTH = Path(sys.executable).with_name("thinkworth")
+
+
+def thinkworth(*arguments, cwd, **environment):
+    env = {**os.environ, **environment}
+    return subprocess.run(
+        [str(THINKWORTH), *map(str, arguments)], cwd=cwd, env=env, capture_output=True, text=True, timeout=500
+    )
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("train")
+    (folder / "config.yaml").write_text("iterations: 12\ncomponents: 16\n")
+    uri = {"MLFLOW_TRACKING_URI": f"sqlite:///{folder}/mlflow.db"}
+    made = thinkworth("simulate", "--prompts", 200, "--out", "logs.jsonl", "--seed", 3, cwd=folder)
+    assert made.returncode == 0, made.stderr
+    run = thinkworth("train", "logs.jsonl", "--out", "bundle", "--config", "config.yaml", cwd=folder, **uri)
+    assert run.returncode == 0, run.stderr
+    return folder, run, uri
+
+
+def test_the_run_prints_its_bundle_and_report(trained):
+    folder, run, _ = trained
+    assert "bundle: bundle" in run.stdout
+    assert "challenger" in run.stdout
+    assert "q " in run.stdout
+    assert {p.name for p in (folder / "bundle").iterdir()} == {"manifest.json", "heads.onnx", "card.md", "report.json"}
+
+
+def test_the_bundle_is_verified_and_holds_no_prompt(trained):
+    folder, _, _ = trained
+    manifest = Bundle(folder / "bundle").manifest
+    assert manifest.training["pairs"] == {"simulated": 200}
+    text = "".join((folder / "bundle" / name).read_text() for name in ("manifest.json", "card.md", "report.json"))
+    prompts = [json.loads(line)["prompt"] for line in (folder / "logs.jsonl").read_text().splitlines()]
+    assert not [prompt for prompt in prompts if len(prompt) > 25 and prompt in text]
+
+
+def test_parity_is_in_the_report(trained):
+    folder, _, _ = trained
+    parity = json.loads((folder / "bundle" / "report.json").read_text())["parity"]
+    assert parity["rows"] > 50
+    assert parity["verdicts_compared"] == 3 * parity["rows"]
+    assert all(value["equal"] >= 0.999 for value in parity.values() if isinstance(value, dict))
+
+
+def test_the_challenger_is_registered_with_its_bundle(trained):
+    folder, _, uri = trained
+    code = (
+        "from mlflow.tracking import MlflowClient; c = MlflowClient(); v = c.get_model_version_by_alias('thinkworth', 'challenger');"
+        "r = c.get_run(v.run_id); print(v.version, len(r.data.metrics), r.data.params['iterations'],"
+        "sorted(a.path for a in c.list_artifacts(v.run_id)), [t for t in r.data.tags if t.startswith('dataset.')])"
+    )
+    out = subprocess.run(
+        [sys.executable, "-c", code], cwd=folder, env={**os.environ, **uri}, capture_output=True, text=True, timeout=200
+    )
+    assert out.returncode == 0, out.stderr
+    assert out.stdout.startswith("1 ")
+    assert "12 ['bundle', 'plots'] ['dataset.logs.jsonl']" in out.stdout
+
+
+def test_evaluate_writes_json_and_html(trained):
+    folder, _, _ = trained
+    out = thinkworth("evaluate", "bundle", "logs.jsonl", "--json", "r.json", "--html", "r.html", cwd=folder)
+    assert out.returncode == 0, out.stderr
+    report = json.loads((folder / "r.json").read_text())
+    assert report["n"] == 200
+    assert {row["policy"] for row in report["sources"]["simulated"]["policies"]} >= {"never", "always", "oracle"}
+    assert "<table>" in (folder / "r.html").read_text()
+
+
+def test_an_unknown_setting_lists_the_known_ones(trained):
+    folder, _, _ = trained
+    (folder / "bad.yaml").write_text("iteratons: 5\n")
+    out = thinkworth("train", "logs.jsonl", "--out", "other", "--config", "bad.yaml", cwd=folder)
+    assert out.returncode == 2
+    assert "iteratons" in out.stderr
+    assert "iterations" in out.stderr
+    assert not (folder / "other").exists()
+
+
+def test_a_changed_byte_of_the_heads_is_refused(trained, tmp_path):
+    import shutil
+
+    folder, _, _ = trained
+    copy = shutil.copytree(trained[0] / "bundle", tmp_path / "b")
+    data = bytearray((copy / "heads.onnx").read_bytes())
+    data[len(data) // 2] ^= 1
+    (copy / "heads.onnx").write_bytes(data)
+    out = thinkworth("predict", "--bundle", copy, cwd=folder)
+    assert out.returncode == 1
+    assert "heads.onnx: sha256" in out.stderr
+
+
+def test_scores_come_from_any_thread_alike(trained):
+    from contract.prompt import Prompt
+
+    scorer = Scorer.load(trained[0] / "bundle")
+    prompts = [Prompt.from_text(f"What is {i} + {i * i}? Show the steps if {i} is prime.") for i in range(24)]
+    assert scorer.score_many(prompts, threads=4) == [scorer.score(prompt) for prompt in prompts]
+
+
+def test_q_is_the_reference():
+    path = Path(__file__).parents[2] / ".." / "shared" / "reference" / "q.py"
+    if not path.exists():
+        pytest.skip("the optional folder ../shared/reference is absent")
+    space: dict = {"__name__": "reference"}
+    exec(compile(path.read_text(), str(path), "exec"), space)
+    rng = np.random.default_rng(0)
+    for n in (3, 50, 700):
+        worth, gain, extra = rng.normal(size=n), rng.choice([-1.0, 0.0, 1.0, 0.5], n), rng.integers(1, 500, n)
+        assert q(worth, gain, extra) == pytest.approx(space["q"](worth, gain, extra), abs=1e-12)
+
+
+def test_figures_of_merit():
+    gain = np.array([1.0, 0.0, 0.0, -1.0] * 30)
+    groups = np.arange(len(gain)).astype(str)
+    assert auc(gain, gain) == 1.0
+    assert np.isnan(auc(gain, np.ones(120)))
+    low, high = interval(lambda rows: float(gain[rows].mean()), groups)
+    assert low < 0 < high
+    (never, always) = policy_table(
+        {"never": gain * 0, "always": gain * 0 + 1}, gain * 0 + 0.5, gain, gain * 0 + 10, groups
+    )
+    assert (never["score"], never["extra_tokens"], never["points_per_1k_tokens"]) == (0.5, 0, None)
+    assert (always["score"], always["extra_tokens"]) == (0.5, 10)
+
+
+def test_a_split_never_parts_a_prompt():
+    import hashlib
+
+    import pandas as pd
+
+    digests = pd.Series([hashlib.sha256(str(i % 100).encode()).hexdigest() for i in range(400)])
+    place = fraction(digests, 7)
+    assert pd.Series(place).groupby(digests).nunique().max() == 1
+    assert 0.3 < place.mean() < 0.7
