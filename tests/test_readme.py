@@ -88,7 +88,9 @@ def test_the_other_commands_run_in_order(tmp_path):
 
 @pytest.mark.parametrize("command", sorted({*INLINE_MAKE, *(line for line in LINES if line.startswith("make"))}))
 def test_make_targets_exist(command):
-    out = subprocess.run([shutil.which("make"), "--dry-run", *command.split()[1:]], cwd=ROOT, capture_output=True, text=True)
+    out = subprocess.run(
+        [shutil.which("make"), "--dry-run", *command.split()[1:]], cwd=ROOT, capture_output=True, text=True
+    )
     assert out.returncode == 0, out.stderr
 
 

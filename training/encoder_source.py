@@ -166,7 +166,7 @@ def _load(target: str) -> Any:
     from transformers.utils import logging as bars
 
     shown = bars.is_progress_bar_enabled()
-    bars.disable_progress_bar()  # type: ignore[no-untyped-call]
+    bars.disable_progress_bar()
     try:
         return SentenceTransformer(target, device="cpu").float().eval()
     except Exception as error:  # whatever hub, transformers and safetensors raise
@@ -174,7 +174,7 @@ def _load(target: str) -> Any:
         raise InvalidInput(f"{target} cannot be loaded: {type(error).__name__}: {reason}", field="from") from error
     finally:
         if shown:
-            bars.enable_progress_bar()  # type: ignore[no-untyped-call]
+            bars.enable_progress_bar()
 
 
 def _default_folder(source: str) -> Path | None:

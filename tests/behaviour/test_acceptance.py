@@ -29,7 +29,7 @@ def cases():
         yield pytest.param(case, id=case["id"], marks=marks)
 
 
-@pytest.mark.parametrize("case", cases())
+@pytest.mark.parametrize("case", list(cases()))
 def test_verdict(router, case):
     answer = router.answer(PredictRequest(prompt=case["prompt"]))
     assert answer.verdict in case["expect"], (answer.verdict, answer.task, answer.expected)
