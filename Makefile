@@ -30,6 +30,7 @@ lock: .venv/base
 	$(PIP) uv
 	$(BIN)/uv pip compile pyproject.toml --all-extras --group dev --universal --python-version 3.11 \
 		--no-emit-index-url --no-annotate --no-header --quiet --output-file requirements.lock
+	sed -i -E '/^(nvidia-cu|nvidia-n[cv]|cuda-|triton)/d' requirements.lock  # torch's CPU file needs none of these
 
 clean:
 	rm -rf .venv

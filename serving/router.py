@@ -112,6 +112,7 @@ def parse(model: type[T], raw: bytes) -> T:
     Raises:
         InvalidRequest: not JSON, too deep, an unknown key, a wrong type or a number out of range; never with the input.
     """
+    raw = well_formed(raw)
     if _depth(raw) > MAX_DEPTH:
         raise InvalidRequest(
             f"the body nests deeper than {MAX_DEPTH} levels; flatten it", type="too_deep", limit=MAX_DEPTH
@@ -126,6 +127,16 @@ def parse(model: type[T], raw: bytes) -> T:
         return model.model_validate(value)
     except ValidationError as error:
         raise from_validation(error, model) from None
+
+
+def well_formed(raw: bytes) -> bytes:
+    """Return a JSON body with question marks for lone surrogates: they are no text, and stricter parsers refuse them."""
+    if b"\\ud" not in raw and b"\\uD" not in raw:
+        return raw
+    try:
+        return json.dumps(json.loads(raw), ensure_ascii=False).encode("utf-8", "replace")
+    except (ValueError, RecursionError):
+        return raw  # no JSON: the parser says so
 
 
 def from_validation(error: ValidationError, model: type[BaseModel]) -> InvalidRequest:

@@ -19,7 +19,7 @@ class PredictRequest(BaseModel):
     """One prompt, or one conversation, about to be sent to a model."""
 
     model_config = ConfigDict(
-        extra="forbid", frozen=True, strict=True, allow_inf_nan=False, json_schema_extra={"examples": [_EXAMPLE]}
+        extra="forbid", frozen=True, strict=True, allow_inf_nan=False, json_schema_extra={"example": _EXAMPLE}
     )
 
     prompt: str | None = Field(None, description="the prompt; or messages")
