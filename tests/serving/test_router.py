@@ -1,0 +1,114 @@
+"""Parsing and answering, without HTTP."""
+
+import json
+import subprocess
+import sys
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from contract.errors import InvalidRequest
+from contract.locate import ROOT
+from contract.scorer import Scorer
+from serving.router import MAX_DEPTH, Router, parse
+from serving.schemas import PredictRequest
+
+
+@pytest.fixture(scope="module")
+def router():
+    return Router(Scorer.load(ROOT / "models" / "default"))
+
+
+@pytest.mark.parametrize(
+    ("body", "kind", "field"),
+    [
+        (b"", "invalid_json", None),
+        (b"{", "invalid_json", None),
+        (b"[1]", "invalid_json", None),
+        (b"\xff\xfe", "invalid_json", None),
+        (b'{"prompt": "x", "max_thinking_tokens": NaN}', "invalid_json", None),
+        (b'{"prompt": "x", "max_thinking_tokens": -1}', "out_of_range", "max_thinking_tokens"),
+        (b'{"prompt": "x", "max_thinking_tokens": 1e400}', "wrong_type", "max_thinking_tokens"),
+        (b'{"prompt": "x", "max_thinking_tokens": true}', "wrong_type", "max_thinking_tokens"),
+        (b'{"prompt": "x", "explain": "yes"}', "wrong_type", "explain"),
+        (b'{"prompt": 5}', "wrong_type", "prompt"),
+        (b'{"prompt": "x", "secret": 1}', "unknown_key", "secret"),
+        (b'{"prompt": "x", "provider": "nobody"}', "unknown_provider", "provider"),
+        (b'{"prompt": "x", "tools": ' + b"[" * 100 + b"]" * 100 + b"}", "too_deep", None),
+    ],
+)
+def test_a_bad_body_is_refused(body, kind, field):
+    with pytest.raises(InvalidRequest) as caught:
+        parse(PredictRequest, body)
+    assert (caught.value.type, caught.value.field) == (kind, field)
+
+
+def test_depth_counts_brackets_outside_strings_only():
+    text = "[" * (MAX_DEPTH * 2) + '\\"' + "{" * MAX_DEPTH
+    assert parse(PredictRequest, json.dumps({"prompt": text}).encode()).prompt == text
+
+
+@given(st.text(min_size=1).filter(str.strip))
+def test_what_is_sent_is_what_is_read(text):
+    wanted = text.encode("utf-8", "replace").decode()
+    assert parse(PredictRequest, json.dumps({"prompt": text}).encode()).prompt == wanted
+
+
+@given(st.dictionaries(st.text(max_size=20), st.none() | st.booleans() | st.floats() | st.text(max_size=20)))
+def test_no_error_repeats_a_value(body):
+    marker = "zebra-4711"
+    raw = json.dumps({**body, "prompt": [marker]}).encode()
+    with pytest.raises(InvalidRequest) as caught:
+        parse(PredictRequest, raw)
+    assert marker not in json.dumps(caught.value.body())
+
+
+def test_an_answer_has_every_field(router):
+    answer = router.answer(PredictRequest(prompt="What is 1 + 9900?", request_id="r1", model="nobody-4"))
+    assert answer.request_id == "r1"
+    assert answer.verdict == "avoid"
+    assert (answer.thinking_budget, answer.effort, answer.arm, answer.p_reasoning) == (0, "none", "direct", 0.0)
+    assert answer.expected.net_benefit < 0
+    assert answer.model_known is False
+    assert answer.revision == router.manifest.revision
+    assert sum(answer.probabilities.model_dump().values()) == pytest.approx(1, abs=1e-5)
+
+
+def test_a_cap_lowers_what_is_expected(router):
+    prompt = (
+        "Alice is older than Bob, Carol is younger than Bob but older than Dan. Who sits between Bob and Dan by age?"
+    )
+    free = router.answer(PredictRequest(prompt=prompt))
+    capped = router.answer(PredictRequest(prompt=prompt, max_thinking_tokens=64))
+    assert capped.thinking_budget <= 64
+    assert capped.expected.gain <= free.expected.gain
+    assert capped.expected.extra_tokens < free.expected.extra_tokens
+    assert any("max_thinking_tokens" in reason for reason in capped.reasons)
+
+
+def test_the_same_words_as_prompt_and_as_message_get_the_same_verdict(router):
+    text = "Translate to French: where is the station?"
+    one = router.answer(PredictRequest(prompt=text))
+    other = router.answer(PredictRequest(messages=[{"role": "user", "content": text}]))
+    assert (one.verdict, one.expected, one.probabilities) == (other.verdict, other.expected, other.probabilities)
+
+
+def test_a_long_prompt_says_that_it_was_truncated(router):
+    assert router.answer(PredictRequest(prompt="word " * 5000)).truncated
+    assert not router.answer(PredictRequest(prompt="word")).truncated
+
+
+def test_serving_never_loads_the_training_stack():
+    code = (
+        "import sys\nfrom pathlib import Path\nimport serving.service\nfrom serving.router import Router\n"
+        "from contract.scorer import Scorer\nfrom serving.schemas import PredictRequest\n"
+        f"Router(Scorer.load(Path({str(ROOT / 'models' / 'default')!r}))).answer(PredictRequest(prompt='hello'))\n"
+        "print(sorted({'torch', 'sklearn', 'pandas', 'mlflow', 'skl2onnx', 'sentence_transformers'} & sys.modules.keys()))\n"
+        "print(open('/proc/self/status').read().split('VmRSS:')[1].split()[0])\n"
+    )
+    out = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=ROOT, timeout=120)
+    assert out.returncode == 0, out.stderr
+    loaded, resident = out.stdout.strip().splitlines()[-2:]
+    assert loaded == "[]"
+    assert int(resident) < 400 * 1024
