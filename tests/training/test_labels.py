@@ -91,7 +91,6 @@ def test_unknown_tokens_take_the_median_of_the_source():
 CUT = [
     {"finish_reason": "length"},
     {"thinking_budget": 512, "thinking_tokens": 512},
-    {"thinking_budget": 512, "thinking_tokens": None, "tokens": 600},
     {"flag": "Truncation: hit the cap"},
 ]
 
@@ -237,3 +236,9 @@ def test_agrees_with_the_reference_on_real_logs(path, reference):
     ours = reference.pairs(logs.table).set_index(["prompt_id", "model"])["gain"].sort_index()
     theirs = found.set_index(["prompt_id", "model"])["gain"].sort_index()
     np.testing.assert_allclose(theirs, ours, atol=1e-12)
+
+
+def test_output_tokens_over_the_budget_say_nothing_where_thinking_tokens_are_unknown():
+    found = only(direct(0.0), reasoning(1.0, thinking_budget=512, thinking_tokens=None, tokens=600))
+    assert not found["censored"]
+    assert found["gain"] == 1.0
