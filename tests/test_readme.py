@@ -51,7 +51,7 @@ def server(tmp_path_factory):
 
 
 def run(line, cwd):
-    line = line.replace(".venv/bin/", f"{BIN}/")
+    line = re.sub(r"(?<![/\w])\.venv/bin/", f"{BIN}/", line)
     env = {**os.environ, "MLFLOW_TRACKING_URI": f"sqlite:///{cwd}/mlflow.db"}
     return subprocess.run(line, shell=True, cwd=cwd, env=env, capture_output=True, text=True, timeout=500)
 
