@@ -12,7 +12,7 @@ from typing import Any
 from pydantic import BaseModel
 
 from contract.errors import BodyTooLarge, InternalError, InvalidRequest, MethodNotAllowed, NotFound, ThinkworthError
-from serving.router import parse, prompt_of, well_formed
+from serving.router import parse, prompt_of
 from serving.schemas import BatchRequest, PredictRequest
 
 MAX_BODY_BYTES = 1_048_576
@@ -47,12 +47,15 @@ class Boundary:
         try:
             model = BODIES.get(scope["path"])
             if model is not None and scope["method"] == "POST":
-                body = well_formed(await _read(receive))
-                checked = parse(model, body)
+                checked = parse(model, await _read(receive))
                 for request in getattr(checked, "requests", [checked]):
                     prompt_of(request)
+                # What was checked, not what was sent: BentoML's parser cannot disagree with ours, and log the body.
+                body = checked.model_dump_json(exclude_unset=True).encode()
                 scope, receive = _as_json(scope, body), _replay(body, receive)
-            elif scope["path"] == "/model" and scope["method"] == "GET":  # BentoML has no GET for an API of its own
+            elif scope["path"] == "/model" and scope["method"] in ("GET", "POST"):
+                await _read(receive)  # dropped: /model takes nothing, and BentoML would log a bad body
+                # BentoML has no GET for an API of its own.
                 scope, receive = {**_as_json(scope, b"{}"), "method": "POST"}, _replay(b"{}", receive)
             await self.app(scope, receive, answer.send)
         except ThinkworthError as error:

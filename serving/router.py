@@ -118,7 +118,7 @@ def parse(model: type[T], raw: bytes) -> T:
             f"the body nests deeper than {MAX_DEPTH} levels; flatten it", type="too_deep", limit=MAX_DEPTH
         )
     try:
-        value = json.loads(raw, parse_constant=_no_constant)
+        value = json.loads(raw.decode("utf-8"), parse_constant=_no_constant)  # of bytes it would guess UTF-16 too
     except (ValueError, RecursionError) as error:
         raise InvalidRequest("the body is not JSON in UTF-8; send a JSON object", type="invalid_json") from error
     if not isinstance(value, dict):
@@ -130,11 +130,15 @@ def parse(model: type[T], raw: bytes) -> T:
 
 
 def well_formed(raw: bytes) -> bytes:
-    """Return a JSON body with question marks for lone surrogates: they are no text, and stricter parsers refuse them."""
+    """Return a JSON body without a byte order mark, and with question marks for lone surrogates.
+
+    They are no text, and stricter parsers refuse them.
+    """
+    raw = raw.removeprefix(b"\xef\xbb\xbf")
     if b"\\ud" not in raw and b"\\uD" not in raw:
         return raw
     try:
-        return json.dumps(json.loads(raw), ensure_ascii=False).encode("utf-8", "replace")
+        return json.dumps(json.loads(raw.decode("utf-8")), ensure_ascii=False).encode("utf-8", "replace")
     except (ValueError, RecursionError):
         return raw  # no JSON: the parser says so
 
@@ -158,7 +162,7 @@ def from_validation(error: ValidationError, model: type[BaseModel]) -> InvalidRe
         (context[k] for k in ("ge", "le", "gt", "lt", "max_length", "min_length", "expected") if k in context), None
     )
     field = _short(field)
-    if field == "provider" and kind == "literal_error":
+    if kind == "literal_error" and first["loc"][-1] == "provider":
         return InvalidRequest(f"provider is not one of {limit}", type="unknown_provider", field=field, limit=limit)
     names = {
         "greater_than_equal",

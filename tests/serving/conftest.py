@@ -1,0 +1,88 @@
+"""One service for the tests over HTTP, started as a user starts it."""
+
+import contextlib
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import NamedTuple
+
+import httpx
+import pytest
+
+from contract.locate import ROOT
+
+THINKWORTH = Path(sys.executable).with_name("thinkworth")
+
+
+class Served(NamedTuple):
+    url: str
+    log: Path
+    pid: int
+
+    def processes(self) -> list[int]:
+        """The server and all that it started; workers have process groups of their own."""
+        parents = {}
+        for folder in Path("/proc").glob("[0-9]*"):
+            with contextlib.suppress(OSError):
+                parents[int(folder.name)] = int((folder / "stat").read_text().rsplit(")", 1)[1].split()[1])
+        family = [self.pid]
+        for pid in family:
+            family += [child for child, parent in parents.items() if parent == pid]
+        return family
+
+
+@pytest.fixture(scope="session")
+def served(tmp_path_factory):
+    log = tmp_path_factory.mktemp("served") / "server.log"
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    with log.open("wb") as out:
+        process = subprocess.Popen(
+            [THINKWORTH, "serve", "--port", str(port)],
+            cwd=ROOT,
+            stdin=subprocess.DEVNULL,
+            stdout=out,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
+        )
+    server = Served(f"http://127.0.0.1:{port}", log, process.pid)
+    try:
+        _wait(server, process)
+        yield server
+    finally:
+        _end(server, process)
+
+
+@pytest.fixture(scope="session")
+def http(served):
+    with httpx.Client(base_url=served.url, timeout=120) as client:
+        yield client
+
+
+def _wait(server: Served, process: subprocess.Popen) -> None:
+    for _ in range(480):
+        with contextlib.suppress(httpx.TransportError):
+            if httpx.get(f"{server.url}/readyz", timeout=30).status_code == 200:
+                return
+        if process.poll() is not None:
+            break
+        time.sleep(0.25)
+    pytest.fail("the service did not come up; the end of its log:\n" + server.log.read_text(errors="replace")[-4000:])
+
+
+def _end(server: Served, process: subprocess.Popen) -> None:
+    family = server.processes()
+    with contextlib.suppress(ProcessLookupError):
+        os.killpg(process.pid, signal.SIGTERM)
+    try:
+        process.wait(30)
+    except subprocess.TimeoutExpired:
+        for pid in family:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
+        process.wait()
