@@ -15,7 +15,10 @@ encoder = typer.Typer(add_completion=False, rich_markup_mode=None, no_args_is_he
 
 @encoder.callback()
 def root() -> None:
-    """The encoder that training and serving share."""
+    """The encoder that training and serving share.
+
+    Example: thinkworth encoder export --out models/encoder
+    """
 
 
 @encoder.command()
