@@ -165,13 +165,12 @@ def _measure(source: Source, folder: Path) -> Parity:
 
 
 def _replace(out: Path, folder: Path, old: Path) -> None:
-    """Put `folder` where `out` is; on failure `out` is as it was."""
-    existed = out.exists()
-    if existed:
-        out.rename(old)
+    """Put `folder` where `out` is; on failure or interruption `out` is as it was."""
     try:
+        if out.exists():
+            out.rename(old)
         folder.rename(out)
-    except OSError:
-        if existed:
+    except BaseException:  # Ctrl-C too: `old` lies in a temporary folder, which is deleted next
+        if old.exists() and not out.exists():
             old.rename(out)
         raise
