@@ -8,29 +8,39 @@
 The encoder is named by its digest and lies in a folder of its own (models/encoder), shared by bundles.
 """
 
-import hashlib
-import json
 import os
 from pathlib import Path
-from typing import Any, Self
+from typing import Annotated, Any, Self
 
 import numpy as np
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, field_validator, model_validator
 
-from contract.errors import BundleMismatch, BundleMissing, BundleTooNew
+from contract.errors import BundleMissing
 from contract.locate import ROOT
+from contract.manifest_file import MANIFEST as MANIFEST
+from contract.manifest_file import Digest, Files, read_manifest, verify
+from contract.manifest_file import sha256 as sha256
 from contract.profiles import Profile
 
-FORMAT_VERSION = 1
+FORMAT_VERSION = 2
 """Bumped when an older reader would misread a new bundle: a feature, an output or a key changes meaning, order or name.
 
 A reader refuses newer formats; it may read older ones through a function of its own, with a test on a stored example.
+Format 1 (one gain, no mixing of logs and prior) was never released, and is refused.
 """
 
-MANIFEST = "manifest.json"
+OLDEST_FORMAT = 2
+"""The oldest format that is still read."""
+
 HEADS = "heads.onnx"
 QUANTILES: tuple[float, ...] = (0.1, 0.25, 0.5, 0.75, 0.9)
-"""Levels of the token heads."""
+"""Levels of the token heads; budgets and the odds of finishing under a cap are read off them."""
+
+REMEDY = "restore it, or make it again with `thinkworth train`"
+LARGEST_SMALL_BUDGET = 32_768
+"""Thinking tokens beyond which a budget for `maybe` is not small."""
+
+Name = Annotated[str, Field(min_length=1)]
 
 
 class Frozen(BaseModel):
@@ -76,29 +86,41 @@ class Curve(Frozen):
         return float(np.interp(value, self.x, self.lower)), float(np.interp(value, self.x, self.upper))
 
 
+def _has_a_band(curve: Curve) -> Curve:
+    if not curve.lower:
+        raise ValueError("has no lower and upper: without its band there is no verdict")
+    return curve
+
+
+Banded = Annotated[Curve, AfterValidator(_has_a_band)]
+"""A curve that has a band."""
+
+
 class Calibration(Frozen):
     """Maps fitted on the calibration split, applied by `contract.policy` in training and serving alike.
 
     Attributes:
-        gain: predicted gain -> calibrated gain, with its local band.
+        gain_logs: gain that the logs' heads predict -> calibrated gain, with its local band.
+        gain_prior: gain that the taxonomy's prior predicts -> calibrated gain, with its local band.
         familiarity: the head's probability that the evidence covers a prompt -> familiarity in [0, 1].
         unfamiliar_below: familiarity under which the verdict is `maybe`.
         budget_scale: factor on the upper thinking-token quantile that reaches the coverage (conformal).
         small_budget: thinking tokens granted where the verdict is `maybe`.
     """
 
-    gain: Curve
+    gain_logs: Banded
+    gain_prior: Banded
     familiarity: Curve
     unfamiliar_below: float = Field(ge=0, le=1)
-    budget_scale: float = Field(gt=0)
-    small_budget: int = Field(gt=0)
+    budget_scale: float = Field(gt=0, le=100)
+    small_budget: int = Field(gt=0, le=LARGEST_SMALL_BUDGET)
 
 
 class EncoderIdentity(Frozen):
     """Which encoder the heads were trained on."""
 
-    name: str
-    sha256: str
+    name: Name
+    sha256: Digest
     dimension: int = Field(gt=0)
     max_tokens: int = Field(gt=0)
 
@@ -110,17 +132,38 @@ class Manifest(Frozen):
     revision: str
     created: str
     thinkworth_version: str
-    files: dict[str, str]
+    files: Files
     encoder: EncoderIdentity
-    feature_names: tuple[str, ...]
-    tasks: tuple[str, ...]
+    feature_names: tuple[Name, ...] = Field(min_length=1)
+    tasks: tuple[Name, ...] = Field(min_length=1)
     quantiles: tuple[float, ...]
-    profiles: dict[str, Profile]
+    profiles: dict[Name, Profile] = Field(min_length=1)
     calibration: Calibration
     models: tuple[str, ...]
     training: dict[str, Any]
     metrics: dict[str, Any]
     licences: dict[str, str]
+
+    @field_validator("files")
+    @classmethod
+    def _lists_the_heads(cls, files: dict[str, str]) -> dict[str, str]:
+        if HEADS not in files:
+            raise ValueError(f"lists no {HEADS}")
+        return files
+
+    @field_validator("quantiles")
+    @classmethod
+    def _are_ours(cls, levels: tuple[float, ...]) -> tuple[float, ...]:
+        if levels != QUANTILES:
+            raise ValueError(f"{levels}, where this thinkworth reads {QUANTILES}")
+        return levels
+
+    @field_validator("feature_names", "tasks")
+    @classmethod
+    def _differ(cls, names: tuple[str, ...]) -> tuple[str, ...]:
+        if twice := [name for name in names if names.count(name) > 1]:
+            raise ValueError(f"lists {twice[0]} twice")
+        return names
 
 
 class Bundle:
@@ -128,69 +171,21 @@ class Bundle:
 
     Raises:
         BundleMissing: the folder, its manifest or a listed file is not there.
-        BundleMismatch: a file's sha256 differs, or the manifest is not one.
+        BundleMismatch: a file's sha256 differs, or the manifest is not one that can be used.
         BundleTooNew: the format is newer than this thinkworth reads.
     """
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
-        self.manifest = _read_manifest(folder)
-        for name, expected in self.manifest.files.items():
-            verify(folder / name, expected)
-        if HEADS not in self.manifest.files:
-            raise BundleMismatch(f"{folder / MANIFEST} lists no {HEADS}; train the bundle again")
+        self.manifest = read_manifest(
+            folder / MANIFEST, Manifest, of="bundle", reads=(OLDEST_FORMAT, FORMAT_VERSION), remedy=REMEDY
+        )
+        verify(folder, self.manifest.files, remedy=REMEDY)
 
     @property
     def heads(self) -> Path:
         """Path of the graph of all heads."""
         return self.folder / HEADS
-
-
-def verify(path: Path, expected: str) -> None:
-    """Check one file against its digest.
-
-    Raises:
-        BundleMissing: the file is not there.
-        BundleMismatch: its sha256 differs.
-    """
-    if not path.is_file():
-        raise BundleMissing(f"{path} is missing; restore it or train the bundle again", field=path.name)
-    found = sha256(path)
-    if found != expected:
-        raise BundleMismatch(
-            f"{path}: sha256 {found[:12]}.. expected {expected[:12]}..; restore it or train the bundle again",
-            field=path.name,
-        )
-
-
-def sha256(path: Path) -> str:
-    """Return the hexadecimal digest of a file."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
-
-
-def _read_manifest(folder: Path) -> Manifest:
-    path = folder / MANIFEST
-    if not path.is_file():
-        raise BundleMissing(
-            f"{path} is missing: {folder} is no bundle; make one with `thinkworth train`", field=MANIFEST
-        )
-    try:
-        raw = json.loads(path.read_text(encoding="utf-8"))
-    except (ValueError, UnicodeDecodeError) as error:
-        raise BundleMismatch(f"{path} is not JSON ({error}); restore it", field=MANIFEST) from error
-    version = raw.get("format_version") if isinstance(raw, dict) else None
-    if isinstance(version, int) and version > FORMAT_VERSION:
-        raise BundleTooNew(
-            f"{path} has format {version}; this thinkworth reads up to {FORMAT_VERSION}; upgrade it",
-            field=MANIFEST,
-            limit=FORMAT_VERSION,
-        )
-    try:
-        return Manifest.model_validate(raw)
-    except ValidationError as error:
-        first = error.errors(include_input=False)[0]
-        raise BundleMismatch(f"{path}: {'.'.join(map(str, first['loc']))}: {first['msg']}", field=MANIFEST) from error
 
 
 def in_use(named: Path | None = None) -> Path:

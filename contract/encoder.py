@@ -17,17 +17,17 @@ import os
 import re
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 import onnxruntime
 from numpy.typing import NDArray
+from pydantic import BaseModel, ConfigDict, Field
 from tokenizers import Tokenizer
 
-from contract.bundle import MANIFEST, sha256
-from contract.errors import BundleMismatch, BundleMissing, BundleTooNew
+from contract.errors import BundleMismatch
+from contract.manifest_file import MANIFEST, Files, read_manifest, verify
 
 ENCODER_FORMAT_VERSION = 1
 """Bumped when an older reader would misuse a newer folder: an input, the output or a key changes meaning or name."""
@@ -57,12 +57,15 @@ class Embedding(NamedTuple):
     truncated: bool
 
 
-@dataclass(frozen=True, slots=True)
-class _Manifest:
-    name: str
-    dimension: int
-    max_tokens: int
-    files: dict[str, str]
+class _Manifest(BaseModel):
+    """What is read of a manifest; it says more, of where the graph comes from."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+    name: str = Field(min_length=1)
+    dimension: int = Field(gt=0)
+    max_tokens: int = Field(ge=8)
+    files: Files
 
 
 class Encoder:
@@ -76,10 +79,11 @@ class Encoder:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
-        self._manifest = _read_manifest(folder / MANIFEST)
-        for name, expected in self._manifest.files.items():
-            _verify(folder / name, expected)
-        self._session = _session(folder / _graph_name(folder, self._manifest.files))
+        self._manifest = read_manifest(
+            folder / MANIFEST, _Manifest, of="encoder", reads=(1, ENCODER_FORMAT_VERSION), remedy=_REMEDY
+        )
+        verify(folder, self._manifest.files, remedy=_REMEDY)
+        self._session = open_graph(folder / _graph_name(folder, self._manifest.files), remedy=_REMEDY)
         self._inputs = _check_inputs(folder, {node.name for node in self._session.get_inputs()})
         self._tokenizer = Tokenizer.from_file(str(folder / TOKENIZER))
         self._tokenizer.no_padding()  # the one of all-MiniLM-L6-v2 pads to 128 and truncates at 128
@@ -160,17 +164,25 @@ class Encoder:
         return list(self._tokenizer.encode(clean, add_special_tokens=False).ids)
 
 
-def _session(path: Path) -> onnxruntime.InferenceSession:
+def open_graph(path: Path, *, remedy: str) -> onnxruntime.InferenceSession:
+    """Open a graph for one call at a time per thread: one intra-op thread.
+
+    Raises:
+        BundleMismatch: onnxruntime cannot open it.
+    """
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = 1
     options.inter_op_num_threads = 1
+    options.log_severity_level = 3  # errors are raised, not printed
     options.execution_mode = onnxruntime.ExecutionMode.ORT_SEQUENTIAL
     # Without it, a processor that lacks VNNI saturates int8 products at 16 bits and embeds differently from the others.
     options.add_session_config_entry("session.x64quantprecision", "1")
     try:
         return onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
     except Exception as error:  # onnxruntime's own errors share no other base
-        raise BundleMismatch(f"{path}: onnxruntime cannot open it ({type(error).__name__}); {_REMEDY}") from error
+        raise BundleMismatch(
+            f"{path}: onnxruntime cannot open it ({type(error).__name__}); {remedy}", field=path.name
+        ) from error
 
 
 def _check_inputs(folder: Path, found: set[str]) -> tuple[str, ...]:
@@ -202,46 +214,3 @@ def _graph_name(folder: Path, files: dict[str, str]) -> str:
             field=MANIFEST,
         )
     return graphs[0]
-
-
-def _verify(path: Path, expected: str) -> None:
-    if not path.is_file():
-        raise BundleMissing(f"{path} is missing; {_REMEDY}", field=path.name)
-    found = sha256(path)
-    if found != expected:
-        raise BundleMismatch(f"{path}: sha256 {found[:12]}.. expected {expected[:12]}..; {_REMEDY}", field=path.name)
-
-
-def _read_manifest(path: Path) -> _Manifest:
-    if not path.is_file():
-        raise BundleMissing(f"{path} is missing: {path.parent} is no encoder; {_REMEDY}", field=MANIFEST)
-    try:
-        raw = json.loads(path.read_text(encoding="utf-8"))
-    except ValueError as error:
-        raise BundleMismatch(f"{path} is not JSON ({type(error).__name__}); {_REMEDY}", field=MANIFEST) from error
-    version = raw.get("format_version") if isinstance(raw, dict) else None
-    if isinstance(version, int) and version > ENCODER_FORMAT_VERSION:
-        raise BundleTooNew(
-            f"{path} has format {version}; this thinkworth reads up to {ENCODER_FORMAT_VERSION}; upgrade it",
-            field=MANIFEST,
-            limit=ENCODER_FORMAT_VERSION,
-        )
-    wrong = [key for key, valid in _KEYS.items() if not isinstance(raw, dict) or not valid(raw.get(key))]
-    if wrong:
-        raise BundleMismatch(f"{path}: {', '.join(wrong)}: missing or not valid; {_REMEDY}", field=wrong[0])
-    return _Manifest(raw["name"], raw["dimension"], raw["max_tokens"], raw["files"])
-
-
-def _is_file_list(value: object) -> bool:
-    return isinstance(value, dict) and all(
-        Path(name).name == name and isinstance(digest, str) for name, digest in value.items()
-    )
-
-
-_KEYS = {
-    "format_version": lambda value: type(value) is int and value > 0,
-    "name": lambda value: isinstance(value, str) and bool(value),
-    "dimension": lambda value: type(value) is int and value > 0,
-    "max_tokens": lambda value: type(value) is int and value >= 8,
-    "files": _is_file_list,
-}

@@ -1,5 +1,6 @@
 """From the heads' raw outputs to a decision: pure functions, the same in training, serving and audit."""
 
+import math
 from dataclasses import dataclass
 from itertools import pairwise
 
@@ -19,10 +20,12 @@ BUDGET_STEP = 64
 
 @dataclass(frozen=True, slots=True)
 class Scores:
-    """What the heads say of one prompt, uncalibrated but for the probabilities.
+    """What the heads say of one prompt; gain and familiarity are not calibrated yet.
 
     Attributes:
-        gain: predicted score with thinking minus score without, in points.
+        gain_logs: what logs say of the gain (score with thinking minus score without, in points).
+        gain_prior: what the taxonomy's prior says of it.
+        from_logs: weight of the first against the second, in [0, 1].
         score_direct: predicted score without thinking.
         score_reasoning: predicted score with thinking.
         extra_tokens: expected extra output tokens of thinking.
@@ -34,7 +37,9 @@ class Scores:
         task: the nearest family of the taxonomy.
     """
 
-    gain: float
+    gain_logs: float
+    gain_prior: float
+    from_logs: float
     score_direct: float
     score_reasoning: float
     extra_tokens: float
@@ -79,12 +84,10 @@ def decide(scores: Scores, profile: Profile, calibration: Calibration, caps: Cap
     cap, bound_by = _cap(profile, caps)
     finishes, spent = _under_cap(scores, cap)
     familiarity = min(max(calibration.familiarity.at(scores.familiar), 0.0), 1.0)
-    gain = calibration.gain.at(scores.gain)
-    lower, upper = (_capped_gain(g, finishes) for g in calibration.gain.band(scores.gain))
-    gain = _capped_gain(gain, finishes)
+    lower, gain, upper = (_capped_gain(g, finishes) for g in calibrated_gain(scores, calibration))
     extra_tokens = max(scores.extra_tokens, 0.0) * spent
     price = extra_tokens / profile.tokens_per_point
-    reasons = [f"nearest task family: {scores.task}"]
+    reasons = [f"nearest task family: {scores.task}", _evidence(scores.from_logs)]
     if familiarity < calibration.unfamiliar_below:
         verdict = Verdict.MAYBE
         reasons.append("the evidence does not cover prompts like this one: no confident verdict")
@@ -99,6 +102,20 @@ def decide(scores: Scores, profile: Profile, calibration: Calibration, caps: Cap
         verdict=verdict, arm=arm, thinking_budget=budget, effort=effort_of(budget), gain=gain, extra_tokens=extra_tokens,
         net_benefit=gain - price, familiarity=familiarity, reasons=tuple(reasons),
     )  # fmt: skip
+
+
+def calibrated_gain(scores: Scores, calibration: Calibration) -> tuple[float, float, float]:
+    """Return the expected gain without caps between its local 95 % bounds: (lower, gain, upper), in points.
+
+    What logs say and what the prior says are calibrated each by its own curve, then mixed by the weight of the logs; the
+    two errors are independent, so the half widths of their bands add in squares.
+    """
+    w = min(max(scores.from_logs, 0.0), 1.0)
+    parts = ((w, calibration.gain_logs, scores.gain_logs), (1 - w, calibration.gain_prior, scores.gain_prior))
+    gain = sum(weight * curve.at(x) for weight, curve, x in parts)
+    below = math.hypot(*(weight * (curve.at(x) - curve.band(x)[0]) for weight, curve, x in parts))
+    above = math.hypot(*(weight * (curve.band(x)[1] - curve.at(x)) for weight, curve, x in parts))
+    return gain - below, gain, gain + above
 
 
 def verdict_of(lower: float, net_benefit: float, upper: float) -> Verdict:
@@ -116,6 +133,12 @@ def verdict_of(lower: float, net_benefit: float, upper: float) -> Verdict:
 def effort_of(budget: int) -> str:
     """Return the effort word of a thinking budget in tokens."""
     return next((word for most, word in EFFORTS if budget <= most), "high")
+
+
+def _evidence(from_logs: float) -> str:
+    if from_logs >= 0.5:
+        return f"logged prompts of its kind carry {from_logs:.0%} of the evidence"
+    return f"the taxonomy's prior for its family carries {1 - from_logs:.0%} of the evidence"
 
 
 def _cap(profile: Profile, caps: Caps) -> tuple[int, str | None]:

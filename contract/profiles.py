@@ -3,10 +3,11 @@
 from pathlib import Path
 from typing import Literal
 
-import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field
 
 from contract.errors import InvalidInput
+from contract.wording import shown
+from contract.yaml_file import only_entry, read_mapping, validated
 
 DEFAULT_PROFILE = "balanced"
 
@@ -23,7 +24,7 @@ class Profile(BaseModel):
         maybe_arm: what `maybe` resolves to.
     """
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
     tokens_per_point: float = Field(gt=0)
     seconds_per_point: float | None = Field(None, gt=0)
@@ -37,22 +38,13 @@ def load_profiles(path: Path) -> dict[str, Profile]:
     """Return the profiles of a YAML file, by name, in the file's order.
 
     Raises:
-        InvalidInput: the file is missing, is not YAML, or a profile has an unknown key or a value out of range.
+        InvalidInput: the file is missing, is not YAML in UTF-8 or names no profile; a name is given twice or is no text;
+            or a profile has an unknown key or a value out of range.
     """
-    try:
-        raw = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise InvalidInput(
-            f"{path}: {error.strerror}; give a profiles file with --profiles", field="profiles"
-        ) from error
-    except yaml.YAMLError as error:
-        raise InvalidInput(f"{path} is not valid YAML: {error}", field="profiles") from error
-    if not isinstance(raw, dict) or not isinstance(raw.get("profiles"), dict) or not raw["profiles"]:
-        raise InvalidInput(f"{path} has no mapping `profiles` of at least one profile", field="profiles")
-    try:
-        return {str(name): Profile.model_validate(value) for name, value in raw["profiles"].items()}
-    except ValidationError as error:
-        first = error.errors()[0]
-        known = ", ".join(Profile.model_fields)
-        where = ".".join(map(str, first["loc"]))
-        raise InvalidInput(f"{path}: {where}: {first['msg']} (known keys: {known})", field=where) from error
+    raw = read_mapping(path, field="profiles", remedy="give a profiles file with --profiles")
+    profiles = only_entry(path, raw, "profiles", dict)
+    for name in profiles:
+        if not isinstance(name, str) or not name.strip():
+            what = "is empty; give it one" if isinstance(name, str) else f"is {shown(name)}; write it in quotes"
+            raise InvalidInput(f"{path}: the name of a profile {what}", field="profiles")
+    return {name: validated(Profile, value, path, name) for name, value in profiles.items()}

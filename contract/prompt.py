@@ -11,6 +11,7 @@ from contract.ask import find_ask
 from contract.errors import InvalidRequest
 
 ROLES = ("system", "developer", "user", "assistant", "tool", "function")
+TEXT_PARTS = ("text", "input_text", "output_text")
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,8 +48,13 @@ class Prompt:
         """Return the prompt of OpenAI-style messages; content is a string, a list of parts, or null beside tool calls.
 
         Raises:
-            InvalidRequest: no message, an unknown role, a message without content, or no text anywhere.
+            InvalidRequest: not a list of objects, no message, an unknown role, a message without content, or no text
+                anywhere.
         """
+        if not isinstance(messages, Sequence) or isinstance(messages, str | bytes):
+            raise InvalidRequest(
+                'messages is not a list; send [{"role": "user", "content": "..."}]', type="wrong_type", field="messages"
+            )
         if not messages:
             raise InvalidRequest(
                 "messages is empty; send at least one message", type="empty_messages", field="messages"
@@ -85,6 +91,10 @@ class Prompt:
 
 
 def _turn(message: Mapping[str, Any], field: str) -> Turn:
+    if not isinstance(message, Mapping):
+        raise InvalidRequest(
+            f'{field} is not an object; send {{"role": "user", "content": "..."}}', type="wrong_type", field=field
+        )
     role = message.get("role")
     if role not in ROLES:
         raise InvalidRequest(
@@ -99,20 +109,27 @@ def _turn(message: Mapping[str, Any], field: str) -> Turn:
     if content is None and role == "assistant" and (message.get("tool_calls") or message.get("function_call")):
         return Turn(role, "")
     if isinstance(content, Sequence) and not isinstance(content, bytes) and content:
-        texts, attachments = [], 0
-        for i, part in enumerate(content):
-            if isinstance(part, str):
-                texts.append(part)
-            elif isinstance(part, Mapping) and isinstance(part.get("text"), str):
-                texts.append(part["text"])
-            elif isinstance(part, Mapping) and isinstance(part.get("type"), str):
-                attachments += 1  # an image, audio, a file: noticed, never read
-            else:
-                where = f"{field}.content[{i}]"
-                raise InvalidRequest(f"{where} is neither text nor a typed part", type="missing_content", field=where)
-        return Turn(role, "\n".join(texts), attachments)
+        texts = [_text_of_part(part, f"{field}.content[{i}]") for i, part in enumerate(content)]
+        return Turn(role, "\n".join(text for text in texts if text is not None), texts.count(None))
     raise InvalidRequest(
         f"{field}.content is missing; send a string or a list of parts",
         type="missing_content",
         field=f"{field}.content",
+    )
+
+
+def _text_of_part(part: Any, field: str) -> str | None:
+    """Return the text of a part, or None for an image, audio or a file: noticed, never read."""
+    if isinstance(part, str):
+        return part
+    if isinstance(part, Mapping):
+        text, kind = part.get("text"), part.get("type")
+        if isinstance(text, str):
+            return text
+        if isinstance(kind, str) and kind not in TEXT_PARTS:
+            return None
+    raise InvalidRequest(
+        f'{field} is neither text nor a typed part; send a string or {{"type": "text", "text": "..."}}',
+        type="missing_content",
+        field=field,
     )

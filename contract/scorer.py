@@ -10,12 +10,13 @@ import onnxruntime
 from numpy.typing import NDArray
 
 from contract import features
-from contract.bundle import Bundle
-from contract.encoder import Encoder
+from contract.bundle import REMEDY, Bundle, Manifest
+from contract.encoder import Encoder, open_graph
 from contract.errors import BundleMismatch
 from contract.locate import find
 from contract.policy import Scores
 from contract.prompt import Prompt
+from contract.records import Verdict
 
 
 class Scored(NamedTuple):
@@ -29,7 +30,8 @@ class Scorer:
     """A loaded bundle: encoder and heads, safe to call from several threads; a prompt never depends on its neighbours.
 
     Raises:
-        BundleMismatch: the bundle was trained on another encoder or another list of features.
+        BundleMismatch: the bundle was trained on another encoder or another list of features, or its heads cannot be
+            opened or run, or lack an output.
     """
 
     def __init__(self, bundle: Bundle, *, encoder: Encoder | None = None) -> None:
@@ -37,10 +39,10 @@ class Scorer:
         self.manifest = bundle.manifest
         self.encoder = encoder or Encoder(find("models/encoder"))
         _check_encoder(bundle, self.encoder)
-        if self.manifest.feature_names != features.FEATURE_NAMES:
-            raise BundleMismatch(f"{bundle.folder}: its features are not those of this thinkworth; train it again")
+        _check_features(bundle)
         self._heads = open_session(bundle.heads)
         self._outputs = [output.name for output in self._heads.get_outputs()]
+        self._check_outputs()
 
     @classmethod
     def load(cls, folder: Path) -> "Scorer":
@@ -68,7 +70,9 @@ class Scorer:
         """Return row `i` of the heads' outputs as `Scores`."""
         manifest = self.manifest
         return Scores(
-            gain=float(row["gain"][i]),
+            gain_logs=float(row["gain_logs"][i]),
+            gain_prior=float(row["gain_prior"][i]),
+            from_logs=float(row["from_logs"][i]),
             score_direct=float(row["score_direct"][i]),
             score_reasoning=float(row["score_reasoning"][i]),
             extra_tokens=float(row["extra_tokens"][i]),
@@ -77,17 +81,47 @@ class Scorer:
             levels=manifest.quantiles,
             probabilities={name: tuple(map(float, row[f"p_{name}"][i])) for name in manifest.profiles},  # type: ignore[misc]
             familiar=float(row["familiar"][i]),
-            task=manifest.tasks[int(np.argmax(row["task_similarity"][i]))],
+            task=manifest.tasks[int(np.argmax(row["p_family"][i]))],
         )
+
+    def _check_outputs(self) -> None:
+        """Run one row of zeros: every output is there, as wide as the manifest says."""
+        path, manifest = self.bundle.heads, self.manifest
+        embeddings = np.zeros((1, 2 * manifest.encoder.dimension), np.float32)
+        vectors = np.zeros((1, len(manifest.feature_names)), np.float32)
+        try:
+            row = self.run(embeddings, vectors)
+        except Exception as error:  # onnxruntime's own errors share no other base
+            what = f"{path}: onnxruntime cannot run it on {embeddings.shape[1]} + {vectors.shape[1]} inputs"
+            raise BundleMismatch(f"{what} ({type(error).__name__}); {REMEDY}", field=path.name) from error
+        for name, shape in _shapes(manifest).items():
+            if name not in row:
+                raise BundleMismatch(f"{path} has no output {name}; {REMEDY}", field=path.name)
+            if (found := np.shape(row[name])) != shape:
+                what = f"{path}: output {name} has shape {found}, expected {shape}"
+                raise BundleMismatch(f"{what}; {REMEDY}", field=path.name)
 
 
 def open_session(path: Path) -> onnxruntime.InferenceSession:
-    """Open a graph for one call at a time per thread: one intra-op thread, no spinning."""
-    options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = 1
-    options.inter_op_num_threads = 1
-    options.log_severity_level = 3
-    return onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
+    """Open the graph of the heads for one call at a time per thread.
+
+    Raises:
+        BundleMismatch: onnxruntime cannot open it.
+    """
+    return open_graph(path, remedy=REMEDY)
+
+
+_SCALARS = ("gain_logs", "gain_prior", "from_logs", "score_direct", "score_reasoning", "extra_tokens", "familiar")
+"""Outputs of one number a prompt."""
+
+
+def _shapes(manifest: Manifest) -> dict[str, tuple[int, ...]]:
+    """Return the shape, on one row, of every output that `Scorer.unpack` reads."""
+    levels = len(manifest.quantiles)
+    shapes: dict[str, tuple[int, ...]] = {name: (1,) for name in _SCALARS}
+    shapes |= {"extra_quantiles": (1, levels), "thinking_quantiles": (1, levels)}
+    shapes |= {"p_family": (1, len(manifest.tasks))}
+    return shapes | {f"p_{name}": (1, len(Verdict)) for name in manifest.profiles}
 
 
 def _check_encoder(bundle: Bundle, encoder: Encoder) -> None:
@@ -96,4 +130,15 @@ def _check_encoder(bundle: Bundle, encoder: Encoder) -> None:
         raise BundleMismatch(
             f"{bundle.folder} was trained on encoder {wanted.name} {wanted.sha256[:12]}.. (window {wanted.max_tokens}); "
             f"models/encoder is {encoder.name} {encoder.sha256[:12]}.. (window {encoder.max_tokens}); train again or restore it"
+        )
+
+
+def _check_features(bundle: Bundle) -> None:
+    theirs, ours = bundle.manifest.feature_names, features.FEATURE_NAMES
+    if theirs != ours:
+        i = next((i for i, (a, b) in enumerate(zip(theirs, ours, strict=False)) if a != b), min(len(theirs), len(ours)))
+        their_name, our_name = (names[i] if i < len(names) else "none" for names in (theirs, ours))
+        raise BundleMismatch(
+            f"{bundle.folder}: its features are not those of this thinkworth: {len(theirs)} against {len(ours)}, and the "
+            f"first to differ is {their_name} against {our_name}; train it again"
         )

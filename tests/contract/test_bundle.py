@@ -2,6 +2,7 @@
 
 import json
 import shutil
+from itertools import pairwise
 
 import numpy as np
 import pytest
@@ -10,7 +11,7 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from contract import bundle as module
-from contract.bundle import FORMAT_VERSION, HEADS, MANIFEST, Bundle, Curve, in_use, sha256
+from contract.bundle import FORMAT_VERSION, HEADS, MANIFEST, QUANTILES, Bundle, Calibration, Curve, in_use, sha256
 from contract.errors import BundleMismatch, BundleMissing, BundleTooNew, Refused
 from contract.locate import ROOT
 
@@ -72,10 +73,42 @@ def test_a_newer_format_is_refused_before_anything_else_is_read(tmp_path, versio
     error = refusal(tmp_path, BundleTooNew)
     assert str(tmp_path / MANIFEST) in error.message
     assert str(version) in error.message
-    assert error.limit == FORMAT_VERSION
+    assert f"up to {FORMAT_VERSION}; upgrade" in error.message
+    assert (error.field, error.limit) == ("format_version", FORMAT_VERSION)
 
 
-@pytest.mark.parametrize("content", [b"", b"{", b"not json", b"\xff\xfe\x00", b'{"format_version": 1,}'])
+@pytest.mark.parametrize(
+    ("version", "named"),
+    [("99", '"99"'), ("1", '"1"'), (0, "0"), (True, "true"), (False, "false"), (-1, "-1"), (1.0, "1.0"), (99.5, "99.5"),
+     (None, "null"), ([2], "a list"), ({}, "a mapping")],
+)  # fmt: skip
+def test_a_format_that_is_no_whole_number_from_one_up_is_refused(folder, version, named):
+    edit(folder, format_version=version)
+    error = refusal(folder, BundleMismatch)
+    assert (
+        f"has format_version {named}; this thinkworth reads whole numbers from 1 up to {FORMAT_VERSION}; "
+        in error.message
+    )
+    assert "thinkworth train" in error.message
+    assert (error.field, error.limit) == ("format_version", FORMAT_VERSION)
+
+
+def test_a_manifest_without_a_format_is_refused(folder):
+    path = folder / MANIFEST
+    raw = json.loads(path.read_text(encoding="utf-8"))
+    del raw["format_version"]
+    path.write_text(json.dumps(raw), encoding="utf-8")
+    error = refusal(folder, BundleMismatch)
+    assert (
+        f"has no format_version; this thinkworth reads whole numbers from 1 up to {FORMAT_VERSION}; " in error.message
+    )
+    assert "thinkworth train" in error.message
+
+
+@pytest.mark.parametrize(
+    "content",
+    [b"", b"{", b"not json", b"\xff\xfe\x00", b'{"format_version": 1,}', b'{"format_version": NaN}', b"[" * 100_000],
+)
 def test_a_manifest_that_is_not_json_is_named(tmp_path, content):
     (tmp_path / MANIFEST).write_bytes(content)
     error = refusal(tmp_path, BundleMismatch)
@@ -94,6 +127,123 @@ def test_json_that_is_no_manifest_is_a_mismatch(tmp_path, content):
 def test_a_manifest_with_a_wrong_key_is_a_mismatch(folder, changes):
     edit(folder, **changes)
     assert str(folder / MANIFEST) in refusal(folder, BundleMismatch).message
+
+
+DIGEST = "0" * 64
+
+
+@pytest.mark.parametrize(
+    "name", ["../heads.onnx", "/etc/passwd", "a/b", "a\\b", "..", ".", "", "heads.onnx\0", "./card.md", "card.md/"]
+)
+def test_a_listed_file_lies_in_the_folder_itself(folder, name):
+    edit(folder, files={HEADS: sha256(folder / HEADS), name: DIGEST})
+    error = refusal(folder, BundleMismatch)
+    assert "named without any path" in error.message
+    assert error.field == "files"
+
+
+@pytest.mark.parametrize("digest", ["", "00", "0" * 63, "0" * 65, "g" * 64, "A" * 64, "0" * 64 + "\n", 0, None])
+def test_a_digest_has_64_hexadecimal_digits(folder, digest):
+    edit(folder, files={HEADS: digest})
+    error = refusal(folder, BundleMismatch)
+    assert f"files.{HEADS}" in error.message
+    assert error.field == "files"
+
+
+def test_a_manifest_that_lists_no_heads_says_so(folder):
+    edit(folder, files={"card.md": sha256(folder / "card.md")})
+    assert "files: lists no heads.onnx; restore it, or make it again" in refusal(folder, BundleMismatch).message
+
+
+def test_a_folder_in_the_place_of_a_file_is_not_there(folder):
+    (folder / HEADS).unlink()
+    (folder / HEADS).mkdir()
+    assert f"{folder / HEADS} cannot be read" in refusal(folder, BundleMissing).message
+
+
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [
+        ("feature_names", []),
+        ("feature_names", ["a", ""]),
+        ("feature_names", ["a", "b", "a"]),
+        ("tasks", []),
+        ("tasks", [3]),
+        ("tasks", ["proof", "proof"]),
+        ("quantiles", []),
+        ("quantiles", [0.5, 0.25, 0.75, 0.9, 0.95]),
+        ("quantiles", [0.1, 0.25, 0.5, 0.75, 1.9]),
+        ("quantiles", [0.1, 0.25, 0.5, 0.75, 0.95]),
+        ("quantiles", [*QUANTILES, 0.95]),
+        ("quantiles", QUANTILES[:-1]),
+        ("quantiles", ["0.1", 0.25, 0.5, 0.75, 0.9]),
+        ("profiles", {}),
+        ("profiles", {"": {"tokens_per_point": 1, "max_thinking_tokens": 1}}),
+        ("profiles", {"p": {"tokens_per_point": "1", "max_thinking_tokens": 1}}),
+        ("profiles", {"p": {"tokens_per_point": 1, "max_thinking_tokens": True}}),
+    ],
+)
+def test_what_serving_reads_of_a_manifest_is_sane(folder, key, value):
+    edit(folder, **{key: value})
+    error = refusal(folder, BundleMismatch)
+    assert str(folder / MANIFEST) in error.message
+    assert key in error.message
+    assert "thinkworth train" in error.message
+    assert error.field == key
+
+
+def test_the_quantiles_that_are_read_are_named(folder):
+    edit(folder, quantiles=[0.1, 0.9])
+    assert f"quantiles: (0.1, 0.9), where this thinkworth reads {QUANTILES}" in refusal(folder, BundleMismatch).message
+
+
+def test_the_quantiles_increase_between_zero_and_one():
+    assert all(0 < a < b < 1 for a, b in pairwise(QUANTILES))
+
+
+def calibration_of(folder):
+    return json.loads((folder / MANIFEST).read_text(encoding="utf-8"))["calibration"]
+
+
+@pytest.mark.parametrize(("key", "value"), [("small_budget", 1), ("small_budget", 32_768), ("budget_scale", 100)])
+def test_the_limits_of_a_calibration_are_sane(folder, key, value):
+    edit(folder, calibration=calibration_of(folder) | {key: value})
+    assert getattr(Bundle(folder).manifest.calibration, key) == value
+
+
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [
+        ("small_budget", 0),
+        ("small_budget", -1),
+        ("small_budget", True),
+        ("small_budget", "1024"),
+        ("small_budget", 1024.5),
+        ("small_budget", 32_769),
+        ("small_budget", None),
+        ("budget_scale", 0),
+        ("budget_scale", 1e300),
+        ("unfamiliar_below", 1.1),
+    ],
+)
+def test_a_calibration_out_of_range_is_refused(folder, key, value):
+    edit(folder, calibration=calibration_of(folder) | {key: value})
+    error = refusal(folder, BundleMismatch)
+    assert f"calibration.{key}" in error.message
+    assert error.field == "calibration"
+
+
+def test_a_gain_curve_without_a_band_is_refused_on_load(folder):
+    calibration = calibration_of(folder)
+    curves = [key for key in calibration if key.startswith("gain")]
+    assert curves
+    for key in curves:
+        edit(folder, calibration=calibration | {key: {"x": [0, 1], "y": [0, 1]}})
+        error = refusal(folder, BundleMismatch)
+        assert f"calibration.{key}: has no lower and upper" in error.message
+        assert "thinkworth train" in error.message
+        with pytest.raises(ValidationError, match="has no lower and upper"):
+            Calibration.model_validate(calibration | {key: Curve(x=(0, 1), y=(0, 1))})
 
 
 @pytest.mark.parametrize(

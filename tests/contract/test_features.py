@@ -1,11 +1,14 @@
 """The feature vector: as long as its names, finite for any text, and pointing the right way."""
 
+import math
+import re
+
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from contract.features import FEATURE_NAMES, WINDOW, compute
+from contract.features import FEATURE_NAMES, LONG_TOKEN, WINDOW, compute
 from contract.prompt import Prompt
 
 ANY_TEXT = st.text(st.characters(exclude_categories=()), min_size=1, max_size=400).filter(str.strip)
@@ -14,6 +17,67 @@ MESSAGES = st.lists(
     min_size=1,
     max_size=5,
 )
+MARKS = (
+    *(
+        "1",
+        "12",
+        "3.4",
+        ",",
+        ".",
+        "-",
+        "−",
+        " ",
+        "\n",
+        "\t",
+        "\u3000",
+        "(",
+        ")",
+        "A",
+        "B)",
+        "(C) x",
+        "H:",
+        "- ",
+        "1. ",
+        "?",
+    ),
+    *(
+        "？",
+        "。",
+        "!",
+        "*",
+        "٣",
+        "１",
+        "𝟘",
+        "春",
+        "あ",
+        "봄",
+        "İ",
+        "Σ",
+        "\ud800",
+        "$",
+        "\\a",
+        "{",
+        "def ",
+        "x" * LONG_TOKEN,
+    ),
+)
+SHARES = {
+    "digit_share": "[0-9]",
+    "capital_share": "[A-Z]",
+    "ascii_share": "[\x00-\x7f\ud800-\udfff]",  # a lone surrogate counts as the "?" that takes its place
+    "cjk_share": "[\u3040-\u30ff\u4e00-\u9fff\uac00-\ud7af]",
+    "symbol_share": "[!-/:-@[-`{-~\ud800-\udfff]",
+    "space_share": "[\t-\r ]",
+}
+COUNTS = {
+    "sentences": r"[.!?。？！](?:\s|$)",
+    "numbers": r"\d+(?:[.,]\d+)*",
+    "latex": r"\\[a-zA-Z]+|\$[^$\n]{1,120}\$",
+    "list_items": r"(?m)^[ \t]*(?:[-*•]|\d{1,3}[.)])[ \t]+\S",
+    "choices": r"[\s(][A-H][).:]\s*\S",
+    "operators": r"[=+*/^<>≤≥≠√∑∫×÷]|\d\s?[-−]\s?\d",
+    "long_tokens": rf"\S{{{LONG_TOKEN},}}",
+}
 PLAIN = "Tell me about the weather in spring."
 
 
@@ -36,6 +100,15 @@ def test_features_of_any_text_are_finite_and_repeatable(text, tools):
     assert np.isfinite(vector).all()
     assert (vector >= 0).all()
     np.testing.assert_array_equal(vector, compute(Prompt.from_text(text, tools=tools)))
+
+
+@given((st.lists(st.sampled_from(MARKS), max_size=40).map("".join) | ANY_TEXT).filter(str.strip))
+def test_counts_and_shares_are_what_their_plain_definitions_say(text):
+    values = named(text)
+    for name, pattern in COUNTS.items():
+        assert values[name] == np.float32(math.log1p(len(re.findall(pattern, text)))), name
+    for name, pattern in SHARES.items():
+        assert values[name] == pytest.approx(len(re.findall(pattern, text)) / len(text)), name
 
 
 @given(MESSAGES)

@@ -7,13 +7,15 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from contract.bundle import Calibration, Curve
-from contract.policy import ANSWER_SHARE, BUDGET_STEP, Caps, Scores, decide, effort_of, verdict_of
+from contract.policy import ANSWER_SHARE, BUDGET_STEP, Caps, Scores, calibrated_gain, decide, effort_of, verdict_of
 from contract.profiles import Profile
 from contract.records import Arm, Verdict
 
 LEVELS = (0.1, 0.25, 0.5, 0.75, 0.9)
 SCORES = Scores(
-    gain=0.3,
+    gain_logs=0.3,
+    gain_prior=-0.2,
+    from_logs=1.0,
     score_direct=0.4,
     score_reasoning=0.7,
     extra_tokens=1000.0,
@@ -26,7 +28,8 @@ SCORES = Scores(
 )
 PROFILE = Profile(tokens_per_point=20_000, max_thinking_tokens=8192)
 CALIBRATION = Calibration(
-    gain=Curve(x=(-1, 1), y=(-1, 1), lower=(-1.1, 0.9), upper=(-0.9, 1.1)),
+    gain_logs=Curve(x=(-1, 1), y=(-1, 1), lower=(-1.1, 0.9), upper=(-0.9, 1.1)),
+    gain_prior=Curve(x=(-1, 1), y=(-1, 1), lower=(-1.2, 0.8), upper=(-0.8, 1.2)),
     familiarity=Curve(x=(0, 1), y=(0, 1)),
     unfamiliar_below=0.4,
     budget_scale=1.0,
@@ -38,7 +41,9 @@ quantiles = st.tuples(tokens, tokens, tokens, tokens, tokens)
 scores = st.builds(
     replace,
     st.just(SCORES),
-    gain=st.floats(-1.5, 1.5),
+    gain_logs=st.floats(-1.5, 1.5),
+    gain_prior=st.floats(-1.5, 1.5),
+    from_logs=st.floats(0, 1),
     extra_tokens=st.floats(-5_000, 100_000),
     extra_quantiles=quantiles,
     thinking_quantiles=st.one_of(
@@ -60,8 +65,10 @@ caps = st.builds(Caps, limits, limits)
 def calibrations(draw):
     y = sorted(draw(st.lists(st.floats(-1, 1), min_size=3, max_size=3)))
     below, above = draw(st.floats(0, 0.5)), draw(st.floats(0, 0.5))
+    curve = Curve(x=(-1, 0, 1), y=y, lower=[v - below for v in y], upper=[v + above for v in y])
     return Calibration(
-        gain=Curve(x=(-1, 0, 1), y=y, lower=[v - below for v in y], upper=[v + above for v in y]),
+        gain_logs=curve,
+        gain_prior=draw(st.sampled_from([curve, CALIBRATION.gain_prior])),
         familiarity=Curve(x=(0, 1), y=(0, 1)),
         unfamiliar_below=draw(st.floats(0, 1)),
         budget_scale=draw(st.floats(0.1, 10)),
@@ -71,7 +78,7 @@ def calibrations(draw):
 
 @given(scores, profiles, calibrations(), caps)
 @example(SCORES, PROFILE, CALIBRATION, Caps(0))
-@example(replace(SCORES, gain=0.0, extra_tokens=0.0), PROFILE, CALIBRATION, Caps())
+@example(replace(SCORES, gain_logs=0.0, extra_tokens=0.0), PROFILE, CALIBRATION, Caps())
 def test_the_verdict_agrees_with_the_expected_net_benefit(s, profile, calibration, cap):
     d = decide(s, profile, calibration, cap)
     assert not (d.verdict is Verdict.USE and d.net_benefit <= 0)
@@ -160,8 +167,8 @@ def test_a_worked_example():
 
 
 def test_a_loss_is_avoided_and_a_small_gain_is_maybe():
-    assert decide(replace(SCORES, gain=-0.3), PROFILE, CALIBRATION).verdict is Verdict.AVOID
-    small = decide(replace(SCORES, gain=0.1), PROFILE, CALIBRATION)
+    assert decide(replace(SCORES, gain_logs=-0.3), PROFILE, CALIBRATION).verdict is Verdict.AVOID
+    small = decide(replace(SCORES, gain_logs=0.1), PROFILE, CALIBRATION)
     assert (small.verdict, small.arm, small.thinking_budget) == (Verdict.MAYBE, Arm.REASONING, 512)
 
 
@@ -184,7 +191,7 @@ def test_what_maybe_resolves_to(maybe_arm, arm, budget):
     ],
 )
 def test_a_cap_at_the_median_halves_the_gain_and_says_so(cap, name, finishes, budget):
-    d = decide(replace(SCORES, gain=0.8), PROFILE, CALIBRATION, cap)
+    d = decide(replace(SCORES, gain_logs=0.8), PROFILE, CALIBRATION, cap)
     assert d.gain == pytest.approx(0.8 * finishes)
     assert d.extra_tokens < 1000
     assert d.thinking_budget == budget
@@ -197,3 +204,24 @@ def test_a_cap_at_the_median_halves_the_gain_and_says_so(cap, name, finishes, bu
 )
 def test_the_effort_ladder(budget, word):
     assert effort_of(budget) == word
+
+
+def test_gain_is_mixed_by_the_weight_of_the_logs_and_independent_errors_add_in_squares():
+    mixed = replace(SCORES, gain_logs=0.4, gain_prior=0.2, from_logs=0.75)
+    lower, gain, upper = calibrated_gain(mixed, CALIBRATION)
+    assert gain == pytest.approx(0.75 * 0.4 + 0.25 * 0.2)
+    half = ((0.75 * 0.1) ** 2 + (0.25 * 0.2) ** 2) ** 0.5
+    assert (lower, upper) == pytest.approx((gain - half, gain + half))
+
+
+def test_the_reasons_say_whose_evidence_speaks():
+    logged = decide(replace(SCORES, from_logs=0.9), PROFILE, CALIBRATION).reasons
+    declared = decide(replace(SCORES, from_logs=0.1), PROFILE, CALIBRATION).reasons
+    assert any("logged prompts of its kind carry 90%" in reason for reason in logged)
+    assert any("prior for its family carries 90%" in reason for reason in declared)
+
+
+@given(scores, calibrations())
+def test_a_calibrated_gain_lies_in_its_band(s, calibration):
+    lower, gain, upper = calibrated_gain(s, calibration)
+    assert lower <= gain <= upper

@@ -26,13 +26,20 @@ def calibrations(draw):
         upper=tuple(y + half for y in rises),
     )
     return Calibration(
-        gain=curve, familiarity=Curve(x=(0, 1), y=(0, 1)), unfamiliar_below=0.5, budget_scale=1.2, small_budget=1024
+        gain_logs=curve,
+        gain_prior=curve,
+        familiarity=Curve(x=(0, 1), y=(0, 1)),
+        unfamiliar_below=0.5,
+        budget_scale=1.2,
+        small_budget=1024,
     )
 
 
 scores = st.builds(
     Scores,
-    gain=st.floats(-1, 1),
+    gain_logs=st.floats(-1, 1),
+    gain_prior=st.floats(-1, 1),
+    from_logs=st.floats(0, 1),
     score_direct=unit,
     score_reasoning=unit,
     extra_tokens=tokens,

@@ -10,6 +10,23 @@ from contract.errors import InvalidRequest
 from contract.prompt import ROLES, Prompt, Turn
 
 IMAGE = {"type": "image_url", "image_url": {"url": "https://example.org/a.png"}}
+JSON = st.recursive(
+    st.none()
+    | st.booleans()
+    | st.integers()
+    | st.floats(allow_nan=True)
+    | st.sampled_from(["secret", "", " ", *ROLES]),
+    lambda inner: (
+        st.lists(inner, max_size=3)
+        | st.dictionaries(st.sampled_from(["type", "text", "content", "role", "image_url"]), inner, max_size=3)
+    ),
+    max_leaves=8,
+)
+PART = JSON | st.fixed_dictionaries({}, optional={"type": st.just("text") | JSON, "text": JSON})
+MESSAGE = JSON | st.fixed_dictionaries(
+    {"role": st.sampled_from(ROLES) | JSON},
+    optional={"content": JSON | st.lists(PART, max_size=3), "tool_calls": JSON, "function_call": JSON, "name": JSON},
+)
 ANY_TEXT = st.text(st.characters(exclude_categories=()), min_size=1, max_size=200).filter(str.strip)
 
 
@@ -74,6 +91,13 @@ def test_an_image_alone_is_a_prompt_without_a_text():
     ("messages", "type_", "field"),
     [
         ([], "empty_messages", "messages"),
+        (None, "wrong_type", "messages"),
+        (7, "wrong_type", "messages"),
+        ("hi", "wrong_type", "messages"),
+        (user("x"), "wrong_type", "messages"),
+        (["hi"], "wrong_type", "messages[0]"),
+        ([None], "wrong_type", "messages[0]"),
+        ([user("x"), ["user", "x"]], "wrong_type", "messages[1]"),
         ([{"role": "robot", "content": "x"}], "unknown_role", "messages[0].role"),
         ([{"content": "x"}], "unknown_role", "messages[0].role"),
         ([user("x"), {"role": ["user"], "content": "x"}], "unknown_role", "messages[1].role"),
@@ -87,6 +111,13 @@ def test_an_image_alone_is_a_prompt_without_a_text():
         ([{"role": "user", "content": None, "tool_calls": [1]}], "missing_content", "messages[0].content"),
         ([user("x"), user(["a", 3])], "missing_content", "messages[1].content[1]"),
         ([user([{"text": 3}])], "missing_content", "messages[0].content[0]"),
+        ([user([IMAGE, {"type": "text", "text": None}])], "missing_content", "messages[0].content[1]"),
+        ([user([{"type": "input_text"}])], "missing_content", "messages[0].content[0]"),
+        ([user([None])], "missing_content", "messages[0].content[0]"),
+        ([user([["a"]])], "missing_content", "messages[0].content[0]"),
+        ([{"role": "tool", "content": None}], "missing_content", "messages[0].content"),
+        ([{"role": None, "content": "x"}], "unknown_role", "messages[0].role"),
+        ([{"role": {"a": 1}, "content": "x"}], "unknown_role", "messages[0].role"),
         ([user("")], "empty_prompt", "messages"),
         ([user(" \n"), {"role": "assistant", "content": None, "tool_calls": [1]}], "empty_prompt", "messages"),
     ],
@@ -103,6 +134,32 @@ def test_an_unknown_role_names_the_known_ones_and_repeats_nothing():
         Prompt.from_messages([{"role": "secret-role", "content": "secret-text"}])
     assert caught.value.limit == list(ROLES)
     assert "secret" not in str(caught.value.body())
+
+
+@pytest.mark.parametrize(
+    "messages", ["secret", ["secret"], [["secret"]], [user({"secret": 1})], [user(["a", {"secret": "secret"}])]]
+)
+def test_an_error_says_what_to_send_and_repeats_nothing(messages):
+    with pytest.raises(InvalidRequest, match="; send ") as caught:
+        Prompt.from_messages(messages)
+    assert "secret" not in str(caught.value.body())
+
+
+@given(st.lists(MESSAGE, max_size=3) | MESSAGE)
+def test_whatever_is_sent_is_a_prompt_or_an_invalid_request(messages):
+    prompt = refusal = None
+    try:
+        prompt = Prompt.from_messages(messages)
+    except InvalidRequest as error:
+        refusal = error
+    if prompt is None:
+        assert refusal.field.startswith("messages")
+        assert "secret" not in str(refusal.body())
+    else:
+        assert all(isinstance(turn.text, str) for turn in prompt.turns)
+        assert prompt.ask
+        assert prompt.whole
+        assert len(prompt.digest) == 64
 
 
 @pytest.mark.parametrize("text", ["", " ", "\n\t\n", "\u3000"])
