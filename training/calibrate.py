@@ -1,21 +1,27 @@
 """Calibration on a split of its own: probability scaling, the gain curve with its local band, familiarity, the budget."""
 
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Iterator, Mapping
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
-from sklearn.isotonic import IsotonicRegression
 from sklearn.linear_model import LogisticRegression
 
 from contract.bundle import QUANTILES, Calibration, Curve
 from contract.profiles import Profile
 from training.evidence import Rows
 from training.graph import Linear
-from training.heads import Heads, labels_of
+from training.heads import Heads
+from training.prior import labels_of
 
 KNOTS = 14
-"""Local means of the gain curve."""
+"""Largest number of local means of a gain curve."""
+
+LEAST_BIN = 20
+"""Rows of one local mean: fewer rows, fewer means."""
+
+LEAST_VARIANCE = 0.01
+"""Of one pair's gain: a grader that agreed with itself a few times is not exact."""
 
 Z95 = 1.959964
 PRIOR_SD = 0.1
@@ -34,52 +40,94 @@ def calibrate(
     heads: Heads, pairs: Rows, thinking: Rows, unfamiliar: Rows, profiles: Mapping[str, Profile]
 ) -> Calibration:
     """Fit the probability scaling of `heads` in place and return the curves that `contract.policy` applies."""
-    out = heads.predict(pairs.embeddings, pairs.features)
+    out, prior = heads.predict(pairs), pairs.table.prior.to_numpy(bool)
     gain, weight = pairs.table.gain.to_numpy(float), pairs.table.weight.to_numpy(float)
     for name, profile in profiles.items():
         heads.scaling[name] = _scaling(out[f"p_{name}"], labels_of(gain, out["extra_tokens"], profile), weight)
-    negative = heads.predict(unfamiliar.embeddings, unfamiliar.features)["familiar"]
     return Calibration(
-        gain=gain_curve(out["gain"], gain, weight, pairs.table.prior.to_numpy(bool)),
-        familiarity=_familiarity(out["familiar"], negative),
+        gain_logs=gain_curve(out["gain_logs"][~prior], gain[~prior], weight[~prior]),
+        gain_prior=gain_curve(out["gain_prior"][prior], gain[prior], weight[prior], spread=PRIOR_SD),
+        familiarity=_familiarity(out["familiar"], heads.predict(unfamiliar)["familiar"]),
         unfamiliar_below=0.5,
         budget_scale=_budget_scale(heads, thinking),
         small_budget=SMALL_BUDGET,
     )
 
 
-def gain_curve(predicted: Array, gain: Array, weight: Array, prior: Array) -> Curve:
-    """Return the isotonic map of predicted gain to realised gain, with a 95 % band of the local mean at each knot.
+def gain_curve(predicted: Array, gain: Array, weight: Array, spread: float | None = None) -> Curve:
+    """Return the monotone map of predicted to realised gain, with a 95 % band of the local mean at each knot.
 
-    Knots hold equal effective weight. A pseudo-observation of weight s stands for s observations with spread PRIOR_SD.
+    Local means of bins of equal weight, made monotone by centred isotonic regression: bins that violate the order are
+    pooled into one knot at their mean (Oron and Flournoy 2017, "Centered isotonic regression"), so that the map has no
+    flat steps that would tie different prompts. Without enough rows it is the identity with a band that decides nothing.
+
+    Args:
+        predicted: predicted gain, points [n].
+        gain: realised gain, points [n].
+        weight: observations that each row stands for, [n].
+        spread: None for logged pairs, whose own scatter is the noise and whose weights only balance sources; for
+            pseudo-observations, their declared spread: a row of weight s is then s observations that scatter by it.
     """
+    bins = min(KNOTS, len(predicted) // LEAST_BIN)
+    if bins < 2:
+        return Curve(x=(-1.0, 1.0), y=(-1.0, 1.0), lower=(-1.0, -1.0), upper=(1.0, 1.0))
     order = np.argsort(predicted, kind="stable")
-    predicted, gain, weight, prior = predicted[order], gain[order], weight[order], prior[order]
+    predicted, gain, weight = predicted[order], gain[order], weight[order]
     position = (np.cumsum(weight) - weight / 2) / weight.sum()
-    x, mean, error = [], [], []
-    for part in np.array_split(np.arange(KNOTS), KNOTS):
-        inside = (position >= part[0] / KNOTS) & (position < (part[-1] + 1) / KNOTS)
-        if inside.sum() < 2:
-            continue
-        w, y = weight[inside], gain[inside]
-        count = w.sum() ** 2 / (w**2 / np.where(prior[inside], np.maximum(w, 1.0), 1.0)).sum()
-        centre = np.average(y, weights=w)
-        variance = np.average((y - centre) ** 2 + np.where(prior[inside], PRIOR_SD**2, 0.0), weights=w)
-        x.append(float(np.average(predicted[inside], weights=w)))
-        mean.append(float(centre))
-        error.append(float(np.sqrt(max(variance, 1e-4) / count)))
-    knots, spread = np.array(x), np.array(error)
-    rise = IsotonicRegression().fit(knots, np.array(mean), 1 / spread**2).predict(knots)
-    for value in np.unique(rise):  # knots that the isotonic fit pools share one mean, and its precision
-        pooled = rise == value
-        spread[pooled] = 1 / np.sqrt((1 / spread[pooled] ** 2).sum())
-    lower = np.maximum.accumulate(rise - Z95 * spread)
-    upper = np.minimum.accumulate((rise + Z95 * spread)[::-1])[::-1]
-    keep = np.r_[True, np.diff(knots) > 1e-9]
-    return Curve(
-        x=tuple(map(float, knots[keep])), y=tuple(map(float, rise[keep])),
-        lower=tuple(map(float, np.minimum(lower, rise)[keep])), upper=tuple(map(float, np.maximum(upper, rise)[keep])),
-    )  # fmt: skip
+    rows = _bins(position, bins)
+    blocks = _pooled([_local_mean(predicted[r], gain[r], weight[r], spread) for r in rows])
+    x, y, variance = (np.array([getattr(block, name) for block in blocks]) for name in ("x", "mean", "variance"))
+    if len(blocks) == 1:
+        x, y, variance = x + np.array([-1e-6, 1e-6]), np.repeat(y, 2), np.repeat(variance, 2)
+    half = Z95 * np.sqrt(variance)
+    lower = np.minimum(np.maximum.accumulate(y - half), y)
+    upper = np.maximum(np.minimum.accumulate((y + half)[::-1])[::-1], y)
+    return Curve(x=_floats(x), y=_floats(y), lower=_floats(lower), upper=_floats(upper))
+
+
+class _Block(NamedTuple):
+    """A knot in the making: where it lies, the mean there, the variance of that mean, and its weight."""
+
+    x: float
+    mean: float
+    variance: float
+    weight: float
+
+
+def _bins(position: Array, bins: int) -> Iterator[Array]:
+    """Yield the rows of each bin of equal weight that holds two rows or more."""
+    which = np.minimum((position * bins).astype(int), bins - 1)
+    for i in range(bins):
+        if (which == i).sum() >= 2:
+            yield np.flatnonzero(which == i)
+
+
+def _local_mean(x: Array, gain: Array, weight: Array, spread: float | None) -> _Block:
+    mean = float(np.average(gain, weights=weight))
+    around = float(np.average((gain - mean) ** 2, weights=weight))
+    rows = weight.sum() ** 2 / (weight**2).sum()  # Kish's effective number
+    scatter = max(around, LEAST_VARIANCE) / max(rows - 1, 1.0)
+    if spread is not None:  # between prompts of different families, and within the observations that they stand for
+        scatter = around / max(rows - 1, 1.0) + spread**2 / weight.sum()
+    return _Block(float(np.average(x, weights=weight)), mean, scatter, float(weight.sum()))
+
+
+def _pooled(blocks: list[_Block]) -> list[_Block]:
+    """Pool neighbours whose means fall, or that lie at one place, until none do; the mean of two is weighed by precision."""
+    done: list[_Block] = []
+    for block in blocks:
+        done.append(block)
+        while len(done) > 1 and (done[-2].mean >= done[-1].mean or done[-1].x - done[-2].x < 1e-9):
+            right, left = done.pop(), done.pop()
+            p, q = 1 / left.variance, 1 / right.variance
+            weight = left.weight + right.weight
+            x = (left.x * left.weight + right.x * right.weight) / weight
+            done.append(_Block(x, (p * left.mean + q * right.mean) / (p + q), 1 / (p + q), weight))
+    return done
+
+
+def _floats(values: Array) -> tuple[float, ...]:
+    return tuple(map(float, values))
 
 
 def _scaling(probabilities: Array, labels: Array, weight: Array) -> Linear:
@@ -92,11 +140,10 @@ def _scaling(probabilities: Array, labels: Array, weight: Array) -> Linear:
 
 
 def _familiarity(evidence: Array, unfamiliar: Array) -> Curve:
-    """Map the familiarity head so that 0.5 parts the evidence from made-up texts at equal error rates."""
-    grid = np.linspace(0.001, 0.999, 999)
-    errors = np.abs([(evidence < t).mean() - (unfamiliar >= t).mean() for t in grid])
-    threshold = float(grid[int(np.argmin(errors))])
-    high = max(float(np.quantile(evidence, 0.5)), threshold + 1e-3)
+    """Map the familiarity head so that 0.5 lies between the evidence's first and made-up texts' last hundredth (geometric mean)."""
+    threshold = float(np.sqrt(np.quantile(evidence, 0.01) * np.quantile(unfamiliar, 0.99)))
+    threshold = min(max(threshold, 1e-3), 1 - 1e-3)
+    high = max(float(np.quantile(evidence, 0.5)), threshold + 1e-4)
     return Curve(x=(0.0, threshold, high + 1e-6), y=(0.0, 0.5, 1.0))
 
 
@@ -104,7 +151,7 @@ def _budget_scale(heads: Heads, thinking: Rows) -> float:
     """Return the one-sided conformal factor on the upper thinking quantile: n + 1 corrected, 1 where there is no row."""
     if thinking.table.empty:
         return 1.0
-    top = heads.predict(thinking.embeddings, thinking.features)["thinking_quantiles"][:, QUANTILES.index(COVERAGE)]
+    top = heads.predict(thinking)["thinking_quantiles"][:, QUANTILES.index(COVERAGE)]
     ratio = np.sort(thinking.table.thinking_tokens.to_numpy(float) / np.maximum(top, 1.0))
     rank = min(int(np.ceil((len(ratio) + 1) * COVERAGE)), len(ratio))
     return float(np.clip(ratio[rank - 1], 0.25, 4.0))

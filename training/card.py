@@ -3,6 +3,7 @@
 from typing import Any
 
 from contract.bundle import Calibration
+from training.metrics import ranged
 
 
 def card(
@@ -24,14 +25,12 @@ def card(
         "", f"Thinking tokens were learned from {training['thinking_attempts']:,} attempts of real thinking modes; the logs of chain-of-thought "
         "prompting teach gain only. No prompt and no embedding of one is in the bundle.", "",
         "## Results on held-out prompts of the same sources", "",
-        "95 % bootstrap intervals over prompts. q: normalised Qini over tokens, 0 = random, 1 = an oracle that knows the realised gains.", "",
+        "95 % bootstrap intervals over prompts. q: normalised Qini over tokens, 0 = random, 1 = an oracle that knows the realised gains. "
+        "–: undefined, such as the AUC where no pair gains.", "",
         "| source | pairs | q | AUC for gain > 0 |", "|---|---|---|---|",
     ]  # fmt: skip
     for name, report in holdout["sources"].items():
-        (low, high), (a, b) = report["q"]["interval"], report["auc"]["interval"]
-        lines.append(
-            f"| {name} | {report['n']:,} | {report['q']['value']:.3f} [{low:.3f}, {high:.3f}] | {report['auc']['value']:.3f} [{a:.3f}, {b:.3f}] |"
-        )
+        lines.append(f"| {name} | {report['n']:,} | {ranged(**report['q'])} | {ranged(**report['auc'])} |")
     lines += [
         "",
         "## What it does not know",

@@ -40,10 +40,12 @@ def train(
         from training.taxonomy import load_taxonomy
     from contract.profiles import load_profiles
 
+    settings, families = load_config(config), load_taxonomy(taxonomy)  # what is wrong here need not wait for the logs
+    known = load_profiles(profiles or find("data/profiles.yaml"))
     read = _read(logs, accept_flag, leave_out_task, out)
     trained = pipeline.run(
-        read, out, files=logs, profiles=load_profiles(profiles or find("data/profiles.yaml")), taxonomy=load_taxonomy(taxonomy),
-        config=load_config(config), cache_folder=ROOT / "data" / "cache", registering=register, say=lambda text: typer.echo(text, err=True),
+        read, out, files=logs, profiles=known, taxonomy=families, config=settings, cache_folder=ROOT / "data" / "cache",
+        registering=register, say=lambda text: typer.echo(text, err=True),
     )  # fmt: skip
     typer.echo(headline(trained.holdout))
     if trained.registered:
@@ -79,7 +81,7 @@ def evaluate(
     cache = EmbeddingCache(ROOT / "data" / "cache", scorer.encoder)
     report = run(scorer, label(read.table, scorer.manifest.profiles), cache)
     if json_file:
-        files.write_text(json_file, json.dumps(report, indent=1) + "\n")
+        files.write_text(json_file, json.dumps(report, indent=1, allow_nan=False) + "\n")
     if html_file:
         files.write_text(html_file, page(report))
     typer.echo(headline(report))

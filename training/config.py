@@ -1,11 +1,11 @@
 """What a training run can be told; frozen, unknown keys refused."""
 
+import re
 from pathlib import Path
 
-import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, field_validator
 
-from contract.errors import InvalidInput
+from contract.yaml_file import read_mapping, validated
 
 
 class TrainConfig(BaseModel):
@@ -22,35 +22,35 @@ class TrainConfig(BaseModel):
         iterations: boosting iterations of each head.
     """
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
-    seed: int = 7
+    seed: int = Field(7, ge=0, lt=2**32)
     components: int = Field(64, ge=2, le=384)
     source_power: float = Field(0.5, ge=0, le=1)
     prior_weight: float = Field(1.0, ge=0, le=4)
     chain_of_thought: str = r"(?i)\bcot\b|chain.of.thought|step by step|kojima|zhou"
-    calibration_share: float = Field(0.25, gt=0.02, lt=0.5)
-    holdout_share: float = Field(0.05, gt=0.02, lt=0.5)
+    calibration_share: float = Field(0.2, gt=0.02, lt=0.5)
+    holdout_share: float = Field(0.1, gt=0.02, lt=0.5)
     iterations: int = Field(150, ge=10, le=2000)
+
+    @field_validator("chain_of_thought")
+    @classmethod
+    def _is_a_pattern(cls, text: str) -> str:
+        try:
+            re.compile(text)
+        except re.error as error:
+            raise ValueError(f"is no regular expression ({error})") from error
+        return text
 
 
 def load_config(path: Path | None) -> TrainConfig:
     """Return the configuration of a YAML file, or the defaults.
 
     Raises:
-        InvalidInput: the file cannot be read, a key is unknown (the known ones are listed) or a value is out of range.
+        InvalidInput: the file cannot be read, is no YAML mapping in UTF-8 or is empty, a key is given twice or is unknown
+            (the known ones are listed), or a value is out of range.
     """
     if path is None:
         return TrainConfig()
-    try:
-        return TrainConfig.model_validate(yaml.safe_load(path.read_text(encoding="utf-8")) or {})
-    except OSError as error:
-        raise InvalidInput(f"{path}: {error.strerror}", field="config") from error
-    except yaml.YAMLError as error:
-        raise InvalidInput(f"{path} is not YAML: {error}", field="config") from error
-    except ValidationError as error:
-        first = error.errors()[0]
-        where = ".".join(map(str, first["loc"]))
-        raise InvalidInput(
-            f"{path}: {where}: {first['msg']} (known keys: {', '.join(TrainConfig.model_fields)})", field=where
-        ) from error
+    remedy = "name another with --config, or leave it out for the defaults"
+    return validated(TrainConfig, read_mapping(path, field="config", remedy=remedy), path)

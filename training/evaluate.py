@@ -1,5 +1,6 @@
 """Evaluates an exported bundle, never the model in memory, on logs it has not seen."""
 
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
@@ -8,13 +9,24 @@ from numpy.typing import NDArray
 
 from contract.errors import InvalidInput
 from contract.policy import decide
-from contract.profiles import DEFAULT_PROFILE
+from contract.profiles import DEFAULT_PROFILE, Profile
 from contract.records import Verdict
 from contract.scorer import Scorer
 from training.config import TrainConfig
 from training.embedding_cache import EmbeddingCache
 from training.evidence import Rows, pair_rows
-from training.metrics import auc, expected_calibration_error, interval, policy_table, q
+from training.metrics import (
+    auc,
+    defined,
+    expected_calibration_error,
+    interval,
+    measured,
+    policy_table,
+    q,
+    ranged,
+    shown,
+    shown_interval,
+)
 
 Array = NDArray[Any]
 
@@ -24,7 +36,8 @@ def evaluate(scorer: Scorer, labelled: pd.DataFrame, cache: EmbeddingCache) -> d
 
     Per source: n, q of three orders (expected gain, net_benefit, gain per token) with intervals, AUC of expected gain for
     gain > 0, calibration of P(use), verdict counts with their realised gain, and the policy table. Over sources: the
-    macro-mean of q, and the pooled q beside that of the source means, which it mostly measures.
+    macro-mean of q, and the pooled q beside that of the source means, which it mostly measures. A figure that is undefined,
+    such as the AUC where no pair gains, is None, and so is its interval.
 
     Raises:
         InvalidInput: no pair has both arms scored.
@@ -38,31 +51,39 @@ def evaluate(scorer: Scorer, labelled: pd.DataFrame, cache: EmbeddingCache) -> d
 
 def evaluate_rows(scorer: Scorer, rows: Rows) -> dict[str, Any]:
     """Return the report of a bundle on embedded pairs; see `evaluate`."""
+    name, profile = default_profile(scorer.manifest.profiles)
     told = predictions(scorer, rows)
     table = pd.concat([rows.table.reset_index(drop=True), told], axis=1)
-    sources = {str(source): source_report(part) for source, part in table.groupby("source")}
+    sources = {str(source): source_report(part, profile) for source, part in table.groupby("source")}
     gain, extra = table.gain.to_numpy(float), _extra(table)
     means = table.groupby("source").gain.transform("mean").to_numpy(float)
-    macro = [report["q"]["value"] for report in sources.values() if np.isfinite(report["q"]["value"])]
+    macro = [report["q"]["value"] for report in sources.values() if report["q"]["value"] is not None]
     return {
-        "revision": scorer.manifest.revision, "profile": DEFAULT_PROFILE, "n": len(table), "sources": sources,
+        "revision": scorer.manifest.revision, "profile": name, "n": len(table), "sources": sources,
         "macro_q": float(np.mean(macro)) if macro else None,
-        "pooled_q": q(table.worth.to_numpy(), gain, extra), "pooled_q_of_source_means": q(means, gain, extra),
+        "pooled_q": defined(q(table.worth.to_numpy(), gain, extra)),
+        "pooled_q_of_source_means": defined(q(means, gain, extra)),
     }  # fmt: skip
+
+
+def default_profile(profiles: Mapping[str, Profile]) -> tuple[str, Profile]:
+    """Return the profile that a bundle is evaluated in: the default one, else its first."""
+    name = DEFAULT_PROFILE if DEFAULT_PROFILE in profiles else next(iter(profiles))
+    return name, profiles[name]
 
 
 def predictions(scorer: Scorer, rows: Rows) -> pd.DataFrame:
     """Return the bundle's answers in the default profile, one row each."""
     manifest = scorer.manifest
-    name = DEFAULT_PROFILE if DEFAULT_PROFILE in manifest.profiles else next(iter(manifest.profiles))
+    name, profile = default_profile(manifest.profiles)
     out = scorer.run(rows.embeddings, rows.features)
     told = []
     for i in range(len(rows.table)):
         scores = scorer.unpack(out, i)
-        decision = decide(scores, manifest.profiles[name], manifest.calibration)
+        decision = decide(scores, profile, manifest.calibration)
         told.append(
             {
-                "worth": scores.gain, "expected_gain": decision.gain, "expected_extra_tokens": decision.extra_tokens,
+                "worth": decision.gain, "expected_extra_tokens": decision.extra_tokens,
                 "net_benefit": decision.net_benefit, "verdict": str(decision.verdict), "familiarity": decision.familiarity,
                 "p_use": scores.probabilities[name][0], "thinking_budget": decision.thinking_budget,
             }
@@ -70,23 +91,22 @@ def predictions(scorer: Scorer, rows: Rows) -> pd.DataFrame:
     return pd.DataFrame(told)
 
 
-def source_report(table: pd.DataFrame) -> dict[str, Any]:
-    """Return the figures of one source."""
+def source_report(table: pd.DataFrame, profile: Profile) -> dict[str, Any]:
+    """Return the figures of one source, whose verdicts are those of `profile`; an undefined figure is None."""
     gain, extra, groups = table.gain.to_numpy(float), _extra(table), table.group.to_numpy(str)
     orders = {
         "q": table.worth.to_numpy(float),
         "q_net_benefit": table.net_benefit.to_numpy(float),
-        "q_gain_per_token": table.expected_gain.to_numpy(float)
-        / np.maximum(table.expected_extra_tokens.to_numpy(float), 1.0),
+        "q_gain_per_token": table.worth.to_numpy(float) / np.maximum(table.expected_extra_tokens.to_numpy(float), 1.0),
     }
     report: dict[str, Any] = {"n": len(table), "prompts": len(set(groups)), "mean_gain": float(gain.mean())}
     for name, order in orders.items():
-        report[name] = _figure(lambda r, o=order: q(o[r], gain[r], extra[r]), groups)
+        report[name] = measured(_q_of(order, gain, extra), groups)
     worth = orders["q"]
-    report["auc"] = _figure(lambda r: auc(worth[r], gain[r]), groups)
+    report["auc"] = measured(lambda r: auc(worth[r], gain[r]), groups)
     p_use, verdict = table.p_use.to_numpy(float), table.verdict.to_numpy(str)
-    labels = (gain - table.expected_extra_tokens.to_numpy(float) / 20_000 > 0.02).astype(float)
-    report["ece_p_use"] = expected_calibration_error(p_use, labels)
+    price = table.expected_extra_tokens.to_numpy(float) / profile.tokens_per_point
+    report["ece_p_use"] = defined(expected_calibration_error(p_use, (gain - price > profile.margin).astype(float)))
     report["verdicts"] = {str(v): _verdict(gain, verdict == v, groups) for v in Verdict}
     report["familiarity"] = {
         "mean": float(table.familiarity.mean()),
@@ -109,8 +129,8 @@ def _extra(table: pd.DataFrame) -> Array:
     return extra.fillna(extra.groupby(table.source).transform("median")).fillna(500.0).clip(lower=1.0).to_numpy(float)
 
 
-def _figure(figure: Any, groups: Array) -> dict[str, Any]:
-    return {"value": figure(np.arange(len(groups))), "interval": interval(figure, groups)}
+def _q_of(worth: Array, gain: Array, extra: Array) -> Callable[[Array], float]:
+    return lambda rows: q(worth[rows], gain[rows], extra[rows])
 
 
 def _verdict(gain: Array, mask: Array, groups: Array) -> dict[str, Any]:
@@ -130,27 +150,20 @@ def headline(report: dict[str, Any]) -> str:
         f"bundle {report['revision']}, profile {report['profile']}, {report['n']:,} pairs; intervals: 95 % bootstrap over prompts"
     ]
     for source, r in report["sources"].items():
-        low, high = r["q"]["interval"]
-        a, b = r["auc"]["interval"]
         lines.append(f"\n{source}: n = {r['n']:,} pairs, {r['prompts']:,} prompts, mean gain {r['mean_gain']:+.3f}")
-        lines.append(
-            f"  q {r['q']['value']:.3f} [{low:.3f}, {high:.3f}]   AUC {r['auc']['value']:.3f} [{a:.3f}, {b:.3f}]   ECE of P(use) {r['ece_p_use']:.3f}"
-        )
+        lines.append(f"  q {ranged(**r['q'])}   AUC {ranged(**r['auc'])}   ECE of P(use) {shown(r['ece_p_use'])}")
         lines.append(f"  {'policy':<38}{'thinks':>8}{'score':>8}  {'interval':<16}{'extra tokens':>13}")
         for row in r["policies"]:
-            s, t = row["score_interval"]
             lines.append(
-                f"  {row['policy']:<38}{row['share']:>8.2f}{row['score']:>8.3f}  [{s:.3f}, {t:.3f}]  {row['extra_tokens']:>13.1f}"
+                f"  {row['policy']:<38}{row['share']:>8.2f}{row['score']:>8.3f}  {shown_interval(row['score_interval']):<16}"
+                f"{row['extra_tokens']:>13.1f}"
             )
         for verdict, row in r["verdicts"].items():
-            shown = (
-                f"mean gain {row['mean_gain']:+.3f} [{row['interval'][0]:+.3f}, {row['interval'][1]:+.3f}]"
-                if row["n"]
-                else "none"
-            )
-            lines.append(f"  verdict {verdict:<6} n = {row['n']:<7,}{shown}")
+            gained = ranged(row["mean_gain"], row["interval"], "+.3f")
+            lines.append(f"  verdict {verdict:<6} n = {row['n']:<7,}{f'mean gain {gained}' if row['n'] else 'none'}")
     if len(report["sources"]) > 1:
         lines.append(
-            f"\nmacro-mean of q within sources {report['macro_q']:.3f}; pooled {report['pooled_q']:.3f} (source means alone {report['pooled_q_of_source_means']:.3f})"
+            f"\nmacro-mean of q within sources {shown(report['macro_q'])}; pooled {shown(report['pooled_q'])} "
+            f"(source means alone {shown(report['pooled_q_of_source_means'])})"
         )
     return "\n".join(lines)

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from contract import features
 from contract.prompt import Prompt
-from contract.records import Arm
+from contract.records import PAIR_KEY, Arm
 from training.config import TrainConfig
 from training.embedding_cache import EmbeddingCache
 from training.taxonomy import Family
@@ -85,7 +85,10 @@ def prior_rows(taxonomy: Sequence[Family], cache: EmbeddingCache, config: TrainC
 
 
 def thinking_rows(log: pd.DataFrame, cache: EmbeddingCache, config: TrainConfig) -> Rows:
-    """Return the attempts of real thinking modes with a known number of thinking tokens; sources weigh as pairs do."""
+    """Return the attempts of real thinking modes with a known number of thinking tokens.
+
+    The attempts of a model at a prompt weigh 1 in all, and sources are tempered as those of pairs are.
+    """
     thought = log[(log.arm == Arm.REASONING) & (log.thinking_tokens.astype(float) > 0)]
     prompted = (
         thought.thinking_setting.astype("string").str.contains(config.chain_of_thought).fillna(False).astype(bool)
@@ -94,18 +97,20 @@ def thinking_rows(log: pd.DataFrame, cache: EmbeddingCache, config: TrainConfig)
     if thought.empty:
         return Rows(np.zeros((0, 0), np.float32), np.zeros((0, 0), np.float32), thought.assign(group=[], weight=[]))
     prompts = prompts_of(thought)
-    size = thought.groupby("source").arm.transform("size").astype(float)
-    weight = size**-config.source_power
+    once = 1 / thought.groupby(list(PAIR_KEY)).arm.transform("size").astype(float)  # however many attempts, one prompt
+    size = once.groupby(thought.source).transform("sum")
+    weight = once * size**-config.source_power
+    weight = weight * once.sum() / weight.sum()
     table = thought[["source", "prompt_id", "model", "task", "thinking_tokens"]].assign(
         thinking_tokens=thought.thinking_tokens.astype(float),
-        group=[prompt.digest for prompt in prompts], weight=weight / weight.mean(), prior=False,
+        group=[prompt.digest for prompt in prompts], weight=weight, prior=False,
     )  # fmt: skip
     return Rows(*embed(prompts, cache), table)
 
 
 def is_thinking_mode(log: pd.DataFrame, pairs: pd.DataFrame, config: TrainConfig) -> NDArray[np.bool_]:
     """Return for each pair whether its reasoning arm was a thinking mode, not chain-of-thought prompting."""
-    key = ["source", "prompt_id", "model"]
+    key = list(PAIR_KEY)
     thought = log[log.arm == Arm.REASONING]
     prompted = (
         thought.thinking_setting.astype("string").str.contains(config.chain_of_thought).fillna(False).astype(bool)

@@ -18,71 +18,65 @@ from contract.features import FEATURE_NAMES
 from contract.policy import decide
 from contract.profiles import Profile
 from contract.scorer import Scorer, open_session
+from training.evidence import Rows
 from training.graph import Graph
-from training.heads import Heads
+from training.heads import LEAST_PROBABILITY, VERDICTS, Heads
+from training.prior import token_offsets
 
 LARGEST_DIFFERENCE = 1e-5
 """Largest |difference| of a probability or score, on at least `SHARE_EQUAL` of the rows; tokens relative."""
 SHARE_EQUAL = 0.999
+
+FLAT_OUTPUTS = ("gain_logs", "gain_prior", "from_logs", "score_direct", "score_reasoning", "extra_tokens", "familiar")
+"""Outputs of one number a prompt."""
 
 Array = NDArray[Any]
 
 
 def graph_of(heads: Heads) -> onnx.ModelProto:
     """Return the one graph of all heads: (embeddings [n, 2 d], features [n, f]) -> the outputs of `Heads.predict`."""
-    g, d = Graph(), heads.reduction.dimension
-    heads.reduction.add_to(g)
-    width = heads.reduction.width
-    flat = g.constant("flat", [-1], np.int64)
-    tree = {name: g.tree(estimator, name, width) for name, estimator in heads.trees.items()}
+    g, prior = Graph(), heads.prior
+    heads.inputs.add_to(g)
+    trees = {name: g.tree(estimator, name, heads.inputs.width) for name, estimator in heads.trees.items()}
+    g.mixing_weight(heads.linear["from_logs"], "logs")
+    g.mixing_weight(heads.linear["tokens_from_logs"], "tokens")
+    gain_prior = g.declared(prior.gain[:, None], "gain")
+    members = [trees["gain"], g.linear("z", heads.linear["gain"], "gain_linear"), gain_prior]
+    g.flat(g.node("Mean", members, "gain_mean"), "gain_logs")
+    g.flat(gain_prior, "gain_prior")
+    g.flat("logs_weight", "from_logs")
     for name in ("score_direct", "score_reasoning"):
-        g.node("Reshape", [tree[name], flat], name)
-    both = g.node("Add", [tree["gain"], g.linear("z", heads.gain_linear, "gain_linear")], "gain_sum")
-    g.node("Reshape", [g.node("Mul", [both, g.constant("half", 0.5)], "gain_mean"), flat], "gain")
-    mean = g.node("Exp", [tree["log_extra_tokens"]], "extra_raw")
-    g.node(
-        "Reshape",
-        [g.node("Mul", [mean, g.constant("smearing", heads.smearing)], "extra_smeared"), flat],
-        "extra_tokens",
-    )
-    for kind in ("extra", "thinking"):
-        logs = g.node("Concat", [tree[f"log_{kind}_{level}"] for level in QUANTILES], f"log_{kind}", axis=1)
-        g.node("Exp", [logs], f"{kind}_quantiles")
+        declared = g.declared(getattr(prior, name)[:, None], name)
+        g.flat(g.mix(trees[name], declared, "logs", f"{name}_mixed"), name)
+    _add_tokens(g, heads, trees)
     for name, scaling in heads.scaling.items():
-        clipped = g.node(
-            "Clip",
-            [tree[f"label_{name}"], g.constant(f"{name}_low", 1e-6), g.constant(f"{name}_high", 1.0)],
-            f"{name}_clip",
-        )
-        g.node(
-            "Softmax",
-            [g.linear(g.node("Log", [clipped], f"{name}_log"), scaling, f"{name}_scaled")],
-            f"p_{name}",
-            axis=1,
-        )
-    _add_similarities(g, heads, flat)
-    shapes = {"gain": 1, "score_direct": 1, "score_reasoning": 1, "extra_tokens": 1, "familiar": 1}
-    shapes |= {
-        "extra_quantiles": len(QUANTILES),
-        "thinking_quantiles": len(QUANTILES),
-        "task_similarity": len(heads.tasks),
-    }
-    shapes |= {f"p_{name}": 3 for name in heads.scaling}
-    outputs = [
-        helper.make_tensor_value_info(name, TensorProto.FLOAT, ["n"] if w == 1 else ["n", w])
-        for name, w in shapes.items()
-    ]
-    return g.model(d, outputs)
-
-
-def _add_similarities(g: Graph, heads: Heads, flat: str) -> None:
+        mixed = g.mix(trees[f"label_{name}"], g.declared(prior.labels[name], name), "logs", f"{name}_mixed")
+        ends = [g.constant(f"{name}_low", LEAST_PROBABILITY), g.constant(f"{name}_high", 1.0)]
+        logs = g.node("Log", [g.node("Clip", [mixed, *ends], f"{name}_clip")], f"{name}_log")
+        g.node("Softmax", [g.linear(logs, scaling, f"{name}_scaled")], f"p_{name}", axis=1)
     near = g.node("MatMul", ["ask", g.constant("centroids", heads.centroids.T)], "near_all")
     g.node("ReduceMax", [near], "near", axes=[1], keepdims=1)
-    logit = g.linear(g.node("Concat", ["z", "near"], "z_near", axis=1), heads.familiar, "familiar_logit")
-    g.node("Reshape", [g.node("Sigmoid", [logit], "familiar_column"), flat], "familiar")
+    logit = g.linear(g.node("Concat", ["u", "near"], "u_near", axis=1), heads.linear["familiar"], "familiar_logit")
+    g.flat(g.node("Sigmoid", [logit], "familiar_column"), "familiar")
+    columns = [helper.make_tensor_value_info(name, TensorProto.FLOAT, ["n"]) for name in FLAT_OUTPUTS]
+    widths = {"extra_quantiles": len(QUANTILES), "thinking_quantiles": len(QUANTILES), "p_family": len(heads.tasks)}
+    widths |= {f"p_{name}": len(VERDICTS) for name in heads.scaling}
+    wide = [helper.make_tensor_value_info(name, TensorProto.FLOAT, ["n", w]) for name, w in widths.items()]
+    return g.model(heads.inputs.dimension, [*columns, *wide])
 
 
-def check_parity(path: Path, heads: Heads, embeddings: Array, features: Array) -> dict[str, Any]:
+def _add_tokens(g: Graph, heads: Heads, trees: Mapping[str, str]) -> None:
+    prior = g.declared(heads.prior.log_tokens[:, None], "log_tokens")
+    smearing = g.constant("log_smearing", np.log(heads.smearing))
+    mean = g.node("Add", [trees["log_extra_tokens"], smearing], "log_extra_mean")
+    g.flat(g.node("Exp", [g.mix(mean, prior, "tokens", "extra_mean_mixed")], "extra_mixed"), "extra_tokens")
+    spread = g.node("Add", [prior, g.constant("token_offsets", token_offsets(QUANTILES))], "prior_quantiles")
+    for kind in ("extra", "thinking"):
+        logs = g.node("Concat", [trees[f"log_{kind}_{level}"] for level in QUANTILES], f"log_{kind}", axis=1)
+        g.node("Exp", [g.mix(logs, spread, "tokens", f"log_{kind}_mixed")], f"{kind}_quantiles")
+
+
+def check_parity(path: Path, heads: Heads, rows: Rows) -> dict[str, Any]:
     """Compare the graph on disk with the fitted heads on rows they have not seen.
 
     Raises:
@@ -90,9 +84,11 @@ def check_parity(path: Path, heads: Heads, embeddings: Array, features: Array) -
     """
     session = open_session(path)
     names = [output.name for output in session.get_outputs()]
-    exported = dict(zip(names, session.run(names, {"embeddings": embeddings, "features": features}), strict=True))
-    report: dict[str, Any] = {"rows": len(embeddings)}
-    for name, wanted in heads.predict(embeddings, features).items():
+    exported = dict(
+        zip(names, session.run(names, {"embeddings": rows.embeddings, "features": rows.features}), strict=True)
+    )
+    report: dict[str, Any] = {"rows": len(rows.table)}
+    for name, wanted in heads.predict(rows).items():
         scale = np.maximum(np.abs(wanted), 1.0)  # tokens run to thousands: relative there, absolute for points
         gap = np.abs(exported[name] - wanted) / scale
         gap = gap.max(axis=1) if gap.ndim == 2 else gap
@@ -105,18 +101,18 @@ def check_parity(path: Path, heads: Heads, embeddings: Array, features: Array) -
     return report
 
 
-def check_verdicts(scorer: Scorer, heads: Heads, embeddings: Array, features: Array) -> int:
+def check_verdicts(scorer: Scorer, heads: Heads, rows: Rows) -> int:
     """Return the number of rows and profiles compared; every verdict of the graph is that of the fitted heads.
 
     Raises:
         ParityFailed: a verdict flips.
     """
-    exported, fitted = scorer.run(embeddings, features), heads.predict(embeddings, features)
+    exported, fitted = scorer.run(rows.embeddings, rows.features), heads.predict(rows)
     compared = 0
     for name, profile in scorer.manifest.profiles.items():
-        for i in range(len(embeddings)):
+        for i in range(len(rows.table)):
             one, other = (
-                decide(scorer.unpack(rows, i), profile, scorer.manifest.calibration) for rows in (exported, fitted)
+                decide(scorer.unpack(out, i), profile, scorer.manifest.calibration) for out in (exported, fitted)
             )
             compared += 1
             if one.verdict is not other.verdict:
@@ -140,7 +136,7 @@ def write_manifest(
         files=files, feature_names=FEATURE_NAMES, tasks=heads.tasks, quantiles=QUANTILES, profiles=dict(profiles),
         calibration=calibration, **known,
     )  # fmt: skip
-    text = json.dumps(manifest.model_dump(mode="json"), indent=2, ensure_ascii=False) + "\n"
+    text = json.dumps(manifest.model_dump(mode="json"), indent=2, ensure_ascii=False, allow_nan=False) + "\n"
     (folder / MANIFEST).write_text(text, encoding="utf-8")
     Bundle(folder)  # what was written can be read
     return manifest

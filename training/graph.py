@@ -1,4 +1,4 @@
-"""Builds ONNX graphs: the reduction of the inputs, linear maps and converted scikit-learn trees."""
+"""Builds ONNX graphs: constants, nodes, linear maps and converted scikit-learn trees."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -51,6 +51,29 @@ class Graph:
         product = self.node("MatMul", [x, self.constant(f"{output}_w", map_.weight)], f"{output}_xw")
         return self.node("Add", [product, self.constant(f"{output}_b", map_.bias)], output)
 
+    def flat(self, column: str, output: str) -> str:
+        """Add the vector [n] of a column [n, 1]; return its name."""
+        if "flat_shape" not in {constant.name for constant in self.constants}:
+            self.constant("flat_shape", [-1], np.int64)
+        return self.node("Reshape", [column, "flat_shape"], output)
+
+    def declared(self, values: Array, name: str) -> str:
+        """Add the mean of the families' declared values [t, k] under p_family; return the name of its output [n, k]."""
+        return self.node("MatMul", ["p_family", self.constant(f"{name}_declared", values)], f"{name}_prior_mean")
+
+    def mixing_weight(self, logit: Linear, name: str) -> None:
+        """Add the weight of logs, `NAME_weight` [n, 1], and that of the prior, its rest to 1."""
+        weight = self.node("Sigmoid", [self.linear("u", logit, f"{name}_logit")], f"{name}_weight")
+        self.node("Sub", [self.constant(f"{name}_one", 1.0), weight], f"{name}_rest")
+
+    def mix(self, logs: str, prior: str, weight: str, output: str) -> str:
+        """Add weight * logs + (1 - weight) * prior; return its name."""
+        parts = [
+            self.node("Mul", [value, f"{weight}_{side}"], f"{output}/{side}")
+            for value, side in ((logs, "weight"), (prior, "rest"))
+        ]
+        return self.node("Add", parts, output)
+
     def tree(self, estimator: Any, name: str, width: int) -> str:
         """Add a converted estimator reading z; return the name of its output (probabilities of a classifier)."""
         classifier = hasattr(estimator, "predict_proba")
@@ -79,39 +102,3 @@ class Graph:
         model = helper.make_model(graph, opset_imports=opsets, ir_version=9, producer_name="thinkworth")
         onnx.checker.check_model(model)
         return model
-
-
-@dataclass(frozen=True)
-class Reduction:
-    """What makes z, the input of every head: two principal-component maps and the task centroids (unit rows [t, d])."""
-
-    dimension: int
-    ask: Linear
-    whole: Linear
-    task_centroids: Array
-
-    @property
-    def width(self) -> int:
-        """Columns of z."""
-        return int(
-            self.ask.weight.shape[1] + self.whole.weight.shape[1] + len(FEATURE_NAMES) + len(self.task_centroids)
-        )
-
-    def add_to(self, g: Graph) -> None:
-        """Add the nodes from embeddings and features to `ask`, `task_similarity` and z."""
-        d = self.dimension
-        for name, start in (("ask", 0), ("whole", d)):
-            ends = (("start", start), ("end", start + d), ("axis", 1))
-            bounds = [g.constant(f"{name}_{end}", [value], np.int64) for end, value in ends]
-            g.node("Slice", ["embeddings", *bounds], name)
-        g.linear("ask", self.ask, "ask_reduced")
-        g.linear("whole", self.whole, "whole_reduced")
-        g.node("MatMul", ["ask", g.constant("task_centroids", self.task_centroids.T)], "task_similarity")
-        g.node("Concat", ["ask_reduced", "whole_reduced", "features", "task_similarity"], "z", axis=1)
-
-    def model(self) -> bytes:
-        """Return a graph that gives z alone, float32 [n, width]."""
-        g = Graph()
-        self.add_to(g)
-        output = helper.make_tensor_value_info("z", TensorProto.FLOAT, ["n", self.width])
-        return bytes(g.model(self.dimension, [output]).SerializeToString())

@@ -1,18 +1,25 @@
-"""Fits the heads: gain, score per arm, tokens and the label classifiers, all on one reduced input.
+"""Fits the heads: what logs say, what the taxonomy's prior says, and by which odds of evidence the two are mixed.
 
-Reduced input z = [PCA of the ask, PCA of the whole, named features, cosine to each family of the taxonomy]. Gain is the mean of gradient boosting and a ridge
-regression; scores, tokens and labels are gradient boosting (scikit-learn's HistGradientBoosting*).
+For each prompt, two models speak. The *logs* model is fitted on logged pairs, and on the taxonomy's prompts as
+pseudo-observations that steady it where logs are thin: gain is the mean of gradient boosting, a ridge regression and the
+prior, three members whose errors differ; scores and labels are gradient boosting (scikit-learn's HistGradientBoosting*).
+The *prior* is the taxonomy's alone: the mean of the families' declared values under P(family). The two are mixed by
+
+    from_logs = P(a weighted observation at this prompt is a logged one)
+
+a logistic regression that tells logged pairs (weight 1 in the mean) from the taxonomy's prompts (PRIOR_ODDS x strength
+each): the ratio of the two densities is what it estimates (Sugiyama et al. 2012, "Density ratio estimation in machine
+learning", ch. 4), so n logged pairs of a kind weigh against the prior as n against its strength. Logs overrule the prior
+where there are any, and not elsewhere. Tokens have a mixing weight of their own: few logs hold those of thinking modes.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
-import onnxruntime
 from numpy.typing import NDArray
 from sklearn.cluster import KMeans
-from sklearn.decomposition import PCA
 from sklearn.ensemble import HistGradientBoostingClassifier, HistGradientBoostingRegressor
 from sklearn.linear_model import LogisticRegression, Ridge
 
@@ -21,16 +28,32 @@ from contract.profiles import Profile
 from contract.records import Verdict
 from training.config import TrainConfig
 from training.evidence import Rows
-from training.graph import Linear, Reduction
+from training.graph import Linear
+from training.inputs import Inputs, fit_inputs
+from training.prior import Prior, labels_of, prior_of, token_offsets
 
 VERDICTS = (Verdict.USE, Verdict.MAYBE, Verdict.AVOID)
 """Order of the classes of the label classifiers."""
 
 RIDGE_ALPHA = 2000.0
-"""Chosen on the training sources (leave one source out); see docs/decisions."""
+"""Chosen on the training sources (leave one source out); see docs/decisions/0002."""
 
 CENTROIDS = 150
 """Centroids of the evidence's asks that familiarity measures its distance to."""
+
+PRIOR_ODDS = 10.0
+"""Logged pairs that one pseudo-observation outweighs in the mixing: it states an expectation, a pair one noisy outcome.
+Chosen on the training sources; see docs/decisions/0006."""
+
+SURE = 30.0
+"""Logit of a mixing weight where one side has no evidence at all."""
+
+LEAST_PROBABILITY = 1e-6
+
+BINS = 63
+"""Bins of a tree's input. scikit-learn 1.9.1 searches splits 20 times slower with sample weights than without (9,600 rows,
+233 columns: 24 s against 1.1 s), in proportion to the bins; the default of 255 buys nothing on inputs as smooth as these.
+"""
 
 Array = NDArray[Any]
 
@@ -39,39 +62,47 @@ Array = NDArray[Any]
 class Heads:
     """Fitted estimators and matrices, as `training.export` turns them into one graph."""
 
-    reduction: Reduction
-    trees: dict[str, Any]
-    gain_linear: Linear
-    smearing: float
-    scaling: dict[str, Linear]
-    familiar: Linear
+    inputs: Inputs
+    prior: Prior
     centroids: Array
-    tasks: tuple[str, ...]
+    trees: dict[str, Any] = field(default_factory=dict)
+    linear: dict[str, Linear] = field(default_factory=dict)
+    """gain on z; from_logs and tokens_from_logs on u; familiar on (u, near)."""
+    scaling: dict[str, Linear] = field(default_factory=dict)
+    smearing: float = 1.0
 
-    def reduced(self, embeddings: Array, features: Array) -> Array:
-        """Return z [n, c] float32, by the graph's own arithmetic: a last-bit difference could cross a tree's threshold."""
-        session = onnxruntime.InferenceSession(self.reduction.model(), providers=["CPUExecutionProvider"])
-        (z,) = session.run(["z"], {"embeddings": embeddings, "features": features})
-        return np.asarray(z)
+    @property
+    def tasks(self) -> tuple[str, ...]:
+        """Names of the families."""
+        return self.inputs.tasks
 
-    def predict(self, embeddings: Array, features: Array) -> dict[str, Array]:
-        """Return what the exported graph returns, computed by scikit-learn and numpy."""
-        z = self.reduced(embeddings, features)
-        ask = embeddings[:, : self.reduction.dimension]
-        out = {name: self.trees[name].predict(z) for name in ("score_direct", "score_reasoning")}
-        out["gain"] = (self.trees["gain"].predict(z) + self.gain_linear(z)[:, 0]) / 2
-        out["extra_tokens"] = np.exp(self.trees["log_extra_tokens"].predict(z)) * self.smearing
-        for kind in ("extra", "thinking"):
-            out[f"{kind}_quantiles"] = np.exp(
-                np.column_stack([self.trees[f"log_{kind}_{q}"].predict(z) for q in QUANTILES])
-            )
+    def predict(self, rows: Rows) -> dict[str, Array]:
+        """Return what the exported graph returns, computed by scikit-learn and numpy on the graph's own inputs."""
+        x = self.inputs.of(rows)
+        z, family = x["z"], x["p_family"]
+        w = _sigmoid(self.linear["from_logs"](x["u"])[:, 0])
+        out = {"from_logs": w, "p_family": family, "gain_prior": family @ self.prior.gain}
+        members = (self.trees["gain"].predict(z), self.linear["gain"](z)[:, 0], out["gain_prior"])
+        out["gain_logs"] = np.mean(members, axis=0)
+        for name in ("score_direct", "score_reasoning"):
+            out[name] = w * self.trees[name].predict(z) + (1 - w) * (family @ getattr(self.prior, name))
+        out |= self._tokens(x)
         for name, scaling in self.scaling.items():
-            logits = scaling(np.log(np.clip(self.trees[f"label_{name}"].predict_proba(z), 1e-6, 1.0)))
-            exponent = np.exp(logits - logits.max(axis=1, keepdims=True))
-            out[f"p_{name}"] = exponent / exponent.sum(axis=1, keepdims=True)
-        near = (ask @ self.centroids.T).max(axis=1, keepdims=True)
-        out["familiar"] = 1 / (1 + np.exp(-self.familiar(np.hstack([z, near]))[:, 0]))
-        out["task_similarity"] = ask @ self.reduction.task_centroids.T
+            mixed = w[:, None] * self.trees[f"label_{name}"].predict_proba(z)
+            mixed += (1 - w)[:, None] * (family @ self.prior.labels[name])
+            out[f"p_{name}"] = _softmax(scaling(np.log(np.clip(mixed, LEAST_PROBABILITY, 1.0))))
+        near = (x["ask"] @ self.centroids.T).max(axis=1, keepdims=True)
+        out["familiar"] = _sigmoid(self.linear["familiar"](np.hstack([x["u"], near]))[:, 0])
+        return out
+
+    def _tokens(self, x: Mapping[str, Array]) -> dict[str, Array]:
+        w = _sigmoid(self.linear["tokens_from_logs"](x["u"]))
+        prior = (x["p_family"] @ self.prior.log_tokens)[:, None]
+        mean = self.trees["log_extra_tokens"].predict(x["z"])[:, None] + np.log(self.smearing)
+        out = {"extra_tokens": np.exp(w * mean + (1 - w) * prior)[:, 0]}
+        for kind in ("extra", "thinking"):
+            logs = np.column_stack([self.trees[f"log_{kind}_{q}"].predict(x["z"]) for q in QUANTILES])
+            out[f"{kind}_quantiles"] = np.exp(w * logs + (1 - w) * (prior + token_offsets(QUANTILES)))
         return out
 
 
@@ -85,36 +116,45 @@ def fit(pairs: Rows, thinking: Rows, unfamiliar: Rows, profiles: Mapping[str, Pr
         profiles: the profiles to classify labels for.
         config: the run's settings.
     """
-    d = pairs.embeddings.shape[1] // 2
-    centroids, by_task, tasks = _centroids(pairs, d, config)
-    reduction = Reduction(d, _pca(pairs.embeddings[:, :d], config), _pca(pairs.embeddings[:, d:], config), by_task)
-    nothing = Linear(np.zeros(0), np.zeros(0))
-    heads = Heads(reduction, {}, nothing, 1.0, {}, nothing, centroids, tasks)
-    z, table = heads.reduced(pairs.embeddings, pairs.features), pairs.table
-    weight = table.weight.to_numpy()
+    inputs = fit_inputs(pairs, config)
+    heads = Heads(inputs, prior_of(pairs.table, inputs.tasks, profiles), _centroids(pairs, config))
+    heads.linear["from_logs"] = _from_logs(heads, pairs)
+    heads.linear["tokens_from_logs"] = _from_logs(heads, thinking)
+    z, table = inputs.of(pairs)["z"], pairs.table
+    weight = table.weight.to_numpy(float)
     for name in ("gain", "score_direct", "score_reasoning"):
         heads.trees[name] = _regressor(config).fit(z, table[name].astype(float), weight)
-    heads.gain_linear = _ridge(z, table.gain.to_numpy(float), weight)
+    heads.linear["gain"] = _ridge(z, table.gain.to_numpy(float), weight)
     _fit_tokens(heads, pairs, thinking, config)
-    price = np.exp(heads.trees["log_extra_tokens"].predict(z)) * heads.smearing
+    price = heads._tokens(inputs.of(pairs))["extra_tokens"]
     for name, profile in profiles.items():
         labels = labels_of(table.gain.to_numpy(float), price, profile)
         heads.trees[f"label_{name}"] = _classifier(z, labels, weight, config)
         heads.scaling[name] = Linear(np.eye(3), np.zeros(3))
-    heads.familiar = _familiarity(heads, pairs, unfamiliar)
+    heads.linear["familiar"] = _familiarity(heads, pairs, unfamiliar)
     return heads
 
 
-def labels_of(gain: Array, extra_tokens: Array, profile: Profile) -> Array:
-    """Return the class index (use 0, maybe 1, avoid 2) of each row at the expected price of thinking."""
-    net = gain - extra_tokens / profile.tokens_per_point
-    return np.where(net > profile.margin, 0, np.where(net < -profile.margin, 2, 1))
+def _logged(rows: Rows) -> Rows:
+    """Return the logged rows; the pseudo-observations where nothing is logged."""
+    logged = ~rows.table.prior.to_numpy(bool)
+    return rows.take(logged) if logged.any() else rows
+
+
+def _from_logs(heads: Heads, rows: Rows) -> Linear:
+    """Fit P(logged | u) over weighted observations: the mixing weight of logs against the prior."""
+    u, logged = heads.inputs.of(rows)["u"], ~rows.table.prior.to_numpy(bool)
+    if logged.all() or not logged.any():
+        return Linear(np.zeros((u.shape[1], 1)), np.array([SURE if logged.all() else -SURE]))
+    weight = rows.table.weight.to_numpy(float) * np.where(logged, 1.0, PRIOR_ODDS)
+    model = LogisticRegression(C=1.0, max_iter=1000).fit(u, logged, weight)
+    return Linear(model.coef_.T, model.intercept_)
 
 
 def _regressor(config: TrainConfig, **more: Any) -> HistGradientBoostingRegressor:
     return HistGradientBoostingRegressor(
-        max_iter=config.iterations, learning_rate=0.05, max_leaf_nodes=15, min_samples_leaf=15, l2_regularization=5.0,
-        max_features=0.3, early_stopping=False, random_state=config.seed, **more,
+        max_iter=config.iterations, learning_rate=0.05, max_leaf_nodes=15, l2_regularization=5.0, max_features=0.3,
+        early_stopping=False, max_bins=BINS, random_state=config.seed, **{"min_samples_leaf": 15, **more},
     )  # fmt: skip
 
 
@@ -122,37 +162,30 @@ def _classifier(z: Array, labels: Array, weight: Array, config: TrainConfig) -> 
     """Fit P(label); a class that never occurs gets one row of almost no weight, so that there are always three."""
     model = HistGradientBoostingClassifier(
         max_iter=config.iterations // 2, learning_rate=0.06, max_leaf_nodes=15, min_samples_leaf=15, l2_regularization=5.0,
-        max_features=0.3, early_stopping=False, random_state=config.seed,
+        max_features=0.3, early_stopping=False, max_bins=BINS, random_state=config.seed,
     )  # fmt: skip
     z = np.vstack([z, np.repeat(z.mean(axis=0, keepdims=True), 3, axis=0)])
     return model.fit(z, np.r_[labels, 0, 1, 2], np.r_[weight, 1e-3, 1e-3, 1e-3])
 
 
 def _fit_tokens(heads: Heads, pairs: Rows, thinking: Rows, config: TrainConfig) -> None:
+    """Fit the token trees on thinking modes alone: mean and quantiles of extra tokens, quantiles of thinking tokens."""
     known = pairs.table.extra_tokens.astype(float).to_numpy()
-    rows = pairs.take(np.isfinite(known) & (known > 0) & pairs.table.thinking_mode.to_numpy(bool))
-    z, weight = heads.reduced(rows.embeddings, rows.features), rows.table.weight.to_numpy()
-    log_extra = np.log(rows.table.extra_tokens.astype(float).to_numpy())
-    small = {"min_samples_leaf": 20}
-    mean = _regressor(config).set_params(**small).fit(z, log_extra, weight)
-    heads.trees["log_extra_tokens"] = mean
-    residual = np.exp(log_extra - mean.predict(z))
-    heads.smearing = float(np.average(residual, weights=weight))  # Duan (1983), the smearing estimate
-    zt, wt = heads.reduced(thinking.embeddings, thinking.features), thinking.table.weight.to_numpy()
-    log_thinking = np.log(thinking.table.thinking_tokens.astype(float).to_numpy())
-    for level in QUANTILES:
-        quantile = {"loss": "quantile", "quantile": level}
-        heads.trees[f"log_extra_{level}"] = _regressor(config, **quantile).set_params(**small).fit(z, log_extra, weight)
-        heads.trees[f"log_thinking_{level}"] = (
-            _regressor(config, **quantile).set_params(**small).fit(zt, log_thinking, wt)
-        )
-
-
-def _pca(x: Array, config: TrainConfig) -> Linear:
-    components = min(config.components, *x.shape)
-    pca = PCA(components, random_state=config.seed).fit(x)
-    weight = pca.components_.T.astype(np.float32)
-    return Linear(weight, (-pca.mean_ @ weight).astype(np.float32))
+    rows = _logged(pairs.take(np.isfinite(known) & (known > 0) & pairs.table.thinking_mode.to_numpy(bool)))
+    z, weight = heads.inputs.of(rows)["z"], rows.table.weight.to_numpy(float)
+    extra = np.log(rows.table.extra_tokens.astype(float).to_numpy())
+    mean = heads.trees["log_extra_tokens"] = _regressor(config, min_samples_leaf=20).fit(z, extra, weight)
+    heads.smearing = float(
+        np.average(np.exp(extra - mean.predict(z)), weights=weight)
+    )  # Duan (1983), smearing estimate
+    rows = _logged(thinking)
+    both = {"extra": (z, extra, weight)}
+    thought = np.log(rows.table.thinking_tokens.astype(float).to_numpy())
+    both["thinking"] = (heads.inputs.of(rows)["z"], thought, rows.table.weight.to_numpy(float))
+    for kind, (x, y, w) in both.items():
+        for level in QUANTILES:
+            tree = _regressor(config, min_samples_leaf=20, loss="quantile", quantile=level)
+            heads.trees[f"log_{kind}_{level}"] = tree.fit(x, y, w)
 
 
 def _ridge(z: Array, y: Array, weight: Array) -> Linear:
@@ -162,42 +195,35 @@ def _ridge(z: Array, y: Array, weight: Array) -> Linear:
     return Linear(coefficient[:, None], np.array([model.intercept_ - mean @ coefficient]))
 
 
-def _centroids(pairs: Rows, d: int, config: TrainConfig) -> tuple[Array, Array, tuple[str, ...]]:
-    asks, prior = pairs.embeddings[:, :d], pairs.table.prior.to_numpy(bool)
-    rng = np.random.default_rng(config.seed)
-    chosen = asks if len(asks) <= 6000 else asks[rng.choice(len(asks), 6000, replace=False, p=_even(pairs))]
-    chosen = np.vstack([chosen, asks[prior]])
-    clusters = (
-        KMeans(min(CENTROIDS, len(chosen) // 4 + 1), n_init=1, random_state=config.seed).fit(chosen).cluster_centers_
-    )
-    tasks = tuple(dict.fromkeys(pairs.table.task[prior])) or ("unknown",)
-    by_task = [
-        asks[prior & (pairs.table.task == task).to_numpy()].mean(axis=0) if prior.any() else asks.mean(axis=0)
-        for task in tasks
-    ]
-    return _unit(clusters), _unit(np.stack(by_task)), tasks
-
-
-def _even(pairs: Rows) -> Array:
+def _centroids(pairs: Rows, config: TrainConfig) -> Array:
+    """Return unit centroids of the evidence's asks [c, d]; the taxonomy's prompts are all in, logs by their weight."""
+    asks, prior = pairs.embeddings[:, : pairs.embeddings.shape[1] // 2], pairs.table.prior.to_numpy(bool)
     weight = pairs.table.weight.to_numpy(float)
-    return np.asarray(weight / weight.sum())
-
-
-def _unit(x: Array) -> Array:
-    return np.asarray(x / np.linalg.norm(x, axis=1, keepdims=True), dtype=np.float32)
+    rng = np.random.default_rng(config.seed)
+    some = rng.choice(len(asks), min(6000, len(asks)), replace=False, p=weight / weight.sum())
+    chosen = np.vstack([asks[some], asks[prior]])
+    means = KMeans(min(CENTROIDS, len(chosen) // 4 + 1), n_init=1, random_state=config.seed).fit(chosen)
+    centres = means.cluster_centers_
+    return np.asarray(centres / np.linalg.norm(centres, axis=1, keepdims=True), dtype=np.float32)
 
 
 def _familiarity(heads: Heads, pairs: Rows, unfamiliar: Rows) -> Linear:
     """Fit the logistic head that tells the evidence from made-up texts; both sides weigh alike."""
-    parts = []
+    x = []
     for rows in (pairs, unfamiliar):
-        near = (rows.embeddings[:, : heads.reduction.dimension] @ heads.centroids.T).max(axis=1, keepdims=True)
-        parts.append(np.hstack([heads.reduced(rows.embeddings, rows.features), near]))
-    x, y = np.vstack(parts), np.r_[np.ones(len(parts[0])), np.zeros(len(parts[1]))]
-    weight = (
-        np.r_[pairs.table.weight / pairs.table.weight.sum(), np.full(len(parts[1]), 1 / len(parts[1]))] * len(x) / 2
-    )
-    mean, scale = x.mean(axis=0), x.std(axis=0) + 1e-3
-    model = LogisticRegression(C=0.02, max_iter=2000).fit((x - mean) / scale, y, weight)
-    coefficient = model.coef_[0] / scale
-    return Linear(coefficient[:, None], np.array([model.intercept_[0] - mean @ coefficient]))
+        seen = heads.inputs.of(rows)
+        x.append(np.hstack([seen["u"], (seen["ask"] @ heads.centroids.T).max(axis=1, keepdims=True)]))
+    sides = [pairs.table.weight.to_numpy(float), np.ones(len(x[1]))]
+    weight = np.concatenate([side / side.sum() for side in sides]) * sum(map(len, x)) / 2
+    known = np.r_[np.ones(len(x[0])), np.zeros(len(x[1]))]
+    model = LogisticRegression(C=1.0, max_iter=2000).fit(np.vstack(x), known, weight)
+    return Linear(model.coef_.T, model.intercept_)
+
+
+def _sigmoid(x: Array) -> Array:
+    return np.asarray(1 / (1 + np.exp(-x)))
+
+
+def _softmax(x: Array) -> Array:
+    exponent = np.exp(x - x.max(axis=1, keepdims=True))
+    return np.asarray(exponent / exponent.sum(axis=1, keepdims=True))

@@ -4,6 +4,8 @@ from typing import Any
 
 from jinja2 import Environment, select_autoescape
 
+from training.metrics import ranged, shown
+
 _PAGE = """<!doctype html>
 <html lang="en"><meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1">
 <title>thinkworth: evaluation of {{ r.revision }}</title>
@@ -16,20 +18,20 @@ th, td { padding: .25rem .7rem; text-align: right; border-bottom: 1px solid #888
 </style>
 <h1>Evaluation of {{ r.revision }}</h1>
 <p>{{ "{:,}".format(r.n) }} pairs with both arms scored; profile {{ r.profile }}. In brackets: 95 % bootstrap intervals over prompts.
-q is the normalised Qini over tokens: 0 is a random order, 1 an oracle that knows the realised gains.</p>
+q is the normalised Qini over tokens: 0 is a random order, 1 an oracle that knows the realised gains. A dash: undefined.</p>
 <div class="wide"><table><caption>By source</caption>
 <tr><th>source<th>pairs<th>mean gain<th>q<th>AUC for gain &gt; 0<th>ECE of P(use)<th>unfamiliar</tr>
 {% for name, s in r.sources.items() %}<tr><td>{{ name }}<td>{{ "{:,}".format(s.n) }}<td>{{ "%+.3f"|format(s.mean_gain) }}
-<td>{{ fig(s.q) }}<td>{{ fig(s.auc) }}<td>{{ "%.3f"|format(s.ece_p_use) }}<td>{{ "%.0f %%"|format(100 * s.familiarity.below_half) }}</tr>{% endfor %}
+<td>{{ ranged(**s.q) }}<td>{{ ranged(**s.auc) }}<td>{{ shown(s.ece_p_use) }}<td>{{ "%.0f %%"|format(100 * s.familiarity.below_half) }}</tr>{% endfor %}
 </table></div>
 {% for name, s in r.sources.items() %}
 <h2>{{ name }}</h2>
 <div class="wide"><table><caption>Policies</caption><tr><th>policy<th>share that thinks<th>score<th>extra tokens a prompt<th>points per 1,000 extra tokens</tr>
-{% for p in s.policies %}<tr><td>{{ p.policy }}<td>{{ "%.2f"|format(p.share) }}<td>{{ "%.3f [%.3f, %.3f]"|format(p.score, *p.score_interval) }}
-<td>{{ "%.1f [%.1f, %.1f]"|format(p.extra_tokens, *p.extra_tokens_interval) }}<td>{{ "%.2f"|format(p.points_per_1k_tokens) if p.points_per_1k_tokens is not none else "–" }}</tr>{% endfor %}
+{% for p in s.policies %}<tr><td>{{ p.policy }}<td>{{ "%.2f"|format(p.share) }}<td>{{ ranged(p.score, p.score_interval) }}
+<td>{{ ranged(p.extra_tokens, p.extra_tokens_interval, ".1f") }}<td>{{ shown(p.points_per_1k_tokens, ".2f") }}</tr>{% endfor %}
 </table></div>
 <div class="wide"><table><caption>Verdicts and the gain that was realised</caption><tr><th>verdict<th>pairs<th>mean gain</tr>
-{% for v, d in s.verdicts.items() %}<tr><td>{{ v }}<td>{{ "{:,}".format(d.n) }}<td>{{ "%+.3f [%+.3f, %+.3f]"|format(d.mean_gain, *d.interval) if d.n else "–" }}</tr>{% endfor %}
+{% for v, d in s.verdicts.items() %}<tr><td>{{ v }}<td>{{ "{:,}".format(d.n) }}<td>{{ ranged(d.mean_gain, d.interval, "+.3f") }}</tr>{% endfor %}
 </table></div>
 {% endfor %}
 </html>
@@ -37,7 +39,7 @@ q is the normalised Qini over tokens: 0 is a random order, 1 an oracle that know
 
 
 def page(report: dict[str, Any]) -> str:
-    """Return the page of a report of `training.evaluate`; every text in it is escaped."""
+    """Return the page of a report of `training.evaluate`; every text in it is escaped, an undefined figure is a dash."""
     environment = Environment(autoescape=select_autoescape(default_for_string=True, default=True))
-    environment.globals["fig"] = lambda figure: "{:.3f} [{:.3f}, {:.3f}]".format(figure["value"], *figure["interval"])
+    environment.globals.update(ranged=ranged, shown=shown)
     return environment.from_string(_PAGE).render(r=report)

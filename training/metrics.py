@@ -1,6 +1,9 @@
-"""Figures of merit on paired rows. Every one takes arrays [n]; intervals are 95 % bootstrap percentiles over prompts."""
+"""Figures of merit on paired rows. Every one takes arrays [n]; intervals are 95 % bootstrap percentiles over prompts.
 
-from collections.abc import Callable
+A figure that is undefined is nan here and null in a report (`measured`); people read it as a dash (`shown`).
+"""
+
+from collections.abc import Callable, Sequence
 from itertools import pairwise
 from typing import Any
 
@@ -13,14 +16,24 @@ Array = NDArray[Any]
 RESAMPLES = 300
 """Bootstrap resamples behind an interval."""
 
+UNDEFINED = "–"
+"""How people read a figure that is undefined."""
+
+FEWEST_PROMPTS = 2
+"""Prompts under which there is no interval."""
+
+Interval = tuple[float, float]
+
 
 def q(worth: Array, gain: Array, extra_tokens: Array) -> float:
     """Return the normalised Qini over tokens: 0 = random, 1 = an oracle that knows the realised gains.
 
     (A(worth) - A(random)) / (A(oracle) - A(random)); A = area under score gained per prompt against share of tokens spent
     when prompts are switched to reasoning in descending worth (ties in a fixed random order). Within one source; nan where
-    no order is better than another.
+    no order is better than another, and of no row.
     """
+    if not len(worth):
+        return float("nan")
     worth, gain, extra = (
         np.asarray(worth, float),
         np.asarray(gain, float),
@@ -34,9 +47,11 @@ def q(worth: Array, gain: Array, extra_tokens: Array) -> float:
         gained = np.concatenate([[0.0], np.cumsum(gain[order])]) / len(gain)
         return float(np.trapezoid(gained, spent / spent[-1]))
 
-    random = gain.mean() / 2
+    random = float(gain.mean()) / 2
     best = area(gain / extra) - random
-    return (area(worth) - random) / best if best > 0 else float("nan")
+    # Areas that no order changes still differ by their rounding.
+    negligible = 1e-9 * float(np.abs(gain).max())
+    return (area(worth) - random) / best if best > negligible else float("nan")
 
 
 def auc(worth: Array, gain: Array) -> float:
@@ -47,13 +62,18 @@ def auc(worth: Array, gain: Array) -> float:
 
 def interval(
     figure: Callable[[Array], float], groups: Array, *, seed: int = 7, resamples: int = RESAMPLES
-) -> tuple[float, float]:
-    """Return the 95 % interval of `figure(rows)` when whole prompts are drawn with replacement."""
+) -> Interval | None:
+    """Return the 95 % interval of `figure(rows)` when whole prompts are drawn with replacement.
+
+    Resamples in which the figure is undefined are left out; None where all are, or from fewer than `FEWEST_PROMPTS`.
+    """
     rng = np.random.default_rng(seed)
     _, code = np.unique(np.asarray(groups).astype(str), return_inverse=True)
     order = np.argsort(code, kind="stable")
     starts = np.flatnonzero(np.r_[True, np.diff(code[order]) > 0, True])
     members = [order[a:b] for a, b in pairwise(starts)]
+    if len(members) < FEWEST_PROMPTS:
+        return None
     single = len(members) == len(code)
     values = []
     for _ in range(resamples):
@@ -62,13 +82,41 @@ def interval(
         values.append(figure(rows))
     finite = np.array(values)[np.isfinite(values)]
     if not len(finite):
-        return float("nan"), float("nan")
+        return None
     low, high = np.quantile(finite, [0.025, 0.975])
     return float(low), float(high)
 
 
+def measured(of: Callable[[Array], float], groups: Array) -> dict[str, Any]:
+    """Return the value of `of(all rows)` and its interval over prompts, both None where the figure is undefined."""
+    value = defined(of(np.arange(len(groups))))
+    return {"value": value, "interval": None if value is None else interval(of, groups)}
+
+
+def defined(value: float) -> float | None:
+    """Return a figure as a report holds it: None where it is undefined."""
+    return float(value) if np.isfinite(value) else None
+
+
+def shown(value: float | None, spec: str = ".3f") -> str:
+    """Return a figure as people read it; a dash where it is undefined."""
+    return UNDEFINED if value is None else format(value, spec)
+
+
+def shown_interval(bounds: Sequence[float] | None, spec: str = ".3f") -> str:
+    """Return an interval as people read it, `[0.250, 0.370]`; a dash between the brackets where there is none."""
+    return f"[{UNDEFINED if bounds is None else ', '.join(format(bound, spec) for bound in bounds)}]"
+
+
+def ranged(value: float | None, interval: Sequence[float] | None, spec: str = ".3f") -> str:
+    """Return a figure and its interval as people read them; one dash where the figure is undefined."""
+    return UNDEFINED if value is None else f"{shown(value, spec)} {shown_interval(interval, spec)}"
+
+
 def expected_calibration_error(probability: Array, happened: Array, bins: int = 15) -> float:
-    """Return the ECE over equal-mass bins: sum of |mean outcome - mean probability| weighed by the bin's share."""
+    """Return the ECE over equal-mass bins: sum of |mean outcome - mean probability| weighed by the bin's share; nan of no row."""
+    if not len(probability):
+        return float("nan")
     order = np.argsort(probability, kind="stable")
     parts = [part for part in np.array_split(order, bins) if len(part)]
     gaps = [len(part) * abs(happened[part].mean() - probability[part].mean()) for part in parts]
@@ -95,5 +143,5 @@ def policy_table(
     return rows
 
 
-def _mean_interval(values: Array, groups: Array) -> tuple[float, float]:
+def _mean_interval(values: Array, groups: Array) -> Interval | None:
     return interval(lambda rows: float(values[rows].mean()), groups)

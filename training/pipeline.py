@@ -12,7 +12,6 @@ from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
-import numpy as np
 import pandas as pd
 
 from contract.bundle import FORMAT_VERSION, HEADS, Bundle, EncoderIdentity, sha256
@@ -148,15 +147,15 @@ def _write(
 ) -> tuple[dict[str, Any], dict[str, Any]]:
     """Write graph, report and card; a first manifest makes the bundle readable, so that the report is of the export."""
     export.write_graph(heads, folder / HEADS)
-    parity = export.check_parity(folder / HEADS, heads, holdout.embeddings, holdout.features)
+    parity = export.check_parity(folder / HEADS, heads, holdout)
     settings = {"heads": heads, "calibration": calibration, "profiles": profiles}
     export.write_manifest(folder, **settings, **known)
     scorer = Scorer(Bundle(folder), encoder=encoder)
-    parity["verdicts_compared"] = export.check_verdicts(scorer, heads, holdout.embeddings, holdout.features)
+    parity["verdicts_compared"] = export.check_verdicts(scorer, heads, holdout)
     logged = holdout.take(~holdout.table.prior.to_numpy(bool))
     report = evaluate_rows(scorer, logged if len(logged.table) else holdout)
     (folder / "report.json").write_text(
-        json.dumps({"holdout": report, "parity": parity}, indent=1) + "\n", encoding="utf-8"
+        json.dumps({"holdout": report, "parity": parity}, indent=1, allow_nan=False) + "\n", encoding="utf-8"
     )
     known = {**known, "metrics": _metrics(report)}
     text = card(
@@ -178,7 +177,8 @@ def _known(
     """Return what the manifest says beside the heads; the revision names the data and the settings."""
     pairs = labelled[labelled.gain.notna()]
     identity = json.dumps(
-        [sorted(digests.values()), config.model_dump(), encoder.sha256, version("thinkworth")], sort_keys=True
+        [sorted(digests.values()), _digest(taxonomy), config.model_dump(), encoder.sha256, version("thinkworth")],
+        sort_keys=True,
     )
     data_digest = hashlib.sha256("".join(sorted(digests.values())).encode()).hexdigest()
     thinking = sum(int((~part.thinking.table.prior.astype(bool)).sum()) for part in parts.values())
@@ -186,7 +186,7 @@ def _known(
         "data_digest": data_digest, "files": digests, "config": config.model_dump(), "log": logs.report.as_dict(),
         "pairs": {str(k): int(v) for k, v in pairs.groupby("source").size().items()},
         "taxonomy_prompts": sum(len(family.prompts) for family in taxonomy) if config.prior_weight else 0,
-        "prior_weight": config.prior_weight, "thinking_attempts": thinking,
+        "taxonomy_digest": _digest(taxonomy), "prior_weight": config.prior_weight, "thinking_attempts": thinking,
         "rows": {name: len(part.pairs.table) for name, part in parts.items()},
     }  # fmt: skip
     licences = pairs.dropna(subset=["licence"]).groupby("source").licence.agg(lambda s: "; ".join(sorted(set(s))))
@@ -201,6 +201,11 @@ def _known(
     }  # fmt: skip
 
 
+def _digest(taxonomy: Sequence[Family]) -> str:
+    text = json.dumps([family.model_dump(mode="json") for family in taxonomy], sort_keys=True)
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
 def _metrics(report: dict[str, Any]) -> dict[str, float]:
     metrics = {"holdout_n": float(report["n"])}
     if report["macro_q"] is not None:
@@ -213,7 +218,7 @@ def _metrics(report: dict[str, Any]) -> dict[str, float]:
             "ece_p_use": part["ece_p_use"],
             "n": float(part["n"]),
         }
-        metrics |= {f"holdout/{safe}/{name}": value for name, value in figures.items() if np.isfinite(value)}
+        metrics |= {f"holdout/{safe}/{name}": value for name, value in figures.items() if value is not None}
     return metrics
 
 
@@ -222,6 +227,8 @@ def _plots(scorer: Scorer, rows: evidence.Rows, calibration: Any) -> dict[str, A
     gain, score = rows.table.gain.to_numpy(float), rows.table.score_direct.to_numpy(float)
     extra = rows.table.extra_tokens.astype(float).fillna(500.0).clip(lower=1.0).to_numpy(float)
     return {
-        "gain_calibration": plots.gain_calibration(calibration.gain),
+        "gain_calibration": plots.gain_calibration(
+            {"logs": calibration.gain_logs, "the prior": calibration.gain_prior}
+        ),
         "cost_quality": plots.cost_quality(worth, gain, extra, score, "Held-out prompts of the training sources"),
     }

@@ -1,5 +1,6 @@
 """Figures of a training run, drawn without a display."""
 
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -9,16 +10,18 @@ from numpy.typing import NDArray
 from contract.bundle import Curve
 
 
-def gain_calibration(curve: Curve) -> Figure:
-    """Draw realised against predicted gain with its local 95 % band."""
-    figure = Figure(figsize=(6, 4.5), layout="constrained")
-    axes = figure.subplots()
-    axes.fill_between(curve.x, curve.lower, curve.upper, alpha=0.25, label="95 % band of the local mean")
-    axes.plot(curve.x, curve.y, marker="o", label="realised")
-    axes.plot(curve.x, curve.x, linestyle=":", color="grey", label="predicted")
-    axes.axhline(0, color="black", linewidth=0.6)
-    axes.set(xlabel="predicted gain (points)", ylabel="realised gain (points)", title="Calibration of gain")
-    axes.legend()
+def gain_calibration(curves: Mapping[str, Curve]) -> Figure:
+    """Draw realised against predicted gain with its local 95 % band, a panel for each curve."""
+    figure = Figure(figsize=(5.5 * len(curves), 4.5), layout="constrained")
+    panels = figure.subplots(1, len(curves), squeeze=False)[0]
+    for axes, (name, curve) in zip(panels, curves.items(), strict=True):
+        axes.fill_between(curve.x, curve.lower, curve.upper, alpha=0.25, label="95 % band of the local mean")
+        axes.plot(curve.x, curve.y, marker="o", label="realised")
+        axes.plot(curve.x, curve.x, linestyle=":", color="grey", label="predicted")
+        axes.axhline(0, color="black", linewidth=0.6)
+        axes.set(xlabel=f"gain predicted by {name} (points)", ylabel="realised gain (points)")
+        axes.legend()
+    figure.suptitle("Calibration of gain")
     return figure
 
 

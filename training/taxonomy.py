@@ -1,18 +1,27 @@
 """The taxonomy: families of prompts with a prior each, so that a bundle answers before any log has been read."""
 
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Literal
 
-import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
 from contract.errors import InvalidInput
 from contract.locate import find
 from contract.records import Verdict
+from contract.yaml_file import only_entry, read_mapping, validated
+
+
+def _written(text: str) -> str:
+    if not text.strip():
+        raise ValueError("is empty or white space")
+    return text
+
+
+Text = Annotated[str, AfterValidator(_written)]
 
 
 class _Frozen(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
 
 class Prior(_Frozen):
@@ -35,32 +44,40 @@ class Family(_Frozen):
     name: str = Field(pattern=r"^[a-z][a-z0-9_]*$")
     verdict: Verdict
     regime: Literal["easy", "medium", "hopeless"]
-    description: str
+    description: Text
     prior: Prior
-    evidence: tuple[str, ...] = Field(min_length=1)
-    prompts: tuple[str, ...] = Field(min_length=1)
+    evidence: tuple[Text, ...] = Field(min_length=1)
+    prompts: tuple[Text, ...] = Field(min_length=1)
 
 
 def load_taxonomy(path: Path | None = None) -> list[Family]:
     """Return the families of a taxonomy file (data/taxonomy.yaml by default), in its order.
 
     Raises:
-        InvalidInput: the file is missing, is not YAML, or a family breaks a rule; or two share a name or a prompt.
+        InvalidInput: the file is missing, is not YAML in UTF-8 or has no family; a family breaks a rule, has an unknown key
+            (the known ones are listed) or one given twice; or two share a name or a prompt.
     """
     path = path or find("data/taxonomy.yaml")
-    try:
-        raw = yaml.safe_load(path.read_text(encoding="utf-8"))
-        families = [Family.model_validate(item) for item in raw["families"]]
-    except OSError as error:
-        raise InvalidInput(f"{path}: {error.strerror}; give a taxonomy with --taxonomy", field="taxonomy") from error
-    except ValidationError as error:
-        first = error.errors()[0]
-        raise InvalidInput(f"{path}: {'.'.join(map(str, first['loc']))}: {first['msg']}", field="taxonomy") from error
-    except (yaml.YAMLError, KeyError, TypeError) as error:
-        raise InvalidInput(
-            f"{path} is no taxonomy: a mapping with a list `families` ({error})", field="taxonomy"
-        ) from error
-    for what, values in (("name", [f.name for f in families]), ("prompt", [p for f in families for p in f.prompts])):
-        if len(set(values)) != len(values):
-            raise InvalidInput(f"{path}: a {what} occurs twice", field="taxonomy")
+    raw = read_mapping(path, field="taxonomy", remedy="give a taxonomy with --taxonomy")
+    items = only_entry(path, raw, "families", list)
+    families = [validated(Family, item, path, _label(i, item)) for i, item in enumerate(items)]
+    _check_unique(path, "name", [(f"family {i}", f.name) for i, f in enumerate(families, start=1)])
+    prompts = [(f"prompt {i} of {f.name}", text) for f in families for i, text in enumerate(f.prompts, start=1)]
+    _check_unique(path, "prompt", prompts)
     return families
+
+
+def _label(index: int, item: object) -> str:
+    """Return how a message calls the family at `index`: by its number, and its name where it has one."""
+    name = item.get("name") if isinstance(item, dict) else None
+    return f"family {index + 1}" + (f" ({name})" if isinstance(name, str) and name.isidentifier() else "")
+
+
+def _check_unique(path: Path, what: str, named: list[tuple[str, str]]) -> None:
+    """Refuse a value that occurs twice, by its places: a prompt is never repeated."""
+    first: dict[str, str] = {}
+    for place, value in named:
+        if value in first:
+            problem = f"{place} has the {what} of {first[value]}: each {what} occurs once; remove one"
+            raise InvalidInput(f"{path}: {problem}", field="taxonomy")
+        first[value] = place

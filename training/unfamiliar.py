@@ -8,83 +8,17 @@ _SCRIPTS = (
     (0x0905, 0x0939), (0x0E01, 0x0E2E), (0x0985, 0x09B9), (0x0C05, 0x0C39), (0x03B1, 0x03C9), (0x05D0, 0x05EA),
 )  # fmt: skip
 _KEYS = ("asdfghjkl", "qwertyuiop", "zxcvbnm", "asdf jkl", "qazwsxedc", "hjklfdsa")
-_SYLLABLES = [
-    "ka",
-    "ki",
-    "ko",
-    "ku",
-    "ta",
-    "tu",
-    "te",
-    "ti",
-    "ma",
-    "mi",
-    "mo",
-    "na",
-    "ne",
-    "no",
-    "ra",
-    "re",
-    "ri",
-    "ro",
-    "sa",
-    "se",
-    "si",
-    "va",
-    "ve",
-    "vi",
-    "la",
-    "le",
-    "li",
-    "lo",
-    "pu",
-    "pe",
-    "pää",
-    "yö",
-    "än",
-    "ül",
-    "ße",
-    "ção",
-    "ñe",
-    "és",
-    "wa",
-    "mba",
-    "nga",
-    "kwe",
-    "zu",
-    "ya",
-    "yi",
-    "che",
-    "que",
-    "ent",
-    "ung",
-    "sch",
-    "keit",
-    "zione",
-    "aux",
-    "ois",
-    "ère",
-    "æn",
-    "øre",
-    "åk",
-    "ij",
-    "oe",
-    "sz",
-    "czy",
-    "ów",
-    "ğı",
-    "şe",
-    "dlo",
-    "ová",
-    "aan",
-    "een",
-]
+_SYLLABLES = str.split(
+    "ka ki ko ku ta tu te ti ma mi mo na ne no ra re ri ro sa se si va ve vi la le li lo pu pe pää yö än "
+    "ül ße ção ñe és wa mba nga kwe zu ya yi che que ent ung sch keit zione aux ois ère æn øre åk ij oe "
+    "sz czy ów ğı şe dlo ová aan een"
+)
 
 
 def unfamiliar_texts(n: int, seed: int) -> list[str]:
-    """Return n texts: base64, hexadecimal, keyboard mash, letters of other scripts and words of no language."""
+    """Return n texts: base64, hexadecimal (plain and as dumps), keyboard mash, letters of other scripts and words of no language."""
     rng = random.Random(seed)  # noqa: S311 - no secret
-    makers = (_base64, _hex, _mash, _script, _script, _syllables, _syllables, _shuffled)
+    makers = (_base64, _hex, _dump, _mash, _script, _script, _syllables, _syllables, _shuffled)
     return [makers[i % len(makers)](rng) for i in range(n)]
 
 
@@ -96,6 +30,18 @@ def _hex(rng: random.Random) -> str:
     raw = rng.randbytes(rng.randint(8, 200)).hex()
     step = rng.choice((2, 4, 8, len(raw)))
     return " ".join(raw[i : i + step] for i in range(0, len(raw), step))
+
+
+def _dump(rng: random.Random) -> str:
+    """A hexadecimal dump with offsets, with or without the column of printable characters."""
+    wide, printable, prefix = rng.choice((8, 16)), rng.random() < 0.5, rng.choice(("", "0x"))
+    lines = []
+    for i in range(rng.randint(1, 14)):
+        row = rng.randbytes(wide)
+        line = f"{prefix}{i * wide:08x}  {row.hex(' ')}"
+        text = "".join(chr(byte) if 32 <= byte < 127 else "." for byte in row)
+        lines.append(f"{line}  |{text}|" if printable else line)
+    return "\n".join(lines)
 
 
 def _mash(rng: random.Random) -> str:

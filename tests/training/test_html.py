@@ -1,0 +1,239 @@
+"""A report for people, as a page, in a terminal and in the card: text is escaped, an undefined figure is a dash."""
+
+import json
+import re
+from html.parser import HTMLParser
+from types import SimpleNamespace
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from contract.profiles import Profile
+from training import evaluate as module
+from training.card import card
+from training.evaluate import headline, source_report
+from training.evidence import Rows
+from training.html import page
+
+PROFILE = Profile(tokens_per_point=20_000, max_thinking_tokens=8192)
+
+
+def table(gain, *, verdict=None, groups=None, source="logs", worth=None):
+    """Return predictions beside realised gains, as `source_report` takes them."""
+    n = len(gain)
+    return pd.DataFrame(
+        {
+            "source": source, "gain": gain, "score_direct": 0.5, "extra_tokens": 100.0, "worth": worth or np.arange(n) * 0.1,
+            "group": groups or [f"p{i}" for i in range(n)], "verdict": verdict or ["use"] * n, "familiarity": 0.9,
+            "expected_gain": 0.1, "expected_extra_tokens": 200.0, "net_benefit": 0.09, "p_use": 0.5,
+        }
+    )  # fmt: skip
+
+
+def report(*tables, **more):
+    sources = {part.source.iloc[0]: source_report(part, PROFILE) for part in tables}
+    return {
+        "revision": "thinkworth/1", "profile": "balanced", "n": sum(map(len, tables)), "sources": sources,
+        "macro_q": 0.25, "pooled_q": 0.5, "pooled_q_of_source_means": 0.125, **more,
+    }  # fmt: skip
+
+
+def card_of(holdout):
+    training = {"pairs": {}, "prior_weight": 1.0, "taxonomy_prompts": 0, "thinking_attempts": 0}
+    return card(
+        revision="thinkworth/1",
+        training=training,
+        licences={},
+        holdout=holdout,
+        calibration=SimpleNamespace(small_budget=1024, unfamiliar_below=0.5),
+    )
+
+
+def forms(made):
+    return {"page": page(made), "headline": headline(made), "card": card_of(made)}
+
+
+def cells(text):
+    """Return the rows of the page's tables, as lists of texts."""
+    rows = []
+
+    class Reader(HTMLParser):
+        open_cell = False
+
+        def handle_starttag(self, tag, attributes):
+            if tag == "tr":
+                rows.append([])
+            self.open_cell = tag in ("td", "th")
+            if self.open_cell:
+                rows[-1].append("")
+
+        def handle_endtag(self, tag):
+            self.open_cell = False
+
+        def handle_data(self, data):
+            if self.open_cell:
+                rows[-1][-1] += data.strip()
+
+    Reader().feed(text)
+    return rows
+
+
+ORDINARY = table([1.0, 0.0, -1.0, 0.5, 0.0, 1.0], verdict=["use", "use", "avoid", "maybe", "maybe", "use"])
+DEGENERATE = {
+    "nothing gained": table([0.0] * 6),
+    "all gained alike": table([0.3] * 6),
+    "one pair": table([1.0]),
+    "one prompt": table([1.0, 0.0, 0.5], groups=["p"] * 3),
+    "no verdict but maybe": table([1.0, 0.0, 0.5], verdict=["maybe"] * 3),
+    "one pair of a verdict": table([1.0, 0.0, 0.5], verdict=["maybe", "use", "maybe"]),
+}
+
+
+def test_an_ordinary_report_is_shown_with_its_intervals():
+    made = report(ORDINARY)
+    source = made["sources"]["logs"]
+    low, high = source["q"]["interval"]
+    q = f"{source['q']['value']:.3f} [{low:.3f}, {high:.3f}]"
+    for text in forms(made).values():
+        assert q in text
+        assert "thinkworth/1" in text
+    rows = {row[0]: row for row in cells(page(made)) if row}
+    assert rows["logs"][1:3] == ["6", "+0.250"]
+    assert rows["always"][1] == "1.00"
+    assert rows["never"][-1] == "–"  # no extra tokens: nothing to divide by
+    assert rows["avoid"] == ["avoid", "1", "-1.000 [–]"]
+    assert rows["use"][2].startswith("+0.667 [")
+
+
+@pytest.mark.parametrize("name", DEGENERATE)
+def test_a_degenerate_source_is_shown_in_every_form_without_a_nan(name):
+    made = report(DEGENERATE[name], macro_q=None, pooled_q=None, pooled_q_of_source_means=None)
+    json.dumps(made, allow_nan=False)
+    for form, text in forms(made).items():
+        assert not re.search(r"\bnan\b|\bNone\b|\binf\b|NaN", text), form
+        assert text.strip()
+
+
+def test_undefined_figures_are_null_in_the_report():
+    source = source_report(DEGENERATE["nothing gained"], PROFILE)
+    nothing = {"value": None, "interval": None}
+    assert source["q"] == source["auc"] == source["q_net_benefit"] == source["q_gain_per_token"] == nothing
+    assert source["verdicts"]["avoid"] == {"n": 0, "mean_gain": None, "interval": None}
+    alone = source_report(DEGENERATE["one prompt"], PROFILE)
+    assert alone["auc"]["value"] is not None
+    assert alone["auc"]["interval"] is None
+    assert {row["score_interval"] for row in alone["policies"]} == {None}
+    assert alone["verdicts"]["use"] == {"n": 3, "mean_gain": 0.5, "interval": None}
+
+
+def test_undefined_figures_are_dashes_for_people():
+    made = report(DEGENERATE["nothing gained"])
+    (row,) = [row for row in cells(page(made)) if row and row[0] == "logs"]
+    assert row[3:5] == ["–", "–"]
+    assert "  q –   AUC –   ECE of P(use) 0.500" in headline(made).splitlines()
+    assert "| logs | 6 | – | – |" in card_of(made).splitlines()
+
+
+def test_an_interval_that_is_missing_is_a_dash_in_brackets():
+    made = report(DEGENERATE["one prompt"])
+    value = made["sources"]["logs"]["auc"]["value"]
+    for text in forms(made).values():
+        assert f"{value:.3f} [–]" in text
+
+
+def test_a_verdict_that_never_fell_is_a_dash_on_the_page_and_none_in_the_terminal():
+    made = report(DEGENERATE["no verdict but maybe"])
+    rows = {row[0]: row for row in cells(page(made)) if row}
+    assert rows["use"] == ["use", "0", "–"]
+    assert rows["maybe"][2].startswith("+0.500 [")
+    assert re.search(r"verdict use +n = 0 +none", headline(made))
+    assert re.search(r"verdict maybe +n = 3 +mean gain \+0\.500 \[", headline(made))
+
+
+@pytest.mark.parametrize("figure", [None, 0.25])
+def test_the_last_line_is_that_of_several_sources(figure):
+    other = table([1.0, 0.0], source="other")
+    made = report(ORDINARY, other, macro_q=figure, pooled_q=figure, pooled_q_of_source_means=figure)
+    shown = "–" if figure is None else "0.250"
+    line = f"macro-mean of q within sources {shown}; pooled {shown} (source means alone {shown})"
+    assert headline(made).splitlines()[-1] == line
+    assert "macro-mean" not in headline(report(ORDINARY))
+
+
+@pytest.mark.parametrize("text", ["<script>alert(1)</script>", 'a"b', "a & b", "<img src=x onerror=y>", "{{ 7 * 7 }}"])
+def test_every_text_is_escaped(text):
+    made = report(table([1.0, 0.0, 0.5], source=text), revision=text, profile=text)
+    made["sources"][text]["policies"][0]["policy"] = text
+    made["sources"][text]["verdicts"][text] = {"n": 0, "mean_gain": None, "interval": None}
+    written = page(made)
+    if "<" in text:
+        assert text not in written
+        assert written.count("&lt;") >= 7
+    assert "49" not in re.findall(r">(\d+)<", written)
+    firsts = [row[0] for row in cells(written) if row]
+    assert firsts.count(text) == 3  # the source, a policy and a verdict come back whole
+    assert "<script" not in written
+
+
+def test_the_page_is_one_file_that_fetches_nothing():
+    written = page(report(ORDINARY))
+    assert written.startswith("<!doctype html>")
+    assert not re.search(r"(src|href)\s*=|url\(|@import", written)
+
+
+def test_a_page_has_a_heading_and_two_tables_for_each_source():
+    written = page(report(ORDINARY, table([1.0, 0.0], source="other")))
+    assert re.findall(r"<h2>(.*?)</h2>", written) == ["logs", "other"]
+    assert written.count("<table>") == written.count("</table>") == 5
+
+
+@pytest.mark.parametrize(
+    ("profile", "ece"),
+    [
+        # 200 extra tokens cost .01: of gains .005, .025, .035, .5 the last two are over .02 ...
+        (PROFILE, 0.0),
+        # ... over a margin of .03 only the last, at 2,000 tokens a point, .1, too ...
+        (Profile(tokens_per_point=20_000, max_thinking_tokens=1, margin=0.03), 0.25),
+        (Profile(tokens_per_point=2_000, max_thinking_tokens=1), 0.25),
+        # ... and where tokens cost nothing, without a margin, all.
+        (Profile(tokens_per_point=1e9, max_thinking_tokens=1, margin=0), 0.5),
+    ],
+)
+def test_the_calibration_of_p_use_is_that_of_the_profile(profile, ece):
+    part = table([0.005, 0.025, 0.035, 0.5]).assign(p_use=[0.0, 0.0, 1.0, 1.0])
+    assert source_report(part, profile)["ece_p_use"] == pytest.approx(ece)
+
+
+def evaluated(monkeypatch, profiles, told):
+    """Evaluate what a bundle with these profiles is taken to have told of each row."""
+    logged = ["source", "gain", "score_direct", "extra_tokens", "group"]
+    monkeypatch.setattr(module, "predictions", lambda scorer, rows: told.drop(columns=logged))
+    scorer = SimpleNamespace(manifest=SimpleNamespace(profiles=profiles, revision="thinkworth/1"))
+    n = len(told)
+    return module.evaluate_rows(scorer, Rows(np.zeros((n, 2)), np.zeros((n, 1)), told[logged]))
+
+
+def test_a_bundle_without_the_default_profile_is_evaluated_in_its_first(monkeypatch):
+    free = Profile(tokens_per_point=1e9, max_thinking_tokens=8192, margin=0)
+    made = evaluated(monkeypatch, {"mine": free, "other": PROFILE}, table([0.005] * 6).assign(p_use=0.75))
+    assert made["profile"] == "mine"
+    assert made["sources"]["logs"]["ece_p_use"] == pytest.approx(0.25)  # all gain more than the tokens cost
+    assert (made["macro_q"], made["pooled_q"], made["pooled_q_of_source_means"]) == (None, None, None)
+    json.dumps(made, allow_nan=False)
+    assert "profile mine, 6 pairs" in headline(made)
+
+
+def test_the_default_profile_is_preferred(monkeypatch):
+    profiles = {"mine": PROFILE, "balanced": PROFILE}
+    assert evaluated(monkeypatch, profiles, table([1.0, 0.0]))["profile"] == "balanced"
+
+
+def test_the_macro_mean_leaves_out_sources_without_a_q(monkeypatch):
+    told = pd.concat(
+        [table([1.0, 0.5, 0.0, -1.0], worth=[4, 3, 2, 1]), table([0.0] * 4, source="flat")], ignore_index=True
+    )
+    made = evaluated(monkeypatch, {"balanced": PROFILE}, told)
+    assert made["sources"]["flat"]["q"]["value"] is None
+    assert made["macro_q"] == made["sources"]["logs"]["q"]["value"] == pytest.approx(1)
+    json.dumps(made, allow_nan=False)

@@ -1,0 +1,137 @@
+"""What the heads read: a linear view of the evidence, and the reduced input of the trees with the taxonomy's families in it.
+
+u = [ask, whole, clip((features - mean) / scale, ±CLIP) / sqrt(number of features)]     what linear heads read
+p_family = softmax(u @ family)                                                          which family a prompt belongs to
+z = [PCA of the ask, PCA of the whole, features, p_family]                              what trees read
+"""
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import onnxruntime
+import pandas as pd
+from numpy.typing import NDArray
+from onnx import TensorProto, helper
+from sklearn.decomposition import PCA
+from sklearn.linear_model import LogisticRegression
+
+from contract.features import FEATURE_NAMES
+from training.config import TrainConfig
+from training.evidence import Rows
+from training.graph import Graph, Linear
+
+CLIP = 3.0
+"""Standard deviations at which a feature is cut, so that a strange prompt cannot dominate a linear head."""
+
+FAMILY_C = 100.0
+"""Inverse regularisation of the family classifier; by cross-validated log loss, see docs/decisions/0006."""
+
+UNKNOWN = "unknown"
+"""The one family where there is no taxonomy."""
+
+Array = NDArray[Any]
+
+
+@dataclass(frozen=True)
+class Inputs:
+    """Fitted inputs of the heads, as nodes of the graph.
+
+    Attributes:
+        dimension: length of one view's embedding.
+        centre: mean of each feature, [f].
+        scale: what a centred feature is multiplied by, [f].
+        family: logits of the families on u; one column of zeros where there is no taxonomy.
+        ask: principal components of the ask.
+        whole: principal components of the whole.
+        centroids: unit mean ask of each family, [t, d].
+        tasks: names of the families, in the order of the columns of p_family and near_family.
+    """
+
+    dimension: int
+    centre: Array
+    scale: Array
+    family: Linear
+    ask: Linear
+    whole: Linear
+    centroids: Array
+    tasks: tuple[str, ...]
+
+    @property
+    def width(self) -> int:
+        """Columns of z."""
+        return int(self.ask.weight.shape[1] + self.whole.weight.shape[1] + len(FEATURE_NAMES) + len(self.tasks))
+
+    def add_to(self, g: Graph) -> None:
+        """Add the nodes from embeddings and features to `ask`, u, p_family and z."""
+        d = self.dimension
+        for name, start in (("ask", 0), ("whole", d)):
+            ends = (("start", start), ("end", start + d), ("axis", 1))
+            bounds = [g.constant(f"{name}_{end}", [value], np.int64) for end, value in ends]
+            g.node("Slice", ["embeddings", *bounds], name)
+        centred = g.node("Sub", ["features", g.constant("centre", self.centre)], "centred")
+        scaled = g.node("Mul", [centred, g.constant("scale", self.scale)], "scaled")
+        edge = CLIP / np.sqrt(len(FEATURE_NAMES))
+        g.node("Clip", [scaled, g.constant("clip_low", -edge), g.constant("clip_high", edge)], "clipped")
+        g.node("Concat", ["embeddings", "clipped"], "u", axis=1)
+        g.node("Softmax", [g.linear("u", self.family, "family_logits")], "p_family", axis=1)
+        g.linear("ask", self.ask, "ask_reduced")
+        g.linear("whole", self.whole, "whole_reduced")
+        g.node("MatMul", ["ask", g.constant("family_centroids", self.centroids.T)], "near_family")
+        g.node("Concat", ["ask_reduced", "whole_reduced", "features", "near_family"], "z", axis=1)
+
+    def of(self, rows: Rows) -> dict[str, Array]:
+        """Return ask, u, p_family and z of rows, float32, by the graph's own arithmetic.
+
+        Numpy's products differ in the last bit, which is enough to cross a tree's threshold.
+        """
+        g = Graph()
+        self.add_to(g)
+        widths = {
+            "ask": self.dimension,
+            "u": 2 * self.dimension + len(FEATURE_NAMES),
+            "p_family": len(self.tasks),
+            "z": self.width,
+        }
+        outputs = [helper.make_tensor_value_info(name, TensorProto.FLOAT, ["n", w]) for name, w in widths.items()]
+        model = g.model(self.dimension, outputs).SerializeToString()
+        session = onnxruntime.InferenceSession(model, providers=["CPUExecutionProvider"])
+        values = session.run([*widths], {"embeddings": rows.embeddings, "features": rows.features})
+        return dict(zip(widths, values, strict=True))
+
+
+def fit_inputs(pairs: Rows, config: TrainConfig) -> Inputs:
+    """Fit the inputs: components on all rows, the families on the taxonomy's alone."""
+    d = pairs.embeddings.shape[1] // 2
+    prior = pairs.take(pairs.table.prior.to_numpy(bool))
+    known = prior if len(prior.table) else pairs
+    centre = known.features.mean(axis=0)
+    scale = 1 / (known.features.std(axis=0) + 1e-3) / np.sqrt(len(FEATURE_NAMES))
+    ask, whole = (_components(pairs.embeddings[:, part], config) for part in (slice(0, d), slice(d, 2 * d)))
+    tasks = tuple(dict.fromkeys(prior.table.task)) if len(prior.table) else (UNKNOWN,)
+    family = _family(prior, centre, scale, tasks) if len(tasks) > 1 else _nothing(2 * d + len(FEATURE_NAMES))
+    means = known.table.task if len(tasks) > 1 else pd.Series(tasks[0], index=known.table.index)
+    centroids = np.stack([known.embeddings[(means == task).to_numpy(bool), :d].mean(axis=0) for task in tasks])
+    centroids /= np.linalg.norm(centroids, axis=1, keepdims=True)
+    return Inputs(d, centre, scale, family, ask, whole, centroids.astype(np.float32), tasks)
+
+
+def _family(prior: Rows, centre: Array, scale: Array, tasks: tuple[str, ...]) -> Linear:
+    """Fit P(family | u), a multinomial logistic regression on the taxonomy's prompts."""
+    edge = CLIP / np.sqrt(len(FEATURE_NAMES))
+    u = np.hstack([prior.embeddings, np.clip((prior.features - centre) * scale, -edge, edge)])
+    order = prior.table.task.map({task: i for i, task in enumerate(tasks)}).to_numpy(int)
+    model = LogisticRegression(C=FAMILY_C, max_iter=1000).fit(u, order)
+    if len(tasks) == 2:  # scikit-learn keeps one row of coefficients for two classes
+        return Linear(np.hstack([-model.coef_.T, model.coef_.T]) / 2, np.r_[-model.intercept_, model.intercept_] / 2)
+    return Linear(model.coef_.T, model.intercept_)
+
+
+def _nothing(width: int) -> Linear:
+    return Linear(np.zeros((width, 1)), np.zeros(1))
+
+
+def _components(x: Array, config: TrainConfig) -> Linear:
+    pca = PCA(min(config.components, *x.shape), random_state=config.seed).fit(x)
+    weight = pca.components_.T.astype(np.float32)
+    return Linear(weight, (-pca.mean_ @ weight).astype(np.float32))
