@@ -11,7 +11,18 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from contract import bundle as module
-from contract.bundle import FORMAT_VERSION, HEADS, MANIFEST, QUANTILES, Bundle, Calibration, Curve, in_use, sha256
+from contract.bundle import (
+    FORMAT_VERSION,
+    HEADS,
+    MANIFEST,
+    OLDEST_FORMAT,
+    QUANTILES,
+    Bundle,
+    Calibration,
+    Curve,
+    in_use,
+    sha256,
+)
 from contract.errors import BundleMismatch, BundleMissing, BundleTooNew, Refused
 from contract.locate import ROOT
 
@@ -86,11 +97,16 @@ def test_a_format_that_is_no_whole_number_from_one_up_is_refused(folder, version
     edit(folder, format_version=version)
     error = refusal(folder, BundleMismatch)
     assert (
-        f"has format_version {named}; this thinkworth reads whole numbers from 1 up to {FORMAT_VERSION}; "
+        f"has format_version {named}; this thinkworth reads whole numbers from {OLDEST_FORMAT} up to {FORMAT_VERSION}; "
         in error.message
     )
     assert "thinkworth train" in error.message
     assert (error.field, error.limit) == ("format_version", FORMAT_VERSION)
+
+
+def test_a_format_older_than_any_that_is_read_is_refused(folder):
+    edit(folder, format_version=OLDEST_FORMAT - 1)
+    assert f"has format_version {OLDEST_FORMAT - 1}" in refusal(folder, BundleMismatch).message
 
 
 def test_a_manifest_without_a_format_is_refused(folder):
@@ -100,7 +116,8 @@ def test_a_manifest_without_a_format_is_refused(folder):
     path.write_text(json.dumps(raw), encoding="utf-8")
     error = refusal(folder, BundleMismatch)
     assert (
-        f"has no format_version; this thinkworth reads whole numbers from 1 up to {FORMAT_VERSION}; " in error.message
+        f"has no format_version; this thinkworth reads whole numbers from {OLDEST_FORMAT} up to {FORMAT_VERSION}; "
+        in error.message
     )
     assert "thinkworth train" in error.message
 
@@ -117,7 +134,7 @@ def test_a_manifest_that_is_not_json_is_named(tmp_path, content):
     assert error.field == MANIFEST
 
 
-@pytest.mark.parametrize("content", ["[]", "null", "3", '"text"', "{}", '{"format_version": 1}'])
+@pytest.mark.parametrize("content", ["[]", "null", "3", '"text"', "{}", '{"format_version": 2}'])
 def test_json_that_is_no_manifest_is_a_mismatch(tmp_path, content):
     (tmp_path / MANIFEST).write_text(content, encoding="utf-8")
     assert str(tmp_path / MANIFEST) in refusal(tmp_path, BundleMismatch).message

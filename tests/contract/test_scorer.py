@@ -188,7 +188,7 @@ def graph(folder):
     return model.graph, save
 
 
-@pytest.mark.parametrize("name", ["extra_tokens", "familiar", "thinking_quantiles", "task_similarity", "p_balanced"])
+@pytest.mark.parametrize("name", ["extra_tokens", "familiar", "thinking_quantiles", "p_family", "p_balanced"])
 def test_heads_that_lack_an_output_are_refused(folder, encoder, graph, name):
     parts, save = graph
     parts.output.remove(next(output for output in parts.output if output.name == name))
@@ -210,7 +210,7 @@ def test_an_output_of_another_width_is_refused(folder, encoder):
     edit(folder, tasks=[*Bundle(folder).manifest.tasks, "another"])
     n = len(Bundle(folder).manifest.tasks)
     with pytest.raises(
-        BundleMismatch, match=rf"output task_similarity has shape \(1, {n - 1}\), expected \(1, {n}\); "
+        BundleMismatch, match=rf"output p_family has shape \(1, {n - 1}\), expected \(1, {n}\); "
     ):
         Scorer(Bundle(folder), encoder=encoder)
 

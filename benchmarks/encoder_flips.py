@@ -1,0 +1,70 @@
+"""Share of verdicts that flip between fp32 and int8 embeddings of the same prompts, by the shipped bundle, as JSON.
+
+    python benchmarks/encoder_flips.py [--out benchmarks/results/encoder_flips.json]      (needs the extra `encoder`)
+
+The prompts are the parity texts of `training.encoder_texts` whose whole fits the token window: the source model keeps the
+head alone of a longer one. Both sides get the same features, heads and policy; all three profiles are compared.
+"""
+
+import argparse
+import datetime
+import json
+import subprocess
+from pathlib import Path
+
+import numpy as np
+
+from contract import features
+from contract.bundle import in_use
+from contract.policy import decide
+from contract.prompt import Prompt
+from contract.scorer import Scorer
+from training.encoder import parity_rows
+from training.encoder_source import Source
+from training.encoder_texts import parity_texts
+from training.metrics import interval
+
+ROOT = Path(__file__).resolve().parent.parent
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--out", type=Path, default=ROOT / "benchmarks" / "results" / "encoder_flips.json")
+    out = parser.parse_args().out
+    scorer, source = Scorer.load(in_use()), Source.load("all-MiniLM-L6-v2")
+    texts = [text for text in parity_texts() if text.strip() and not scorer.encoder.encode(text).truncated]
+    prompts = [Prompt.from_text(text) for text in texts]
+    asks = parity_rows(source, scorer.encoder, [prompt.ask for prompt in prompts])
+    wholes = parity_rows(source, scorer.encoder, [prompt.whole for prompt in prompts])
+    vectors = np.stack([features.compute(prompt) for prompt in prompts])
+    rows = {side: scorer.run(np.hstack([getattr(asks, side), getattr(wholes, side)]), vectors) for side in asks._fields}
+    result: dict[str, object] = {
+        "prompts": len(prompts),
+        "bundle": scorer.manifest.revision,
+        "commit": subprocess.run(
+            ["git", "rev-parse", "--short", "HEAD"], cwd=ROOT, capture_output=True, text=True
+        ).stdout.strip(),
+        "date": datetime.datetime.now(datetime.UTC).date().isoformat(),
+    }
+    groups = np.arange(len(prompts)).astype(str)
+    for name, profile in scorer.manifest.profiles.items():
+        verdicts = {
+            side: [
+                decide(scorer.unpack(out, i), profile, scorer.manifest.calibration).verdict for i in range(len(texts))
+            ]
+            for side, out in rows.items()
+        }
+        pairs = list(zip(verdicts["fp32"], verdicts["int8"], strict=True))
+        flips = np.array([a is not b for a, b in pairs], dtype=float)
+        result[name] = {
+            "flips": float(flips.mean()),
+            "interval": interval(lambda drawn, flips=flips: float(flips[drawn].mean()), groups),
+            "to_the_opposite": float(np.mean([{a, b} == {"use", "avoid"} for a, b in pairs])),
+        }
+    out.parent.mkdir(parents=True, exist_ok=True)
+    out.write_text(json.dumps(result, indent=1, allow_nan=False) + "\n", encoding="utf-8")
+    print(json.dumps(result, indent=1))
+
+
+if __name__ == "__main__":
+    main()
