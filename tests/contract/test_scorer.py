@@ -209,9 +209,7 @@ def test_an_output_for_each_profile_is_needed(folder, encoder):
 def test_an_output_of_another_width_is_refused(folder, encoder):
     edit(folder, tasks=[*Bundle(folder).manifest.tasks, "another"])
     n = len(Bundle(folder).manifest.tasks)
-    with pytest.raises(
-        BundleMismatch, match=rf"output p_family has shape \(1, {n - 1}\), expected \(1, {n}\); "
-    ):
+    with pytest.raises(BundleMismatch, match=rf"output p_family has shape \(1, {n - 1}\), expected \(1, {n}\); "):
         Scorer(Bundle(folder), encoder=encoder)
 
 
