@@ -72,7 +72,7 @@ def test_logs_speak_where_they_are_and_the_prior_elsewhere(heads):
 
 def test_more_logs_of_a_kind_overrule_more(heads):
     few, many = (model.predict(at(2))["from_logs"].mean() for model in (fitted(40), heads))
-    assert few < many / 2
+    assert many / (1 - many) > 10 * few / (1 - few)
 
 
 def test_probabilities_sum_to_one_and_quantiles_of_the_prior_rise(heads):
