@@ -120,13 +120,14 @@ def fit(pairs: Rows, thinking: Rows, unfamiliar: Rows, profiles: Mapping[str, Pr
     heads = Heads(inputs, prior_of(pairs.table, inputs.tasks, profiles), _centroids(pairs, config))
     heads.linear["from_logs"] = _from_logs(heads, pairs)
     heads.linear["tokens_from_logs"] = _from_logs(heads, thinking)
-    z, table = inputs.of(pairs)["z"], pairs.table
+    x, table = inputs.of(pairs), pairs.table
+    z = x["z"]
     weight = table.weight.to_numpy(float)
     for name in ("gain", "score_direct", "score_reasoning"):
         heads.trees[name] = _regressor(config).fit(z, table[name].astype(float), weight)
     heads.linear["gain"] = _ridge(z, table.gain.to_numpy(float), weight)
     _fit_tokens(heads, pairs, thinking, config)
-    price = heads._tokens(inputs.of(pairs))["extra_tokens"]
+    price = heads._tokens(x)["extra_tokens"]
     for name, profile in profiles.items():
         labels = labels_of(table.gain.to_numpy(float), price, profile)
         heads.trees[f"label_{name}"] = _classifier(z, labels, weight, config)
@@ -175,9 +176,8 @@ def _fit_tokens(heads: Heads, pairs: Rows, thinking: Rows, config: TrainConfig) 
     z, weight = heads.inputs.of(rows)["z"], rows.table.weight.to_numpy(float)
     extra = np.log(rows.table.extra_tokens.astype(float).to_numpy())
     mean = heads.trees["log_extra_tokens"] = _regressor(config, min_samples_leaf=20).fit(z, extra, weight)
-    heads.smearing = float(
-        np.average(np.exp(extra - mean.predict(z)), weights=weight)
-    )  # Duan (1983), smearing estimate
+    # Duan (1983), the smearing estimate
+    heads.smearing = float(np.average(np.exp(extra - mean.predict(z)), weights=weight))
     rows = _logged(thinking)
     both = {"extra": (z, extra, weight)}
     thought = np.log(rows.table.thinking_tokens.astype(float).to_numpy())

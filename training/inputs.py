@@ -1,8 +1,9 @@
 """What the heads read: a linear view of the evidence, and the reduced input of the trees with the taxonomy's families in it.
 
 u = [ask, whole, clip((features - mean) / scale, ±CLIP) / sqrt(number of features)]     what linear heads read
+near_family = cosine of the ask to the mean ask of each family
 p_family = softmax(u @ family)                                                          which family a prompt belongs to
-z = [PCA of the ask, PCA of the whole, features, p_family]                              what trees read
+z = [PCA of the ask, PCA of the whole, features, near_family]                           what trees and the ridge read
 """
 
 from dataclasses import dataclass
@@ -25,7 +26,7 @@ CLIP = 3.0
 """Standard deviations at which a feature is cut, so that a strange prompt cannot dominate a linear head."""
 
 FAMILY_C = 100.0
-"""Inverse regularisation of the family classifier; by cross-validated log loss, see docs/decisions/0006."""
+"""Inverse regularisation of the family classifier; by cross-validated verdicts at nearly equal log loss, see docs/decisions/0006."""
 
 UNKNOWN = "unknown"
 """The one family where there is no taxonomy."""
