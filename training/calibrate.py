@@ -9,9 +9,11 @@ from sklearn.linear_model import LogisticRegression
 
 from contract.bundle import QUANTILES, Calibration, Curve
 from contract.profiles import Profile
-from training.evidence import Rows
+from training.config import TrainConfig
+from training.evidence import Rows, stack
 from training.graph import Linear
 from training.heads import Heads
+from training.inputs import cross_fitted_families
 from training.prior import labels_of
 
 KNOTS = 14
@@ -37,21 +39,42 @@ Array = NDArray[Any]
 
 
 def calibrate(
-    heads: Heads, pairs: Rows, thinking: Rows, unfamiliar: Rows, profiles: Mapping[str, Profile]
-) -> Calibration:
-    """Fit the probability scaling of `heads` in place and return the curves that `contract.policy` applies."""
-    out, prior = heads.predict(pairs), pairs.table.prior.to_numpy(bool)
-    gain, weight = pairs.table.gain.to_numpy(float), pairs.table.weight.to_numpy(float)
+    heads: Heads, pairs: Rows, thinking: Rows, unfamiliar: Rows, taxonomy: Rows, profiles: Mapping[str, Profile], config: TrainConfig,
+) -> Calibration:  # fmt: skip
+    """Fit the probability scaling of `heads` in place and return the curves that `contract.policy` applies.
+
+    A family has too few prompts to keep some from the fit: those of the fit are calibrated on by cross-fitting.
+
+    Args:
+        heads: fitted on rows that are none of the following, but for `taxonomy`.
+        pairs: labelled pairs and pseudo-observations.
+        thinking: attempts of thinking modes and pseudo-observations.
+        unfamiliar: made-up texts that no evidence covers.
+        taxonomy: the pseudo-observations that the families were fitted on.
+        profiles: the profiles to scale the probabilities of.
+        config: the run's settings.
+    """
+    logged = _logged(pairs)
+    rows = stack(logged, taxonomy)
+    unseen = cross_fitted_families(heads.inputs, taxonomy, config)
+    out = heads.predict(rows, np.vstack([heads.inputs.of(logged)["p_family"], unseen]))
+    prior, weight = rows.table.prior.to_numpy(bool), rows.table.weight.to_numpy(float)
+    family = rows.table.task.map(dict(zip(heads.tasks, heads.prior.gain, strict=True)))
+    gain = np.where(prior, family, rows.table.gain).astype(float)
     for name, profile in profiles.items():
         heads.scaling[name] = _scaling(out[f"p_{name}"], labels_of(gain, out["extra_tokens"], profile), weight)
     return Calibration(
         gain_logs=gain_curve(out["gain_logs"][~prior], gain[~prior], weight[~prior]),
         gain_prior=gain_curve(out["gain_prior"][prior], gain[prior], weight[prior], spread=PRIOR_SD),
-        familiarity=_familiarity(out["familiar"], heads.predict(unfamiliar)["familiar"]),
+        familiarity=_familiarity(heads.predict(pairs)["familiar"], heads.predict(unfamiliar)["familiar"]),
         unfamiliar_below=0.5,
-        budget_scale=_budget_scale(heads, thinking),
+        budget_scale=_budget_scale(heads, _logged(thinking)),
         small_budget=SMALL_BUDGET,
     )
+
+
+def _logged(rows: Rows) -> Rows:
+    return rows.take(~rows.table.prior.to_numpy(bool))
 
 
 def gain_curve(predicted: Array, gain: Array, weight: Array, spread: float | None = None) -> Curve:

@@ -41,8 +41,7 @@ def graph_of(heads: Heads) -> onnx.ModelProto:
     g.mixing_weight(heads.linear["from_logs"], "logs")
     g.mixing_weight(heads.linear["tokens_from_logs"], "tokens")
     gain_prior = g.declared(prior.gain[:, None], "gain")
-    members = [trees["gain"], g.linear("z", heads.linear["gain"], "gain_linear"), gain_prior]
-    g.flat(g.node("Mean", members, "gain_mean"), "gain_logs")
+    g.flat(g.node("Mean", [trees["gain"], gain_prior], "gain_mean"), "gain_logs")
     g.flat(gain_prior, "gain_prior")
     g.flat("logs_weight", "from_logs")
     for name in ("score_direct", "score_reasoning"):

@@ -1,16 +1,17 @@
 """Fits the heads: what logs say, what the taxonomy's prior says, and by which odds of evidence the two are mixed.
 
-For each prompt, two models speak. The *logs* model is fitted on logged pairs, and on the taxonomy's prompts as
-pseudo-observations that steady it where logs are thin: gain is the mean of gradient boosting, a ridge regression and the
-prior, three members whose errors differ; scores and labels are gradient boosting (scikit-learn's HistGradientBoosting*).
-The *prior* is the taxonomy's alone: the mean of the families' declared values under P(family). The two are mixed by
+For each prompt, two models speak. The *prior* knows its family alone: the mean of the families' values under P(family),
+each of which is what the taxonomy declares, updated by the logged pairs of that family (`training.prior`). The *logs*
+model looks at the prompt itself: gradient boosting (scikit-learn's HistGradientBoosting*) on logged pairs, and on the
+taxonomy's prompts as pseudo-observations that steady it where logs are thin; its gain is the mean of the trees and the
+prior, two members whose errors differ. The two models are mixed by
 
     from_logs = P(a weighted observation at this prompt is a logged one)
 
-a logistic regression that tells logged pairs (weight 1 in the mean) from the taxonomy's prompts (PRIOR_ODDS x strength
+a logistic regression that tells logged pairs (weight 1 in the mean) from the taxonomy's prompts (MIXING_ODDS x strength
 each): the ratio of the two densities is what it estimates (Sugiyama et al. 2012, "Density ratio estimation in machine
-learning", ch. 4), so n logged pairs of a kind weigh against the prior as n against its strength. Logs overrule the prior
-where there are any, and not elsewhere. Tokens have a mixing weight of their own: few logs hold those of thinking modes.
+learning", ch. 4). Trees speak where there are logs, and not elsewhere. Tokens have a mixing weight of their own: few logs
+hold those of thinking modes.
 """
 
 from collections.abc import Mapping
@@ -21,7 +22,7 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.cluster import KMeans
 from sklearn.ensemble import HistGradientBoostingClassifier, HistGradientBoostingRegressor
-from sklearn.linear_model import LogisticRegression, Ridge
+from sklearn.linear_model import LogisticRegression
 
 from contract.bundle import QUANTILES
 from contract.profiles import Profile
@@ -29,19 +30,16 @@ from contract.records import Verdict
 from training.config import TrainConfig
 from training.evidence import Rows
 from training.graph import Linear
-from training.inputs import Inputs, fit_inputs
+from training.inputs import Inputs, fit_inputs, softmax
 from training.prior import Prior, labels_of, prior_of, token_offsets
 
 VERDICTS = (Verdict.USE, Verdict.MAYBE, Verdict.AVOID)
 """Order of the classes of the label classifiers."""
 
-RIDGE_ALPHA = 2000.0
-"""Chosen on the training sources (leave one source out); see docs/decisions/0002."""
-
 CENTROIDS = 150
 """Centroids of the evidence's asks that familiarity measures its distance to."""
 
-PRIOR_ODDS = 10.0
+MIXING_ODDS = 10.0
 """Logged pairs that one pseudo-observation outweighs in the mixing: it states an expectation, a pair one noisy outcome.
 Chosen on the training sources; see docs/decisions/0006."""
 
@@ -51,9 +49,7 @@ SURE = 30.0
 LEAST_PROBABILITY = 1e-6
 
 BINS = 63
-"""Bins of a tree's input. scikit-learn 1.9.1 bins with sample weights one weighted percentile at a time (9,600 rows, 233
-columns: a fit takes 24 s against 1.1 s without weights), in proportion to the bins; the default of 255 buys nothing on inputs as smooth as these.
-"""
+"""Bins of a tree's input; the default of 255 buys nothing on inputs as smooth as these."""
 
 Array = NDArray[Any]
 
@@ -67,7 +63,7 @@ class Heads:
     centroids: Array
     trees: dict[str, Any] = field(default_factory=dict)
     linear: dict[str, Linear] = field(default_factory=dict)
-    """gain on z; from_logs and tokens_from_logs on u; familiar on (u, near)."""
+    """from_logs and tokens_from_logs on u; familiar on (u, near)."""
     scaling: dict[str, Linear] = field(default_factory=dict)
     smearing: float = 1.0
 
@@ -76,21 +72,27 @@ class Heads:
         """Names of the families."""
         return self.inputs.tasks
 
-    def predict(self, rows: Rows) -> dict[str, Array]:
-        """Return what the exported graph returns, computed by scikit-learn and numpy on the graph's own inputs."""
+    def predict(self, rows: Rows, p_family: Array | None = None) -> dict[str, Array]:
+        """Return what the exported graph returns, computed by scikit-learn and numpy on the graph's own inputs.
+
+        Args:
+            rows: what to predict, [n].
+            p_family: P(family) [n, t] of a classifier that has not seen the rows; the fitted one's by default.
+        """
         x = self.inputs.of(rows)
+        if p_family is not None:
+            x["p_family"] = p_family
         z, family = x["z"], x["p_family"]
         w = _sigmoid(self.linear["from_logs"](x["u"])[:, 0])
         out = {"from_logs": w, "p_family": family, "gain_prior": family @ self.prior.gain}
-        members = (self.trees["gain"].predict(z), self.linear["gain"](z)[:, 0], out["gain_prior"])
-        out["gain_logs"] = np.mean(members, axis=0)
+        out["gain_logs"] = np.mean([self.trees["gain"].predict(z), out["gain_prior"]], axis=0)
         for name in ("score_direct", "score_reasoning"):
             out[name] = w * self.trees[name].predict(z) + (1 - w) * (family @ getattr(self.prior, name))
         out |= self._tokens(x)
         for name, scaling in self.scaling.items():
             mixed = w[:, None] * self.trees[f"label_{name}"].predict_proba(z)
             mixed += (1 - w)[:, None] * (family @ self.prior.labels[name])
-            out[f"p_{name}"] = _softmax(scaling(np.log(np.clip(mixed, LEAST_PROBABILITY, 1.0))))
+            out[f"p_{name}"] = softmax(scaling(np.log(np.clip(mixed, LEAST_PROBABILITY, 1.0))))
         near = (x["ask"] @ self.centroids.T).max(axis=1, keepdims=True)
         out["familiar"] = _sigmoid(self.linear["familiar"](np.hstack([x["u"], near]))[:, 0])
         return out
@@ -106,26 +108,30 @@ class Heads:
         return out
 
 
-def fit(pairs: Rows, thinking: Rows, unfamiliar: Rows, profiles: Mapping[str, Profile], config: TrainConfig) -> Heads:
+def fit(
+    pairs: Rows, thinking: Rows, unfamiliar: Rows, taxonomy: Rows, profiles: Mapping[str, Profile], config: TrainConfig
+) -> Heads:
     """Fit all heads but the probability scaling, which `training.calibrate` fits on its own split.
 
     Args:
         pairs: labelled pairs and pseudo-observations (gain, scores, weight; extra_tokens null where unknown).
         thinking: attempts of thinking modes (thinking_tokens, weight) and pseudo-observations.
         unfamiliar: made-up texts that no evidence covers.
+        taxonomy: pseudo-observations that P(family) and the families' values are fitted on; those of `pairs` among them.
         profiles: the profiles to classify labels for.
         config: the run's settings.
     """
-    inputs = fit_inputs(pairs, config)
-    heads = Heads(inputs, prior_of(pairs.table, inputs.tasks, profiles), _centroids(pairs, config))
+    inputs = fit_inputs(pairs, taxonomy, config)
+    x, table = inputs.of(pairs), pairs.table
+    logs = pairs.take(~table.prior.to_numpy(bool))
+    prior = prior_of(taxonomy.table, logs.table, inputs.members(logs), inputs.tasks, profiles)
+    heads = Heads(inputs, prior, _centroids(pairs, config))
     heads.linear["from_logs"] = _from_logs(heads, pairs)
     heads.linear["tokens_from_logs"] = _from_logs(heads, thinking)
-    x, table = inputs.of(pairs), pairs.table
     z = x["z"]
     weight = table.weight.to_numpy(float)
     for name in ("gain", "score_direct", "score_reasoning"):
-        heads.trees[name] = _regressor(config).fit(z, table[name].astype(float), weight)
-    heads.linear["gain"] = _ridge(z, table.gain.to_numpy(float), weight)
+        heads.trees[name] = _fit(_regressor(config), z, table[name].to_numpy(float), weight)
     _fit_tokens(heads, pairs, thinking, config)
     price = heads._tokens(x)["extra_tokens"]
     for name, profile in profiles.items():
@@ -147,7 +153,7 @@ def _from_logs(heads: Heads, rows: Rows) -> Linear:
     u, logged = heads.inputs.of(rows)["u"], ~rows.table.prior.to_numpy(bool)
     if logged.all() or not logged.any():
         return Linear(np.zeros((u.shape[1], 1)), np.array([SURE if logged.all() else -SURE]))
-    weight = rows.table.weight.to_numpy(float) * np.where(logged, 1.0, PRIOR_ODDS)
+    weight = rows.table.weight.to_numpy(float) * np.where(logged, 1.0, MIXING_ODDS)
     model = LogisticRegression(C=1.0, max_iter=1000).fit(u, logged, weight)
     return Linear(model.coef_.T, model.intercept_)
 
@@ -159,6 +165,20 @@ def _regressor(config: TrainConfig, **more: Any) -> HistGradientBoostingRegresso
     )  # fmt: skip
 
 
+def _fit(tree: Any, z: Array, y: Array, weight: Array) -> Any:
+    """Fit boosted trees whose bin edges are quantiles of the rows, not of their weights; splits and leaves are weighted.
+
+    scikit-learn 1.9.1 takes one weighted percentile per edge and column: with 9,600 rows and 233 columns a fit takes 6.7 s
+    so, and 0.9 s this way. No public switch turns that off; `_bin_data` is the private step that does it.
+    """
+    binned = tree._bin_data
+    tree._bin_data = lambda x, _, **known: binned(x, None, **known)
+    try:
+        return tree.fit(z, y, weight)
+    finally:
+        del tree._bin_data
+
+
 def _classifier(z: Array, labels: Array, weight: Array, config: TrainConfig) -> HistGradientBoostingClassifier:
     """Fit P(label); a class that never occurs gets one row of almost no weight, so that there are always three."""
     model = HistGradientBoostingClassifier(
@@ -166,7 +186,7 @@ def _classifier(z: Array, labels: Array, weight: Array, config: TrainConfig) -> 
         max_features=0.3, early_stopping=False, max_bins=BINS, random_state=config.seed,
     )  # fmt: skip
     z = np.vstack([z, np.repeat(z.mean(axis=0, keepdims=True), 3, axis=0)])
-    return model.fit(z, np.r_[labels, 0, 1, 2], np.r_[weight, 1e-3, 1e-3, 1e-3])
+    return _fit(model, z, np.r_[labels, 0, 1, 2], np.r_[weight, 1e-3, 1e-3, 1e-3])
 
 
 def _fit_tokens(heads: Heads, pairs: Rows, thinking: Rows, config: TrainConfig) -> None:
@@ -175,7 +195,7 @@ def _fit_tokens(heads: Heads, pairs: Rows, thinking: Rows, config: TrainConfig) 
     rows = _logged(pairs.take(np.isfinite(known) & (known > 0) & pairs.table.thinking_mode.to_numpy(bool)))
     z, weight = heads.inputs.of(rows)["z"], rows.table.weight.to_numpy(float)
     extra = np.log(rows.table.extra_tokens.astype(float).to_numpy())
-    mean = heads.trees["log_extra_tokens"] = _regressor(config, min_samples_leaf=20).fit(z, extra, weight)
+    mean = heads.trees["log_extra_tokens"] = _fit(_regressor(config, min_samples_leaf=20), z, extra, weight)
     # Duan (1983), the smearing estimate
     heads.smearing = float(np.average(np.exp(extra - mean.predict(z)), weights=weight))
     rows = _logged(thinking)
@@ -185,14 +205,7 @@ def _fit_tokens(heads: Heads, pairs: Rows, thinking: Rows, config: TrainConfig) 
     for kind, (x, y, w) in both.items():
         for level in QUANTILES:
             tree = _regressor(config, min_samples_leaf=20, loss="quantile", quantile=level)
-            heads.trees[f"log_{kind}_{level}"] = tree.fit(x, y, w)
-
-
-def _ridge(z: Array, y: Array, weight: Array) -> Linear:
-    mean, scale = z.mean(axis=0), z.std(axis=0) + 1e-6
-    model = Ridge(alpha=RIDGE_ALPHA).fit((z - mean) / scale, y, weight)
-    coefficient = (model.coef_ / scale).astype(np.float64)
-    return Linear(coefficient[:, None], np.array([model.intercept_ - mean @ coefficient]))
+            heads.trees[f"log_{kind}_{level}"] = _fit(tree, x, y, w)
 
 
 def _centroids(pairs: Rows, config: TrainConfig) -> Array:
@@ -222,8 +235,3 @@ def _familiarity(heads: Heads, pairs: Rows, unfamiliar: Rows) -> Linear:
 
 def _sigmoid(x: Array) -> Array:
     return np.asarray(1 / (1 + np.exp(-x)))
-
-
-def _softmax(x: Array) -> Array:
-    exponent = np.exp(x - x.max(axis=1, keepdims=True))
-    return np.asarray(exponent / exponent.sum(axis=1, keepdims=True))

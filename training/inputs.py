@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from onnx import TensorProto, helper
 from sklearn.decomposition import PCA
 from sklearn.linear_model import LogisticRegression
+from sklearn.model_selection import KFold
 
 from contract.features import FEATURE_NAMES
 from training.config import TrainConfig
@@ -27,6 +28,15 @@ CLIP = 3.0
 
 FAMILY_C = 100.0
 """Inverse regularisation of the family classifier; by cross-validated verdicts at nearly equal log loss, see docs/decisions/0006."""
+
+MAJORITY = 0.5
+"""P(family) above which a logged row may count for the family."""
+
+FOLDS = 5
+"""Folds of the cross-fitted families: as many as leave each classifier most of a family's prompts."""
+
+NEVER = -30.0
+"""Logit of a family that no prompt of the fit is of."""
 
 UNKNOWN = "unknown"
 """The one family where there is no taxonomy."""
@@ -46,6 +56,7 @@ class Inputs:
         ask: principal components of the ask.
         whole: principal components of the whole.
         centroids: unit mean ask of each family, [t, d].
+        reach: cosine to its centroid of the farthest of each family's own prompts, [t].
         tasks: names of the families, in the order of the columns of p_family and near_family.
     """
 
@@ -56,6 +67,7 @@ class Inputs:
     ask: Linear
     whole: Linear
     centroids: Array
+    reach: Array
     tasks: tuple[str, ...]
 
     @property
@@ -100,32 +112,65 @@ class Inputs:
         values = session.run([*widths], {"embeddings": rows.embeddings, "features": rows.features})
         return dict(zip(widths, values, strict=True))
 
+    def members(self, rows: Rows) -> Array:
+        """Return how far logged rows count for each family, [n, t]: P(family), or 0 where that is too unsure.
 
-def fit_inputs(pairs: Rows, config: TrainConfig) -> Inputs:
-    """Fit the inputs: components on all rows, the families on the taxonomy's alone."""
+        A row counts for a family that is likelier than all others together, and whose own prompts reach as far as it does:
+        a hundred rows that may each be of a family tell nothing of it; they are of families that the taxonomy lacks.
+        """
+        x = self.of(rows)
+        sure = (x["p_family"] > MAJORITY) & (x["ask"] @ self.centroids.T >= self.reach)
+        return np.where(sure, x["p_family"], 0.0)
+
+
+def fit_inputs(pairs: Rows, taxonomy: Rows, config: TrainConfig) -> Inputs:
+    """Fit the inputs: components on the pairs, the families on the taxonomy alone."""
     d = pairs.embeddings.shape[1] // 2
-    prior = pairs.take(pairs.table.prior.to_numpy(bool))
-    known = prior if len(prior.table) else pairs
+    known = taxonomy if len(taxonomy.table) else pairs
     centre = known.features.mean(axis=0)
     scale = 1 / (known.features.std(axis=0) + 1e-3) / np.sqrt(len(FEATURE_NAMES))
     ask, whole = (_components(pairs.embeddings[:, part], config) for part in (slice(0, d), slice(d, 2 * d)))
-    tasks = tuple(dict.fromkeys(prior.table.task)) if len(prior.table) else (UNKNOWN,)
-    family = _family(prior, centre, scale, tasks) if len(tasks) > 1 else _nothing(2 * d + len(FEATURE_NAMES))
+    tasks = tuple(dict.fromkeys(taxonomy.table.task)) if len(taxonomy.table) else (UNKNOWN,)
+    edge = CLIP / np.sqrt(len(FEATURE_NAMES))
+    u = np.hstack([taxonomy.embeddings, np.clip((taxonomy.features - centre) * scale, -edge, edge)])
+    family = _family(u, taxonomy.table.task, tasks) if len(tasks) > 1 else _nothing(u.shape[1])
     means = known.table.task if len(tasks) > 1 else pd.Series(tasks[0], index=known.table.index)
     centroids = np.stack([known.embeddings[(means == task).to_numpy(bool), :d].mean(axis=0) for task in tasks])
     centroids /= np.linalg.norm(centroids, axis=1, keepdims=True)
-    return Inputs(d, centre, scale, family, ask, whole, centroids.astype(np.float32), tasks)
+    near = known.embeddings[:, :d] @ centroids.T
+    reach = np.array([near[(means == task).to_numpy(bool), i].min() for i, task in enumerate(tasks)])
+    return Inputs(d, centre, scale, family, ask, whole, centroids.astype(np.float32), reach - 1e-6, tasks)
 
 
-def _family(prior: Rows, centre: Array, scale: Array, tasks: tuple[str, ...]) -> Linear:
-    """Fit P(family | u), a multinomial logistic regression on the taxonomy's prompts."""
-    edge = CLIP / np.sqrt(len(FEATURE_NAMES))
-    u = np.hstack([prior.embeddings, np.clip((prior.features - centre) * scale, -edge, edge)])
-    order = prior.table.task.map({task: i for i, task in enumerate(tasks)}).to_numpy(int)
-    model = LogisticRegression(C=FAMILY_C, max_iter=1000).fit(u, order)
-    if len(tasks) == 2:  # scikit-learn keeps one row of coefficients for two classes
-        return Linear(np.hstack([-model.coef_.T, model.coef_.T]) / 2, np.r_[-model.intercept_, model.intercept_] / 2)
-    return Linear(model.coef_.T, model.intercept_)
+def softmax(x: Array) -> Array:
+    """Return the softmax of each row of x."""
+    exponent = np.exp(x - x.max(axis=1, keepdims=True))
+    return np.asarray(exponent / exponent.sum(axis=1, keepdims=True))
+
+
+def cross_fitted_families(inputs: Inputs, taxonomy: Rows, config: TrainConfig) -> Array:
+    """Return P(family) [n, t] of the taxonomy's prompts, each by a classifier that has not seen it."""
+    if len(inputs.tasks) == 1 or len(taxonomy.table) < FOLDS:
+        return np.full((len(taxonomy.table), len(inputs.tasks)), 1 / len(inputs.tasks))
+    u = inputs.of(taxonomy)["u"]
+    p = np.zeros((len(u), len(inputs.tasks)))
+    for seen, unseen in KFold(FOLDS, shuffle=True, random_state=config.seed).split(u):
+        p[unseen] = softmax(_family(u[seen], taxonomy.table.task.iloc[seen], inputs.tasks)(u[unseen]))
+    return p
+
+
+def _family(u: Array, task: pd.Series, tasks: tuple[str, ...]) -> Linear:
+    """Fit the logits of P(family | u), a multinomial logistic regression; a family without a prompt is out of the question."""
+    order = task.map({name: i for i, name in enumerate(tasks)}).to_numpy(int)
+    seen = np.unique(order)
+    weight, bias = np.zeros((u.shape[1], len(tasks))), np.full(len(tasks), NEVER)
+    bias[seen] = 0.0
+    if len(seen) > 1:
+        model = LogisticRegression(C=FAMILY_C, max_iter=1000).fit(u, order)
+        binary = len(seen) == 2  # scikit-learn keeps one row of coefficients for two classes
+        weight[:, seen] = np.vstack([-model.coef_, model.coef_]).T / 2 if binary else model.coef_.T
+        bias[seen] = np.r_[-model.intercept_, model.intercept_] / 2 if binary else model.intercept_
+    return Linear(weight, bias)
 
 
 def _nothing(width: int) -> Linear:

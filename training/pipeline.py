@@ -74,9 +74,11 @@ def run(
     say(f"labelled {labelled.gain.notna().sum():,} pairs of {len(labelled):,} prompts and models; embedding")
     parts = _split(*_evidence(logs, labelled, taxonomy, cache, config), config)
     say(f"fitting on {len(parts['fit'].pairs.table):,} rows")
-    heads = fit(parts["fit"].pairs, parts["fit"].thinking, parts["fit"].unfamiliar, profiles, config)
-    part = parts["calibrate"]
-    calibration = calibrate(heads, part.pairs, part.thinking, part.unfamiliar, profiles)
+    part, own = parts["calibrate"], parts["fit"]
+    told = evidence.stack(own.pairs, part.pairs)
+    told = told.take(told.table.prior.to_numpy(bool))
+    heads = fit(own.pairs, own.thinking, own.unfamiliar, told, profiles, config)
+    calibration = calibrate(heads, part.pairs, part.thinking, part.unfamiliar, told, profiles, config)
     digests = {path.name: sha256(path) for path in files}
     known = _known(logs, labelled, taxonomy, parts, digests, encoder, config)
     out.parent.mkdir(parents=True, exist_ok=True)

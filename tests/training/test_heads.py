@@ -46,7 +46,7 @@ def made_up():
 
 def fitted(logged):
     rows = evidence(logged)
-    return fit(rows, rows, made_up(), PROFILES, CONFIG)
+    return fit(rows, rows, made_up(), rows.take(rows.table.prior.to_numpy(bool)), PROFILES, CONFIG)
 
 
 def at(axis):
@@ -91,8 +91,9 @@ def test_without_any_log_the_prior_speaks_alone():
 
 def test_without_a_taxonomy_logs_speak_alone():
     rows = evidence(300)
-    logs = rows.take(~rows.table.prior.to_numpy(bool))
-    heads = fit(logs, logs, made_up(), PROFILES, CONFIG)
+    prior = rows.table.prior.to_numpy(bool)
+    logs = rows.take(~prior)
+    heads = fit(logs, logs, made_up(), rows.take(prior & ~prior), PROFILES, CONFIG)
     out = heads.predict(at(2))
     assert heads.tasks == ("unknown",)
     assert out["from_logs"].min() > 1 - 1e-9

@@ -1,32 +1,60 @@
-"""What the taxonomy declares, as arrays."""
+"""The families' values: declared, and updated by logs."""
 
 import numpy as np
 import pandas as pd
 import pytest
 
 from contract.profiles import Profile
-from training.prior import TOKENS_LOG_SD, labels_of, prior_of, token_offsets
+from training.prior import PAIRS_PER_OBSERVATION, TOKENS_LOG_SD, labels_of, prior_of, token_offsets
 
 PROFILES = {"p": Profile(tokens_per_point=20_000, max_thinking_tokens=8192)}
 
 
-def table(rows):
-    names = ["task", "gain", "score_direct", "score_reasoning", "extra_tokens", "prior"]
-    return pd.DataFrame(rows, columns=names)
+def table(*rows):
+    return pd.DataFrame(rows, columns=["task", "score_direct", "score_reasoning", "extra_tokens", "weight"])
 
 
-def test_values_stand_in_the_order_of_the_tasks_and_logs_are_left_out():
-    rows = [["b", 0.3, 0.5, 0.8, 2000, True], ["a", 0.0, 0.9, 0.9, 500, True], ["a", 1.0, 0.0, 1.0, 9, False]]
-    prior = prior_of(table(rows), ("a", "b"), PROFILES)
-    assert prior.gain.tolist() == [0.0, 0.3]
+A, B = ["a", 0.9, 0.9, 500, 4.0], ["b", 0.5, 0.8, 2000, 4.0]
+PAIR = ["of the log", 0.2, 1.0, 9, 1.0]
+NONE = np.zeros((0, 2))
+
+
+def test_declared_values_stand_in_the_order_of_the_tasks():
+    prior = prior_of(table(B, A), table(), NONE, ("a", "b"), PROFILES)
+    assert prior.gain == pytest.approx([0.0, 0.3])
     assert np.exp(prior.log_tokens) == pytest.approx([500, 2000])
     assert prior.labels["p"].tolist() == [[0, 0, 1], [1, 0, 0]]
 
 
-def test_without_a_taxonomy_nothing_is_declared():
-    prior = prior_of(table([["a", 1.0, 0.0, 1.0, 9, False]]), ("unknown",), PROFILES)
-    assert prior.gain.tolist() == [0.0]
-    assert prior.labels["p"].tolist() == [[0, 1, 0]]
+def test_logged_pairs_move_the_values_of_their_family_by_their_number_against_its_strength():
+    pairs = int(4 * PAIRS_PER_OBSERVATION)
+    prior = prior_of(table(A, B), table(*[PAIR] * pairs), np.array([[0.0, 1.0]] * pairs), ("a", "b"), PROFILES)
+    assert prior.gain == pytest.approx([0.0, (0.3 + 0.8) / 2])
+    assert prior.score_direct == pytest.approx([0.9, (0.5 + 0.2) / 2])
+
+
+def test_a_pair_counts_for_a_family_as_far_as_it_is_a_member():
+    few, many = (
+        prior_of(table(A, B), table(*[PAIR] * n), np.array([[0.0, share]] * n), ("a", "b"), PROFILES)
+        for n, share in ((3, 1.0), (5, 0.6))
+    )
+    assert many.gain == pytest.approx(few.gain)
+
+
+def test_pairs_of_no_family_move_none():
+    prior = prior_of(table(A, B), table(*[PAIR] * 1000), np.zeros((1000, 2)), ("a", "b"), PROFILES)
+    assert prior.gain == pytest.approx([0.0, 0.3])
+
+
+def test_tokens_stay_the_declared_ones():
+    prior = prior_of(table(A), table(*[PAIR] * 50), np.ones((50, 1)), ("a",), PROFILES)
+    assert np.exp(prior.log_tokens) == pytest.approx([500])
+
+
+def test_without_a_taxonomy_the_one_family_has_the_values_of_the_logs():
+    logged = table(["a", 0.0, 1.0, 9, 1.0], ["a", 0.5, 0.5, 9, 3.0])
+    prior = prior_of(table(), logged, np.ones((2, 1)), ("unknown",), PROFILES)
+    assert prior.gain == pytest.approx([0.25])
 
 
 def test_a_label_follows_net_benefit_and_the_margin():
