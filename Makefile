@@ -22,8 +22,14 @@ check: .venv/dev
 train: .venv/dev
 	$(BIN)/thinkworth train data/sample/attempts.jsonl --out models/tutorial
 
+# Those that need the optional data folder or torch run where these are.
+TRAIN_LOGS := $(addprefix ../shared/data/,$(addsuffix .parquet,zero_shot_cot tatqa thoughtsource qwen3_simpleqa_brumo humaneval_budget lrm_token_economy))
+
 bench: .venv/dev
 	$(BIN)/python benchmarks/label_scale.py
+	$(BIN)/python benchmarks/feature_cost.py
+	if [ -d ../shared/data ]; then $(BIN)/python benchmarks/leave_one_source_out.py $(TRAIN_LOGS) --leave-out-task brumo_2025; fi
+	if $(BIN)/python -c 'import torch, sentence_transformers' 2> /dev/null; then $(BIN)/python benchmarks/encoder_flips.py; fi
 
 # Resolve every dependency anew into the one lock file.
 lock: .venv/base

@@ -7,12 +7,11 @@ head alone of a longer one. Both sides get the same features, heads and policy; 
 """
 
 import argparse
-import datetime
-import json
-import subprocess
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+from provenance import RESULTS, provenance, write
 
 from contract import features
 from contract.bundle import in_use
@@ -24,12 +23,10 @@ from training.encoder_source import Source
 from training.encoder_texts import parity_texts
 from training.metrics import interval
 
-ROOT = Path(__file__).resolve().parent.parent
-
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--out", type=Path, default=ROOT / "benchmarks" / "results" / "encoder_flips.json")
+    parser.add_argument("--out", type=Path, default=RESULTS / "encoder_flips.json")
     out = parser.parse_args().out
     scorer, source = Scorer.load(in_use()), Source.load("all-MiniLM-L6-v2")
     texts = [text for text in parity_texts() if text.strip() and not scorer.encoder.encode(text).truncated]
@@ -38,14 +35,7 @@ def main() -> None:
     wholes = parity_rows(source, scorer.encoder, [prompt.whole for prompt in prompts])
     vectors = np.stack([features.compute(prompt) for prompt in prompts])
     rows = {side: scorer.run(np.hstack([getattr(asks, side), getattr(wholes, side)]), vectors) for side in asks._fields}
-    result: dict[str, object] = {
-        "prompts": len(prompts),
-        "bundle": scorer.manifest.revision,
-        "commit": subprocess.run(
-            ["git", "rev-parse", "--short", "HEAD"], cwd=ROOT, capture_output=True, text=True
-        ).stdout.strip(),
-        "date": datetime.datetime.now(datetime.UTC).date().isoformat(),
-    }
+    result: dict[str, Any] = {**provenance(), "prompts": len(prompts), "bundle": scorer.manifest.revision}
     groups = np.arange(len(prompts)).astype(str)
     for name, profile in scorer.manifest.profiles.items():
         verdicts = {
@@ -61,9 +51,7 @@ def main() -> None:
             "interval": interval(lambda drawn, flips=flips: float(flips[drawn].mean()), groups),
             "to_the_opposite": float(np.mean([{a, b} == {"use", "avoid"} for a, b in pairs])),
         }
-    out.parent.mkdir(parents=True, exist_ok=True)
-    out.write_text(json.dumps(result, indent=1, allow_nan=False) + "\n", encoding="utf-8")
-    print(json.dumps(result, indent=1))
+    write(result, out)
 
 
 if __name__ == "__main__":

@@ -10,24 +10,20 @@ pattern could choke on.
 """
 
 import argparse
-import datetime
-import json
-import os
-import platform
 import statistics
-import subprocess
 import time
 import timeit
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from provenance import RESULTS, ROOT, provenance, write
+
 from contract.ask import find_ask
 from contract.encoder import Encoder
 from contract.features import compute
 from contract.prompt import Prompt
 
-ROOT = Path(__file__).resolve().parent.parent
 CHARACTERS = 2_000
 CALLS = 50
 TABLE_HEAD = "| Region | 2019 | 2020 | 2021 | Change |\n|---|---|---|---|---|\n"
@@ -94,36 +90,20 @@ def seconds_of_paste(unit: str) -> float:
     return round(max(taken), 3)
 
 
-def commit() -> str:
-    answer = subprocess.run(
-        ["git", "describe", "--always", "--dirty"], cwd=ROOT, check=False, capture_output=True, text=True
-    )
-    return answer.stdout.strip() or "unknown"
-
-
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--rounds", type=int, default=30)
-    parser.add_argument("--out", type=Path, default=ROOT / "benchmarks" / "results" / "feature_cost.json")
+    parser.add_argument("--out", type=Path, default=RESULTS / "feature_cost.json")
     options = parser.parse_args()
     encoder = Encoder(ROOT / "models" / "encoder")
     figure: dict[str, Any] = {
-        "commit": commit(),
-        "date": datetime.datetime.now(datetime.UTC).date().isoformat(),
-        "machine": platform.platform(),
-        "processor": platform.processor() or platform.machine(),
-        "python": platform.python_version(),
-        "cores": os.cpu_count(),
-        "load_1_min": round(os.getloadavg()[0], 2),
+        **provenance(),
         "characters": CHARACTERS,
         "rounds": options.rounds,
         "prompts": {kind: cost(text, encoder, options.rounds) for kind, text in prompts().items()},
         "megabyte_pastes_find_ask_s": {unit: seconds_of_paste(unit) for unit in PASTES},
     }
-    text = json.dumps(figure, indent=2, ensure_ascii=False)
-    options.out.parent.mkdir(parents=True, exist_ok=True)
-    options.out.write_text(text + "\n", encoding="utf-8")
-    print(text)
+    write(figure, options.out)
 
 
 if __name__ == "__main__":

@@ -7,8 +7,6 @@ The rows are random numbers, not a log: 2 models, both arms, 2 attempts, prompts
 
 import argparse
 import json
-import os
-import platform
 import resource
 import subprocess
 import sys
@@ -18,6 +16,7 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
+from provenance import RESULTS, provenance, write
 
 from training.files import write_table
 
@@ -65,16 +64,14 @@ def main() -> None:
         answer = subprocess.run([*map(str, command), "--json"], check=True, capture_output=True, text=True)
         seconds = time.perf_counter() - begun
     figure = {
+        **provenance(),
         "rows": options.rows,
         "format": options.format,
         "seconds": round(seconds, 2),
         "peak_rss_mb": round(resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / 1024),
         "labelled": json.loads(answer.stdout)["rows"],
-        "cores": os.cpu_count(),
-        "machine": platform.platform(),
-        "load_1_min": round(os.getloadavg()[0], 2),
     }
-    print(json.dumps(figure, indent=2))
+    write(figure, RESULTS / f"label_scale_{options.format}.json")
 
 
 if __name__ == "__main__":

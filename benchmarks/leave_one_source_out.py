@@ -7,11 +7,12 @@ between models are made on this and on held-out prompts of the training files, n
 """
 
 import argparse
-import json
 import tempfile
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
+
+from provenance import RESULTS, provenance, write
 
 from contract.encoder import Encoder
 from contract.locate import ROOT, find
@@ -48,7 +49,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("logs", nargs="+", type=Path)
     parser.add_argument("--leave-out-task", nargs="*", default=[])
-    parser.add_argument("--out", type=Path, default=ROOT / "benchmarks" / "results" / "leave_one_source_out.json")
+    parser.add_argument("--out", type=Path, default=RESULTS / "leave_one_source_out.json")
     options = parser.parse_args()
     logs = read_logs(options.logs)
     kept = logs.table[~logs.table.task.isin(options.leave_out_task)].reset_index(drop=True)
@@ -60,10 +61,9 @@ def main() -> None:
             report = left_out(logs, source, Path(folder), ROOT / "data" / "cache")
             sources[source] = {key: report[key] for key in ("n", "prompts", "mean_gain", "q", "auc", "verdicts")}
     macro = {name: sum(s[name]["value"] for s in sources.values()) / len(sources) for name in ("q", "auc")}
-    figure = {"files": [path.name for path in options.logs], "sources": sources, "macro": macro}
-    print(f"macro-mean of q {macro['q']:.3f}, of AUC {macro['auc']:.3f} over {len(sources)} sources")
-    options.out.parent.mkdir(parents=True, exist_ok=True)
-    options.out.write_text(json.dumps(figure, indent=1) + "\n", encoding="utf-8")
+    write(
+        {**provenance(), "files": [path.name for path in options.logs], "sources": sources, "macro": macro}, options.out
+    )
 
 
 if __name__ == "__main__":

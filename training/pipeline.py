@@ -80,12 +80,13 @@ def run(
     heads = fit(own.pairs, own.thinking, own.unfamiliar, told, profiles, config)
     calibration = calibrate(heads, part.pairs, part.thinking, part.unfamiliar, told, profiles, config)
     digests = {path.name: sha256(path) for path in files}
-    known = _known(logs, labelled, taxonomy, parts, digests, encoder, config)
     out.parent.mkdir(parents=True, exist_ok=True)
     temporary = out.with_name(f".{out.name}.{uuid4().hex[:8]}")
     temporary.mkdir()
     try:
         say("exporting; checking parity")
+        export.write_graph(heads, temporary / HEADS)
+        known = _known(logs, labelled, taxonomy, parts, digests, encoder, config, sha256(temporary / HEADS))
         holdout, report = _write(temporary, heads, calibration, profiles, known, parts["holdout"].pairs, encoder)
         export.put_in_place(temporary, out)
     finally:
@@ -147,8 +148,7 @@ def _write(
     holdout: evidence.Rows,
     encoder: Encoder,
 ) -> tuple[dict[str, Any], dict[str, Any]]:
-    """Write graph, report and card; a first manifest makes the bundle readable, so that the report is of the export."""
-    export.write_graph(heads, folder / HEADS)
+    """Write report and card beside the graph; a first manifest makes the bundle readable, so that the report is of the export."""
     parity = export.check_parity(folder / HEADS, heads, holdout)
     settings = {"heads": heads, "calibration": calibration, "profiles": profiles}
     export.write_manifest(folder, **settings, **known)
@@ -174,12 +174,12 @@ def _write(
 
 def _known(
     logs: Logs, labelled: pd.DataFrame, taxonomy: Sequence[Family], parts: dict[str, _Part], digests: dict[str, str],
-    encoder: Encoder, config: TrainConfig,
+    encoder: Encoder, config: TrainConfig, graph: str,
 ) -> dict[str, Any]:  # fmt: skip
-    """Return what the manifest says beside the heads; the revision names the data and the settings."""
+    """Return what the manifest says beside the heads; the revision names the data, the settings and the fitted graph."""
     pairs = labelled[labelled.gain.notna()]
     identity = json.dumps(
-        [sorted(digests.values()), _digest(taxonomy), config.model_dump(), encoder.sha256, version("thinkworth")],
+        [sorted(digests.values()), _digest(taxonomy), config.model_dump(), encoder.sha256, graph],
         sort_keys=True,
     )
     data_digest = hashlib.sha256("".join(sorted(digests.values())).encode()).hexdigest()
