@@ -21,13 +21,10 @@ from contract.scorer import Scorer
 from training import pipeline
 from training.config import TrainConfig
 from training.embedding_cache import EmbeddingCache
-from training.evaluate import evaluate, headline
+from training.evaluate import LEAST_PAIRS, evaluate, headline
 from training.labels import label
 from training.logs import Logs, read_logs
 from training.taxonomy import load_taxonomy
-
-SMALLEST = 100
-"""Pairs under which a source's figures say nothing."""
 
 
 def left_out(logs: Logs, source: str, folder: Path, cache: Path) -> dict[str, Any]:
@@ -57,7 +54,7 @@ def main() -> None:
     pairs = label(kept, load_profiles(find("data/profiles.yaml"))).query("gain.notna()").groupby("source").size()
     sources = {}
     with tempfile.TemporaryDirectory() as folder:
-        for source in sorted(pairs[pairs >= SMALLEST].index):
+        for source in sorted(pairs[pairs >= LEAST_PAIRS].index):
             report = left_out(logs, source, Path(folder), ROOT / "data" / "cache")
             sources[source] = {key: report[key] for key in ("n", "prompts", "mean_gain", "q", "auc", "verdicts")}
     macro = {name: sum(s[name]["value"] for s in sources.values()) / len(sources) for name in ("q", "auc")}

@@ -3,6 +3,7 @@
 from typing import Any
 
 from contract.bundle import Calibration
+from training.evaluate import LEAST_PAIRS
 from training.metrics import ranged
 
 
@@ -20,17 +21,18 @@ def card(
         "Answers, per prompt and before the call, whether a model's thinking is worth its tokens: `use`, `maybe` or `avoid`, and a "
         "thinking budget. `avoid` means no uplift, never merely easy. It is no accuracy button and no safety layer.", "",
         "## Trained on", "", "| source | pairs | licence |", "|---|---|---|",
-        *(f"| {name} | {n:,} | {licences.get(name, 'not stated')} |" for name, n in training["pairs"].items()),
+        *(f"| {_cell(name)} | {n:,} | {_cell(licences.get(name, 'not stated'))} |" for name, n in training["pairs"].items()),
         f"| taxonomy (pseudo-observations, weight {training['prior_weight']:g} x strength) | {training['taxonomy_prompts']:,} prompts | Apache-2.0 |",
         "", f"Thinking tokens were learned from {training['thinking_attempts']:,} attempts of real thinking modes; the logs of chain-of-thought "
         "prompting teach gain only. No prompt and no embedding of one is in the bundle.", "",
         "## Results on held-out prompts of the same sources", "",
         "95 % bootstrap intervals over prompts. q: normalised Qini over tokens, 0 = random, 1 = an oracle that knows the realised gains. "
-        "–: undefined, such as the AUC where no pair gains.", "",
+        f"–: undefined, such as the AUC where no pair gains, or fewer than {LEAST_PAIRS} pairs, which say nothing.", "",
         "| source | pairs | q | AUC for gain > 0 |", "|---|---|---|---|",
     ]  # fmt: skip
-    for name, report in holdout["sources"].items():
-        lines.append(f"| {name} | {report['n']:,} | {ranged(**report['q'])} | {ranged(**report['auc'])} |")
+    for source, report in holdout["sources"].items():
+        figures = [ranged(**report[name]) if report["n"] >= LEAST_PAIRS else "–" for name in ("q", "auc")]
+        lines.append(f"| {_cell(source)} | {report['n']:,} | {' | '.join(figures)} |")
     lines += [
         "",
         "## What it does not know",
@@ -42,3 +44,8 @@ def card(
         "",
     ]
     return "\n".join(lines)
+
+
+def _cell(text: str) -> str:
+    """Return text as it may stand in a cell of a table."""
+    return " ".join(text.split()).replace("|", "\\|")

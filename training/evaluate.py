@@ -30,13 +30,16 @@ from training.metrics import (
 
 Array = NDArray[Any]
 
+LEAST_PAIRS = 100
+"""Pairs under which a source's q and AUC hang on a handful of prompts, and so does their interval."""
+
 
 def evaluate(scorer: Scorer, labelled: pd.DataFrame, cache: EmbeddingCache) -> dict[str, Any]:
     """Return the report of a bundle on labelled pairs, as JSON-ready values.
 
     Per source: n, q of three orders (expected gain, net_benefit, gain per token) with intervals, AUC of expected gain for
     gain > 0, calibration of P(use), verdict counts with their realised gain, and the policy table. Over sources: the
-    macro-mean of q, and the pooled q beside that of the source means, which it mostly measures. A figure that is undefined,
+    macro-mean of q (over those of LEAST_PAIRS or more, where there are any), and the pooled q beside that of the source means, which it mostly measures. A figure that is undefined,
     such as the AUC where no pair gains, is None, and so is its interval.
 
     Raises:
@@ -57,7 +60,9 @@ def evaluate_rows(scorer: Scorer, rows: Rows) -> dict[str, Any]:
     sources = {str(source): source_report(part, profile) for source, part in table.groupby("source")}
     gain, extra = table.gain.to_numpy(float), _extra(table)
     means = table.groupby("source").gain.transform("mean").to_numpy(float)
-    macro = [report["q"]["value"] for report in sources.values() if report["q"]["value"] is not None]
+    known = [report for report in sources.values() if report["q"]["value"] is not None]
+    large = [report for report in known if report["n"] >= LEAST_PAIRS]
+    macro = [report["q"]["value"] for report in large or known]
     return {
         "revision": scorer.manifest.revision, "profile": name, "n": len(table), "sources": sources,
         "macro_q": float(np.mean(macro)) if macro else None,

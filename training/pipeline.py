@@ -79,7 +79,8 @@ def run(
     told = told.take(told.table.prior.to_numpy(bool))
     heads = fit(own.pairs, own.thinking, own.unfamiliar, told, profiles, config)
     calibration = calibrate(heads, part.pairs, part.thinking, part.unfamiliar, told, profiles, config)
-    digests = {path.name: sha256(path) for path in files}
+    named = _named(files)
+    digests = {name: sha256(path) for name, path in named.items()}
     out.parent.mkdir(parents=True, exist_ok=True)
     temporary = out.with_name(f".{out.name}.{uuid4().hex[:8]}")
     temporary.mkdir()
@@ -94,10 +95,19 @@ def run(
     registered = None
     if registering:
         registered = register(
-            out, params={**config.model_dump(), "revision": known["revision"]}, metrics=_metrics(holdout), datasets=digests,
+            out, params={**config.model_dump(), "revision": known["revision"]}, metrics=_metrics(holdout), files=named, digests=digests,
             plots=_plots(Scorer(Bundle(out), encoder=encoder), parts["holdout"].pairs, calibration),
         )  # fmt: skip
     return Trained(out, report, registered)
+
+
+def _named(files: Sequence[Path]) -> dict[str, Path]:
+    """Return the files by their names, the second of one name as `name (2)`; no path of a machine enters a bundle."""
+    named: dict[str, Path] = {}
+    for path in files:
+        again = sum(known.name == path.name for known in named.values())
+        named[f"{path.name} ({again + 1})" if again else path.name] = path
+    return named
 
 
 def _evidence(

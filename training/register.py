@@ -1,6 +1,7 @@
 """Writes a training run to MLflow and registers its bundle as the challenger; the one module that talks to MLflow."""
 
 import os
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -18,23 +19,40 @@ def tracking_uri() -> str:
 
 
 def register(
-    folder: Path, *, params: dict[str, Any], metrics: dict[str, float], datasets: dict[str, str], plots: dict[str, Any]
+    folder: Path,
+    *,
+    params: dict[str, Any],
+    metrics: dict[str, float],
+    files: Mapping[str, Path],
+    digests: Mapping[str, str],
+    plots: dict[str, Any],
 ) -> dict[str, str]:
-    """Log a run with its parameters, metrics, dataset digests, plots and bundle; give its version the alias `challenger`.
+    """Log a run with its parameters, metrics, datasets, plots and bundle; give its version the alias `challenger`.
+
+    Args:
+        folder: the bundle.
+        params: the settings.
+        metrics: the figures on held-out prompts.
+        files: the log files by the name they have in the bundle.
+        digests: their SHA-256 by the same name; the run's tags hold all of it, its datasets as much as MLflow stores.
+        plots: figures by name.
 
     Returns:
         The run's id, the model's version and the tracking address.
     """
     import mlflow
+    from mlflow.data.meta_dataset import MetaDataset
+    from mlflow.data.sources import LocalArtifactDatasetSource
     from mlflow.tracking import MlflowClient
+    from mlflow.utils.validation import MAX_DATASET_DIGEST_SIZE
 
+    own = not os.environ.get("MLFLOW_TRACKING_URI")  # asked before MLflow sets it
     uri = tracking_uri()
     mlflow.set_tracking_uri(uri)
     client = MlflowClient(uri)
     experiment = client.get_experiment_by_name(MODEL)
     if experiment is None:
         (ROOT / "mlruns").mkdir(exist_ok=True)
-        own = "MLFLOW_TRACKING_URI" not in os.environ
         location = (ROOT / "mlruns" / "artifacts").as_uri() if own else None
         experiment_id = client.create_experiment(MODEL, artifact_location=location)
     else:
@@ -42,14 +60,18 @@ def register(
     with mlflow.start_run(experiment_id=experiment_id) as run:
         mlflow.log_params(params)
         mlflow.log_metrics(metrics)
-        mlflow.set_tags({f"dataset.{name}": digest for name, digest in datasets.items()})
+        mlflow.set_tags({f"dataset.{name}": digest for name, digest in digests.items()})
+        for name, path in files.items():
+            source = LocalArtifactDatasetSource(path.resolve().as_uri())
+            dataset = MetaDataset(source, name=name, digest=digests[name][:MAX_DATASET_DIGEST_SIZE])
+            mlflow.log_input(dataset, context="training")
         for name, figure in plots.items():
             mlflow.log_figure(figure, f"plots/{name}.png")
         mlflow.log_artifacts(str(folder), "bundle")
         run_id = run.info.run_id
-        source = f"{run.info.artifact_uri}/bundle"
+        bundle = f"{run.info.artifact_uri}/bundle"
     if not any(model.name == MODEL for model in client.search_registered_models(f"name='{MODEL}'")):
         client.create_registered_model(MODEL, description="Is thinking worth its tokens on this prompt?")
-    version = client.create_model_version(MODEL, source=source, run_id=run_id)
+    version = client.create_model_version(MODEL, source=bundle, run_id=run_id)
     client.set_registered_model_alias(MODEL, CHALLENGER, version.version)
     return {"run_id": run_id, "version": str(version.version), "tracking_uri": uri}

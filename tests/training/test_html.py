@@ -12,7 +12,7 @@ import pytest
 from contract.profiles import Profile
 from training import evaluate as module
 from training.card import card
-from training.evaluate import headline, source_report
+from training.evaluate import LEAST_PAIRS, headline, source_report
 from training.evidence import Rows
 from training.html import page
 
@@ -95,8 +95,8 @@ def test_an_ordinary_report_is_shown_with_its_intervals():
     source = made["sources"]["logs"]
     low, high = source["q"]["interval"]
     q = f"{source['q']['value']:.3f} [{low:.3f}, {high:.3f}]"
-    for text in forms(made).values():
-        assert q in text
+    for form, text in forms(made).items():
+        assert form == "card" or q in text
         assert "thinkworth/1" in text
     rows = {row[0]: row for row in cells(page(made)) if row}
     assert rows["logs"][1:3] == ["6", "+0.250"]
@@ -138,8 +138,19 @@ def test_undefined_figures_are_dashes_for_people():
 def test_an_interval_that_is_missing_is_a_dash_in_brackets():
     made = report(DEGENERATE["one prompt"])
     value = made["sources"]["logs"]["auc"]["value"]
-    for text in forms(made).values():
+    for text in (page(made), headline(made)):
         assert f"{value:.3f} [–]" in text
+
+
+def test_the_card_has_figures_of_sources_of_enough_pairs_alone():
+    few, many = (table(list(np.resize([1.0, 0.0, -1.0], n))) for n in (LEAST_PAIRS - 1, LEAST_PAIRS))
+    assert "| logs | 99 | – | – |" in card_of(report(few)).splitlines()
+    (row,) = [line for line in card_of(report(many)).splitlines() if line.startswith("| logs | 100 |")]
+    assert re.fullmatch(r"\| logs \| 100 \| -?\d\.\d{3} \[.+\] \| \d\.\d{3} \[.+\] \|", row)
+
+
+def test_a_bar_in_a_name_splits_no_cell_of_the_card():
+    assert "| a\\|b | 6 | – | – |" in card_of(report(ORDINARY.assign(source="a|b"))).splitlines()
 
 
 def test_a_verdict_that_never_fell_is_a_dash_on_the_page_and_none_in_the_terminal():

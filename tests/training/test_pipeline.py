@@ -1,5 +1,6 @@
 """The whole path on a simulated log: train, register, evaluate, predict; through the command, as a user does."""
 
+import hashlib
 import json
 import os
 import subprocess
@@ -10,9 +11,12 @@ import numpy as np
 import pytest
 
 from contract.bundle import Bundle
+from contract.locate import ROOT
 from contract.scorer import Scorer
 from training.evidence import fraction
 from training.metrics import auc, interval, policy_table, q
+from training.pipeline import _named
+from training.register import register, tracking_uri
 
 THINKWORTH = Path(sys.executable).with_name("thinkworth")
 
@@ -66,14 +70,47 @@ def test_the_challenger_is_registered_with_its_bundle(trained):
     code = (
         "from mlflow.tracking import MlflowClient; c = MlflowClient(); v = c.get_model_version_by_alias('thinkworth', 'challenger');"
         "r = c.get_run(v.run_id); print(v.version, len(r.data.metrics), r.data.params['iterations'],"
-        "sorted(a.path for a in c.list_artifacts(v.run_id)), [t for t in r.data.tags if t.startswith('dataset.')])"
+        "sorted(a.path for a in c.list_artifacts(v.run_id)), [t for t in r.data.tags if t.startswith('dataset.')],"
+        "[(i.dataset.name, i.dataset.digest) for i in r.inputs.dataset_inputs])"
     )
     out = subprocess.run(
         [sys.executable, "-c", code], cwd=folder, env={**os.environ, **uri}, capture_output=True, text=True, timeout=200
     )
     assert out.returncode == 0, out.stderr
     assert out.stdout.startswith("1 ")
-    assert "12 ['bundle', 'plots'] ['dataset.logs.jsonl']" in out.stdout
+    digest = hashlib.sha256((folder / "logs.jsonl").read_bytes()).hexdigest()
+    assert f"12 ['bundle', 'plots'] ['dataset.logs.jsonl'] [('logs.jsonl', '{digest[:36]}')]" in out.stdout
+
+
+def test_without_an_address_the_registry_is_the_checkouts_from_any_folder(tmp_path, monkeypatch):
+    monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
+    monkeypatch.chdir(tmp_path)
+    assert tracking_uri() == f"sqlite:///{ROOT}/mlruns/mlflow.db"
+
+
+@pytest.mark.filterwarnings("ignore:The ``noload`` loader strategy")  # MLflow's use of SQLAlchemy
+def test_a_bundle_is_registered_in_a_new_registry_from_another_folder(tmp_path, monkeypatch):
+    """The checkout of the test is another one, so that no challenger of the developer's is replaced."""
+    monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
+    checkout, elsewhere, log = tmp_path / "checkout", tmp_path / "elsewhere", tmp_path / "log.jsonl"
+    for folder in (checkout / "mlruns", elsewhere):
+        folder.mkdir(parents=True)
+    log.write_text("{}\n")
+    monkeypatch.setattr("training.register.ROOT", checkout)
+    monkeypatch.chdir(elsewhere)
+    known = register(
+        ROOT / "models" / "default", params={"iterations": 1}, metrics={"n": 1.0}, files={"log.jsonl": log},
+        digests={"log.jsonl": "0" * 64}, plots={},
+    )  # fmt: skip
+    artifacts = checkout / "mlruns" / "artifacts" / known["run_id"] / "artifacts" / "bundle"
+    assert {path.name for path in artifacts.iterdir()} >= {"manifest.json", "heads.onnx"}
+    assert known["tracking_uri"] == f"sqlite:///{checkout}/mlruns/mlflow.db"
+    assert not list(elsewhere.iterdir())
+
+
+def test_two_logs_of_one_name_are_both_named(tmp_path):
+    files = [tmp_path / "a" / "log.jsonl", tmp_path / "b" / "log.jsonl"]
+    assert list(_named(files)) == ["log.jsonl", "log.jsonl (2)"]
 
 
 def test_evaluate_writes_json_and_html(trained):
