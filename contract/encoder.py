@@ -85,7 +85,7 @@ class Encoder:
         verify(folder, self._manifest.files, remedy=_REMEDY)
         self._session = open_graph(folder / _graph_name(folder, self._manifest.files), remedy=_REMEDY)
         self._inputs = _check_inputs(folder, {node.name for node in self._session.get_inputs()})
-        self._tokenizer = Tokenizer.from_file(str(folder / TOKENIZER))
+        self._tokenizer = _open_tokenizer(folder / TOKENIZER)
         self._tokenizer.no_padding()  # the one of all-MiniLM-L6-v2 pads to 128 and truncates at 128
         self._tokenizer.no_truncation()
         self._tokenizer.encode_special_tokens = True  # "[SEP]" written by a user is five characters, not a separator
@@ -183,6 +183,13 @@ def open_graph(path: Path, *, remedy: str) -> onnxruntime.InferenceSession:
         raise BundleMismatch(
             f"{path}: onnxruntime cannot open it ({type(error).__name__}); {remedy}", field=path.name
         ) from error
+
+
+def _open_tokenizer(path: Path) -> Tokenizer:
+    try:
+        return Tokenizer.from_file(str(path))
+    except Exception as error:  # tokenizers raises Exception itself
+        raise BundleMismatch(f"{path}: no tokenizer that tokenizers can read; {_REMEDY}", field=path.name) from error
 
 
 def _check_inputs(folder: Path, found: set[str]) -> tuple[str, ...]:

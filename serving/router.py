@@ -1,8 +1,6 @@
 """Answers requests from a loaded bundle: pure, no HTTP, used by the service and by the offline command alike."""
 
 import json
-from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
 from typing import Any, TypeVar
 
 import uuid_utils
@@ -60,9 +58,17 @@ class Router:
             revision=self.manifest.revision,
         )
 
-    def answer_many(self, requests: Sequence[PredictRequest], pool: ThreadPoolExecutor) -> list[Answer]:
-        """Answer requests from a pool of threads, in order: each as `answer` does."""
-        return list(pool.map(self.answer, requests))
+    def answer_nth(self, index: int, request: PredictRequest) -> Answer:
+        """Answer one request of a batch, as `answer` does.
+
+        Raises:
+            InvalidRequest: as `answer`; `field` starts with the request's place, such as requests.2.
+        """
+        try:
+            return self.answer(request)
+        except InvalidRequest as error:
+            error.field = ".".join(filter(None, ("requests", str(index), error.field)))
+            raise
 
     def info(self) -> ModelInfo:
         """Describe the served bundle."""
@@ -70,7 +76,7 @@ class Router:
         return ModelInfo(
             revision=m.revision, created=m.created, format_version=m.format_version, encoder=m.encoder.model_dump(),
             profiles={name: profile.model_dump() for name, profile in m.profiles.items()}, metrics=m.metrics,
-            training_data_digest=m.training["data_digest"], training=m.training, licences=m.licences, models=list(m.models),
+            training_data_digest=m.training.get("data_digest"), training=m.training, licences=m.licences, models=list(m.models),
             tasks=list(m.tasks),
         )  # fmt: skip
 

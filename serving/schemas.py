@@ -104,7 +104,7 @@ class ModelInfo(BaseModel):
     encoder: dict[str, Any]
     profiles: dict[str, Any]
     metrics: dict[str, Any]
-    training_data_digest: str
+    training_data_digest: str | None
     training: dict[str, Any]
     licences: dict[str, str]
     models: list[str]

@@ -42,7 +42,7 @@ class Thinkworth:
         loop = asyncio.get_running_loop()
         try:
             answers = await asyncio.gather(
-                *(loop.run_in_executor(self.pool, self.router.answer, r) for r in batch.requests)
+                *(loop.run_in_executor(self.pool, self.router.answer_nth, i, r) for i, r in enumerate(batch.requests))
             )
         except ThinkworthError as error:
             return JSONResponse(error.body(), status_code=error.status)  # type: ignore[return-value]

@@ -14,6 +14,7 @@ _PAGE = """<!doctype html>
 body { font: 16px/1.5 system-ui, sans-serif; max-width: 60rem; margin: 2rem auto; padding: 0 1rem; }
 table { border-collapse: collapse; margin: .5rem 0 1.5rem; } caption { text-align: left; font-weight: 600; padding: .3rem 0; }
 th, td { padding: .25rem .7rem; text-align: right; border-bottom: 1px solid #8886; } th:first-child, td:first-child { text-align: left; }
+td + td { white-space: nowrap; } h1, h2 { overflow-wrap: anywhere; }
 .wide { overflow-x: auto; }
 </style>
 <h1>Evaluation of {{ r.revision }}</h1>

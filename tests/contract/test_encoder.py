@@ -243,3 +243,11 @@ def test_a_graph_that_is_none_is_refused(copy: Path) -> None:
     rewrite(copy, files={name: sha256(copy / name) for name in ("encoder.onnx", "tokenizer.json")})
     with pytest.raises(BundleMismatch, match="cannot open"):
         Encoder(copy)
+
+
+def test_a_tokenizer_that_is_none_is_refused(copy: Path) -> None:
+    (copy / "tokenizer.json").write_text("{}")
+    files = [path.name for path in copy.iterdir() if path.name != "manifest.json"]
+    rewrite(copy, files={name: sha256(copy / name) for name in files})
+    with pytest.raises(BundleMismatch, match=r"tokenizer\.json: no tokenizer"):
+        Encoder(copy)

@@ -312,6 +312,7 @@ def test_a_bad_request_in_a_batch_is_refused_in_the_one_shape(http, served, name
     batch = b'{"requests": [{"prompt": "%s"}, %s]}' % (SECRET.encode(), sent(body))
     error = assert_refused(http.post("/predict_batch", content=batch), 400)
     assert error["type"] == kind
+    assert error["field"].startswith("requests.1")
     assert_not_logged(served)
 
 

@@ -1,0 +1,73 @@
+"""The families of prompts as the heads see them: who is a member, and what a classifier says of what it has not seen."""
+
+import numpy as np
+import pytest
+
+from training.config import TrainConfig
+from training.inputs import FOLDS, NEVER, _family, cross_fitted_families, fit_inputs, softmax
+
+from .test_heads import CONFIG, evidence, rows_at
+
+
+@pytest.fixture(scope="module")
+def rows():
+    return evidence(logged=200)
+
+
+@pytest.fixture(scope="module")
+def taxonomy(rows):
+    return rows.take(rows.table.prior.to_numpy(bool))
+
+
+@pytest.fixture(scope="module")
+def inputs(rows, taxonomy):
+    return fit_inputs(rows, taxonomy, CONFIG)
+
+
+def test_a_prompt_near_a_family_is_its_member(inputs):
+    members = inputs.members(rows_at(np.zeros(20, int), 3, group="x"))
+    assert (members[:, 0] > 0.5).mean() > 0.8  # the farthest of 40 prompts bounds most others
+    assert (members[:, 1] == 0).all()
+
+
+def test_a_prompt_of_no_family_is_a_member_of_none_however_sure_the_classifier(inputs):
+    foreign = rows_at(np.full(50, 7), 4, group="x")
+    assert (inputs.of(foreign)["p_family"].max(axis=1) > 0.5).all()  # of two families one is always likelier
+    assert (inputs.members(foreign) == 0).all()
+
+
+def test_without_a_taxonomy_every_row_is_of_the_one_family(rows, taxonomy):
+    logs = rows.take(~rows.table.prior.to_numpy(bool))
+    inputs = fit_inputs(logs, taxonomy.take(np.zeros(len(taxonomy.table), bool)), CONFIG)
+    assert inputs.tasks == ("unknown",)
+    assert (inputs.members(logs) == 1).all()
+
+
+def test_cross_fitted_families_have_not_seen_the_prompt(rows, taxonomy):
+    """A prompt under a wrong name is found where it lies, not where its own name says, as a fit that saw it would."""
+    table = taxonomy.table.copy()
+    table.loc[0, "task"] = "hard"
+    wrong = type(taxonomy)(taxonomy.embeddings, taxonomy.features, table)
+    inputs = fit_inputs(rows, wrong, CONFIG)
+    easy = inputs.tasks.index("easy")
+    unseen = cross_fitted_families(inputs, wrong, CONFIG)
+    assert unseen.sum(axis=1) == pytest.approx(np.ones(len(table)))
+    assert unseen[0, easy] > 0.9
+    assert unseen[0, easy] > inputs.of(wrong)["p_family"][0, easy]
+
+
+def test_cross_fitting_of_too_few_prompts_knows_nothing(inputs, taxonomy):
+    few = taxonomy.take(np.arange(len(taxonomy.table)) < FOLDS - 1)
+    assert (cross_fitted_families(inputs, few, TrainConfig()) == 0.5).all()
+
+
+@pytest.mark.parametrize("present", [["a", "b"], ["a", "c"], ["b"], ["a", "b", "c"]])
+def test_a_family_without_a_prompt_is_out_of_the_question(present, taxonomy):
+    names = ("a", "b", "c")
+    task = taxonomy.table.task.copy()
+    task[:] = np.resize(present, len(task))
+    linear = _family(taxonomy.embeddings, task, names)
+    p = softmax(linear(taxonomy.embeddings))
+    assert p.sum(axis=1) == pytest.approx(np.ones(len(task)))
+    for i, name in enumerate(names):
+        assert (p[:, i] > 1e-9).all() if name in present else (p[:, i] < np.exp(NEVER / 2)).all()
