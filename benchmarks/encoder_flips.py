@@ -27,7 +27,7 @@ from training.metrics import interval
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--out", type=Path, default=RESULTS / "encoder_flips.json")
-    out = parser.parse_args().out
+    out, before = parser.parse_args().out, provenance()
     scorer, source = Scorer.load(in_use()), Source.load("all-MiniLM-L6-v2")
     texts = [text for text in parity_texts() if text.strip() and not scorer.encoder.encode(text).truncated]
     prompts = [Prompt.from_text(text) for text in texts]
@@ -35,7 +35,7 @@ def main() -> None:
     wholes = parity_rows(source, scorer.encoder, [prompt.whole for prompt in prompts])
     vectors = np.stack([features.compute(prompt) for prompt in prompts])
     rows = {side: scorer.run(np.hstack([getattr(asks, side), getattr(wholes, side)]), vectors) for side in asks._fields}
-    result: dict[str, Any] = {**provenance(), "prompts": len(prompts), "bundle": scorer.manifest.revision}
+    result: dict[str, Any] = {**before, "prompts": len(prompts), "bundle": scorer.manifest.revision}
     groups = np.arange(len(prompts)).astype(str)
     for name, profile in scorer.manifest.profiles.items():
         verdicts = {

@@ -17,11 +17,12 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from provenance import RESULTS, ROOT, provenance, write
+from provenance import RESULTS, provenance, write
 
 from contract.ask import find_ask
 from contract.encoder import Encoder
 from contract.features import compute
+from contract.locate import ROOT
 from contract.prompt import Prompt
 
 CHARACTERS = 2_000

@@ -55,7 +55,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--rows", type=int, default=1_000_000)
     parser.add_argument("--format", choices=["parquet", "jsonl", "csv"], default="parquet")
-    options = parser.parse_args()
+    options, before = parser.parse_args(), provenance()
     with tempfile.TemporaryDirectory() as folder:
         log = Path(folder) / f"log.{options.format}"
         write_table(simulated(options.rows), log)
@@ -64,7 +64,7 @@ def main() -> None:
         answer = subprocess.run([*map(str, command), "--json"], check=True, capture_output=True, text=True)
         seconds = time.perf_counter() - begun
     figure = {
-        **provenance(),
+        **before,
         "rows": options.rows,
         "format": options.format,
         "seconds": round(seconds, 2),

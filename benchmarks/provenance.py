@@ -8,12 +8,13 @@ import subprocess
 from pathlib import Path
 from typing import Any
 
-ROOT = Path(__file__).resolve().parent.parent
+from contract.locate import ROOT
+
 RESULTS = ROOT / "benchmarks" / "results"
 
 
 def provenance() -> dict[str, Any]:
-    """Return commit, date, machine and load; the commit ends in -dirty where more than results differ from it."""
+    """Return commit, date, machine and load as they are before a run; the commit ends in -dirty where more than results differ from it."""
     commit = _git("rev-parse", "--short", "HEAD") or "unknown"
     changed = _git("status", "--porcelain", "--untracked-files=no", "--", ".", ":!benchmarks/results")
     return {

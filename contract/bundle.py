@@ -101,7 +101,7 @@ class Calibration(Frozen):
 
     Attributes:
         gain_logs: gain that the logs' heads predict -> calibrated gain, with its local band.
-        gain_prior: gain that the taxonomy's prior predicts -> calibrated gain, with its local band.
+        gain_prior: gain that the prompt's family predicts -> calibrated gain, with its local band.
         familiarity: the head's probability that the evidence covers a prompt -> familiarity in [0, 1].
         unfamiliar_below: familiarity under which the verdict is `maybe`.
         budget_scale: factor on the upper thinking-token quantile that reaches the coverage (conformal).

@@ -24,7 +24,7 @@ class Scores:
 
     Attributes:
         gain_logs: what logs say of the gain (score with thinking minus score without, in points).
-        gain_prior: what the taxonomy's prior says of it.
+        gain_prior: what its family says of it: the taxonomy's prior, moved by the family's logged pairs.
         from_logs: weight of the first against the second, in [0, 1].
         score_direct: predicted score without thinking.
         score_reasoning: predicted score with thinking.
@@ -107,7 +107,7 @@ def decide(scores: Scores, profile: Profile, calibration: Calibration, caps: Cap
 def calibrated_gain(scores: Scores, calibration: Calibration) -> tuple[float, float, float]:
     """Return the expected gain without caps between its local 95 % bounds: (lower, gain, upper), in points.
 
-    What logs say and what the prior says are calibrated each by its own curve, then mixed by the weight of the logs; the
+    What logs say and what the family says are calibrated each by its own curve, then mixed by the weight of the logs; the
     two errors are independent, so the half widths of their bands add in squares.
     """
     w = min(max(scores.from_logs, 0.0), 1.0)
@@ -138,7 +138,7 @@ def effort_of(budget: int) -> str:
 def _evidence(from_logs: float) -> str:
     if from_logs >= 0.5:
         return f"logged prompts of its kind carry {from_logs:.0%} of the evidence"
-    return f"the taxonomy's prior for its family carries {1 - from_logs:.0%} of the evidence"
+    return f"what is known of its family carries {1 - from_logs:.0%} of the evidence: the taxonomy, and the family's logged pairs"
 
 
 def _cap(profile: Profile, caps: Caps) -> tuple[int, str | None]:

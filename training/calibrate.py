@@ -1,4 +1,7 @@
-"""Calibration on a split of its own: probability scaling, the gain curve with its local band, familiarity, the budget."""
+"""Calibration: probability scaling, the gain curves with their local bands, familiarity, the budget.
+
+On a split of its own; by cross-fitting where the taxonomy has too few prompts to be split.
+"""
 
 from collections.abc import Iterator, Mapping
 from typing import Any, NamedTuple
@@ -9,8 +12,7 @@ from sklearn.linear_model import LogisticRegression
 
 from contract.bundle import QUANTILES, Calibration, Curve
 from contract.profiles import Profile
-from training.config import TrainConfig
-from training.evidence import Rows, stack
+from training.evidence import Rows
 from training.graph import Linear
 from training.heads import Heads
 from training.inputs import cross_fitted_families
@@ -39,42 +41,39 @@ Array = NDArray[Any]
 
 
 def calibrate(
-    heads: Heads, pairs: Rows, thinking: Rows, unfamiliar: Rows, taxonomy: Rows, profiles: Mapping[str, Profile], config: TrainConfig,
-) -> Calibration:  # fmt: skip
+    heads: Heads, pairs: Rows, thinking: Rows, unfamiliar: Rows, taxonomy: Rows, profiles: Mapping[str, Profile]
+) -> Calibration:
     """Fit the probability scaling of `heads` in place and return the curves that `contract.policy` applies.
 
-    A family has too few prompts to keep some from the fit: those of the fit are calibrated on by cross-fitting.
+    A family has too few prompts to keep some from the fit of P(family): that of a prompt of the taxonomy is cross-fitted.
 
     Args:
-        heads: fitted on rows that are none of the following, but for `taxonomy`.
+        heads: fitted on none of the following rows, but for P(family) and the families' values, fitted on `taxonomy`.
         pairs: labelled pairs and pseudo-observations.
-        thinking: attempts of thinking modes and pseudo-observations.
+        thinking: attempts of thinking modes; pseudo-observations among them are left out.
         unfamiliar: made-up texts that no evidence covers.
-        taxonomy: the pseudo-observations that the families were fitted on.
+        taxonomy: pseudo-observations, those of `pairs` among them.
         profiles: the profiles to scale the probabilities of.
-        config: the run's settings.
     """
-    logged = _logged(pairs)
-    rows = stack(logged, taxonomy)
-    unseen = cross_fitted_families(heads.inputs, taxonomy, config)
-    out = heads.predict(rows, np.vstack([heads.inputs.of(logged)["p_family"], unseen]))
-    prior, weight = rows.table.prior.to_numpy(bool), rows.table.weight.to_numpy(float)
-    family = rows.table.task.map(dict(zip(heads.tasks, heads.prior.gain, strict=True)))
-    gain = np.where(prior, family, rows.table.gain).astype(float)
+    unseen, prior = cross_fitted_families(heads.inputs, taxonomy), pairs.table.prior.to_numpy(bool)
+    families = heads.inputs.of(pairs)["p_family"]
+    place = {group: i for i, group in enumerate(taxonomy.table.group)}
+    families[prior] = unseen[[place[group] for group in pairs.table.group[prior]]]
+    out, weight = heads.predict(pairs, families), pairs.table.weight.to_numpy(float)
+    gain = np.where(prior, heads.gain_of(pairs.table.task), pairs.table.gain).astype(float)
     for name, profile in profiles.items():
         heads.scaling[name] = _scaling(out[f"p_{name}"], labels_of(gain, out["extra_tokens"], profile), weight)
+    # A family's only prompt is of a family that its fold does not know.
+    several = taxonomy.table.task.duplicated(keep=False).to_numpy(bool)
+    own, strength = heads.gain_of(taxonomy.table.task), taxonomy.table.weight.to_numpy(float)
     return Calibration(
         gain_logs=gain_curve(out["gain_logs"][~prior], gain[~prior], weight[~prior]),
-        gain_prior=gain_curve(out["gain_prior"][prior], gain[prior], weight[prior], spread=PRIOR_SD),
-        familiarity=_familiarity(heads.predict(pairs)["familiar"], heads.predict(unfamiliar)["familiar"]),
+        gain_prior=gain_curve((unseen @ heads.prior.gain)[several], own[several], strength[several], spread=PRIOR_SD),
+        familiarity=_familiarity(out["familiar"], heads.predict(unfamiliar)["familiar"]),
         unfamiliar_below=0.5,
-        budget_scale=_budget_scale(heads, _logged(thinking)),
+        budget_scale=_budget_scale(heads, thinking.logged()),
         small_budget=SMALL_BUDGET,
     )
-
-
-def _logged(rows: Rows) -> Rows:
-    return rows.take(~rows.table.prior.to_numpy(bool))
 
 
 def gain_curve(predicted: Array, gain: Array, weight: Array, spread: float | None = None) -> Curve:

@@ -3,8 +3,11 @@
 from typing import Any
 
 from contract.bundle import Calibration
-from training.evaluate import LEAST_PAIRS
+from training.evaluate import telling
 from training.metrics import ranged
+
+MOVED = 0.02
+"""Least move of a family's gain, in points, that the card lists."""
 
 
 def card(
@@ -27,19 +30,29 @@ def card(
         "prompting teach gain only. No prompt and no embedding of one is in the bundle.", "",
         "## Results on held-out prompts of the same sources", "",
         "95 % bootstrap intervals over prompts. q: normalised Qini over tokens, 0 = random, 1 = an oracle that knows the realised gains. "
-        f"–: undefined, such as the AUC where no pair gains, or fewer than {LEAST_PAIRS} pairs, which say nothing.", "",
+        "–: undefined, such as the AUC where no pair gains, or of so few pairs that it says nothing.", "",
         "| source | pairs | q | AUC for gain > 0 |", "|---|---|---|---|",
     ]  # fmt: skip
+    shown = telling(holdout["sources"])
     for source, report in holdout["sources"].items():
-        figures = [ranged(**report[name]) if report["n"] >= LEAST_PAIRS else "–" for name in ("q", "auc")]
+        figures = [ranged(**report[name]) if source in shown else "–" for name in ("q", "auc")]
         lines.append(f"| {_cell(source)} | {report['n']:,} | {' | '.join(figures)} |")
+    moved = {name: f for name, f in training["families"].items() if abs(f["gain"] - f["declared"]) >= MOVED}
     lines += [
+        "",
+        "## Families that logs moved",
+        "",
+        f"Gain in points, where it moved by {MOVED:g} or more: what the taxonomy declares, and what it is with the logged pairs of the family.",
+        "",
+        "| family | declared | with logs |",
+        "|---|---|---|",
+        *(f"| {name} | {f['declared']:+.3f} | {f['gain']:+.3f} |" for name, f in moved.items()),
         "",
         "## What it does not know",
         "",
         "- Prompts in languages other than English, encoded or meaningless text: it answers `maybe` with low familiarity.",
         "- Your models: gains of one model say little of another's. Train on your own logs; the taxonomy's prior is a starting point.",
-        "- Families that no log covers rest on the prior of the taxonomy alone, which is judgement backed by published evidence.",
+        "- Families that no log covers rest on the taxonomy alone, which is judgement backed by published evidence.",
         f"- `maybe` is granted {calibration.small_budget} thinking tokens; under familiarity {calibration.unfamiliar_below:g} it is always `maybe`.",
         "",
     ]

@@ -1,14 +1,19 @@
 """The verbs `train` and `evaluate`. Nothing heavy is imported before a verb runs."""
 
 import json
+from collections.abc import Collection
+from dataclasses import replace
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from contract.errors import InvalidInput
 from contract.locate import ROOT, find
 from training.commands import needs
+
+if TYPE_CHECKING:
+    from training.logs import Logs
 
 LogFiles = Annotated[list[Path], typer.Argument(help="Log files: .parquet, .jsonl, .csv, the last two also .gz.")]
 Flags = Annotated[list[str] | None, typer.Option("--accept-flag", help="Keep rows with this flag. Repeatable.")]
@@ -87,23 +92,30 @@ def evaluate(
     typer.echo(headline(report))
 
 
-def _read(logs: list[Path], accept_flag: list[str] | None, leave_out_task: list[str] | None, out: Path | None) -> Any:
+def _read(
+    logs: list[Path], accept_flag: list[str] | None, leave_out_task: list[str] | None, out: Path | None
+) -> "Logs":
     """Read logs, say what became of their rows, and drop the tasks that are left out."""
-    from dataclasses import replace
-
     from training.logs import read_logs, write_quarantine
 
     read = read_logs(logs, accept_flags=accept_flag or ())
     if out is not None:
         write_quarantine(read, out)
     typer.echo(read.report.text(), err=True)
-    if not leave_out_task:
-        return read
-    missing = set(leave_out_task) - set(read.table.task.dropna())
+    return without_tasks(read, leave_out_task or ())
+
+
+def without_tasks(read: "Logs", tasks: Collection[str]) -> "Logs":
+    """Return logs without the rows of some tasks.
+
+    Raises:
+        InvalidInput: no row has one of them.
+    """
+    missing = set(tasks) - set(read.table.task.dropna())
     if missing:
         raise InvalidInput(
             f"no row has task {', '.join(sorted(missing))}; check --leave-out-task", field="leave-out-task"
         )
     return replace(
-        read, table=read.table[~read.table.task.isin(leave_out_task).fillna(False).astype(bool)].reset_index(drop=True)
+        read, table=read.table[~read.table.task.isin(tasks).fillna(False).astype(bool)].reset_index(drop=True)
     )

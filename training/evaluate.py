@@ -39,7 +39,7 @@ def evaluate(scorer: Scorer, labelled: pd.DataFrame, cache: EmbeddingCache) -> d
 
     Per source: n, q of three orders (expected gain, net_benefit, gain per token) with intervals, AUC of expected gain for
     gain > 0, calibration of P(use), verdict counts with their realised gain, and the policy table. Over sources: the
-    macro-mean of q (over those of LEAST_PAIRS or more, where there are any), and the pooled q beside that of the source means, which it mostly measures. A figure that is undefined,
+    macro-mean of q over those that tell something (`telling`), and the pooled q beside that of the source means, which it mostly measures. A figure that is undefined,
     such as the AUC where no pair gains, is None, and so is its interval.
 
     Raises:
@@ -53,22 +53,29 @@ def evaluate(scorer: Scorer, labelled: pd.DataFrame, cache: EmbeddingCache) -> d
 
 
 def evaluate_rows(scorer: Scorer, rows: Rows) -> dict[str, Any]:
-    """Return the report of a bundle on embedded pairs; see `evaluate`."""
+    """Return the report of a bundle on embedded pairs; see `evaluate`. Of no pair it has no source."""
     name, profile = default_profile(scorer.manifest.profiles)
+    if rows.table.empty:
+        figures = dict.fromkeys(("macro_q", "pooled_q", "pooled_q_of_source_means"))
+        return {"revision": scorer.manifest.revision, "profile": name, "n": 0, "sources": {}, **figures}
     told = predictions(scorer, rows)
     table = pd.concat([rows.table.reset_index(drop=True), told], axis=1)
     sources = {str(source): source_report(part, profile) for source, part in table.groupby("source")}
     gain, extra = table.gain.to_numpy(float), _extra(table)
     means = table.groupby("source").gain.transform("mean").to_numpy(float)
-    known = [report for report in sources.values() if report["q"]["value"] is not None]
-    large = [report for report in known if report["n"] >= LEAST_PAIRS]
-    macro = [report["q"]["value"] for report in large or known]
+    macro = [report["q"]["value"] for report in telling(sources).values() if report["q"]["value"] is not None]
     return {
         "revision": scorer.manifest.revision, "profile": name, "n": len(table), "sources": sources,
         "macro_q": float(np.mean(macro)) if macro else None,
         "pooled_q": defined(q(table.worth.to_numpy(), gain, extra)),
         "pooled_q_of_source_means": defined(q(means, gain, extra)),
     }  # fmt: skip
+
+
+def telling(sources: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the reports of the sources of LEAST_PAIRS or more; of all where none has as many."""
+    large = {name: report for name, report in sources.items() if report["n"] >= LEAST_PAIRS}
+    return large or dict(sources)
 
 
 def default_profile(profiles: Mapping[str, Profile]) -> tuple[str, Profile]:
@@ -168,7 +175,11 @@ def headline(report: dict[str, Any]) -> str:
             lines.append(f"  verdict {verdict:<6} n = {row['n']:<7,}{f'mean gain {gained}' if row['n'] else 'none'}")
     if len(report["sources"]) > 1:
         lines.append(
-            f"\nmacro-mean of q within sources {shown(report['macro_q'])}; pooled {shown(report['pooled_q'])} "
+            f"\nmacro-mean of q within sources{_of_how_many(report['sources'])} {shown(report['macro_q'])}; pooled {shown(report['pooled_q'])} "
             f"(source means alone {shown(report['pooled_q_of_source_means'])})"
         )
     return "\n".join(lines)
+
+
+def _of_how_many(sources: Mapping[str, Any]) -> str:
+    return f" of {LEAST_PAIRS} pairs or more" if len(telling(sources)) < len(sources) else ""

@@ -33,6 +33,14 @@ class Rows:
         """Return the rows where `keep` is true."""
         return Rows(self.embeddings[keep], self.features[keep], self.table[keep].reset_index(drop=True))
 
+    def logged(self) -> "Rows":
+        """Return the rows that logs hold."""
+        return self.take(~self.table.prior.to_numpy(bool))
+
+    def pseudo(self) -> "Rows":
+        """Return the pseudo-observations of the taxonomy."""
+        return self.take(self.table.prior.to_numpy(bool))
+
 
 def prompts_of(table: pd.DataFrame) -> list[Prompt]:
     """Return the prompts of a table with columns prompt and messages."""
@@ -48,9 +56,9 @@ def embed(prompts: Sequence[Prompt], cache: EmbeddingCache) -> tuple[Floats, Flo
     order = {digest: i for i, digest in enumerate(unique)}
     asks, _ = cache.embed([prompt.ask for prompt in unique.values()])
     wholes, _ = cache.embed([prompt.whole for prompt in unique.values()])
-    named = np.stack([features.compute(prompt) for prompt in unique.values()])
-    index = [order[prompt.digest] for prompt in prompts]
-    return np.hstack([asks, wholes])[index], named[index]
+    named = np.array([features.compute(prompt) for prompt in unique.values()], dtype=np.float32)
+    index = np.array([order[prompt.digest] for prompt in prompts], dtype=int)
+    return np.hstack([asks, wholes])[index], named.reshape(-1, len(features.FEATURE_NAMES))[index]
 
 
 def pair_rows(labelled: pd.DataFrame, cache: EmbeddingCache, config: TrainConfig) -> Rows:
@@ -70,6 +78,9 @@ def prior_rows(taxonomy: Sequence[Family], cache: EmbeddingCache, config: TrainC
     if not config.prior_weight:
         taxonomy = ()
     prompts = [Prompt.from_text(text) for family in taxonomy for text in family.prompts]
+    names = [
+        "source", "prompt_id", "model", "task", "gain", "score_direct", "score_reasoning", "extra_tokens", "group", "weight", "prior",
+    ]  # fmt: skip
     table = pd.DataFrame(
         [
             {
@@ -79,8 +90,9 @@ def prior_rows(taxonomy: Sequence[Family], cache: EmbeddingCache, config: TrainC
                 "weight": family.prior.strength * config.prior_weight, "prior": True,
             }
             for (family, prompt) in zip([f for f in taxonomy for _ in f.prompts], prompts, strict=True)
-        ]
-    )  # fmt: skip
+        ],
+        columns=names,
+    ).astype({"prior": bool})  # fmt: skip
     return Rows(*embed(prompts, cache), table)
 
 
@@ -94,8 +106,6 @@ def thinking_rows(log: pd.DataFrame, cache: EmbeddingCache, config: TrainConfig)
         thought.thinking_setting.astype("string").str.contains(config.chain_of_thought).fillna(False).astype(bool)
     )
     thought = thought[~prompted].reset_index(drop=True)
-    if thought.empty:
-        return Rows(np.zeros((0, 0), np.float32), np.zeros((0, 0), np.float32), thought.assign(group=[], weight=[]))
     prompts = prompts_of(thought)
     once = 1 / thought.groupby(list(PAIR_KEY)).arm.transform("size").astype(float)  # however many attempts, one prompt
     size = once.groupby(thought.source).transform("sum")
@@ -120,8 +130,8 @@ def is_thinking_mode(log: pd.DataFrame, pairs: pd.DataFrame, config: TrainConfig
 
 
 def stack(*parts: Rows) -> Rows:
-    """Return the rows of all parts that have any."""
-    parts = tuple(part for part in parts if len(part.table))
+    """Return the rows of all parts."""
+    parts = tuple(part for part in parts if len(part.table)) or parts[:1]
     return Rows(
         np.vstack([part.embeddings for part in parts]),
         np.vstack([part.features for part in parts]),

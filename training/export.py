@@ -40,16 +40,16 @@ def graph_of(heads: Heads) -> onnx.ModelProto:
     trees = {name: g.tree(estimator, name, heads.inputs.width) for name, estimator in heads.trees.items()}
     g.mixing_weight(heads.linear["from_logs"], "logs")
     g.mixing_weight(heads.linear["tokens_from_logs"], "tokens")
-    gain_prior = g.declared(prior.gain[:, None], "gain")
+    gain_prior = g.of_family(prior.gain[:, None], "gain")
     g.flat(g.node("Mean", [trees["gain"], gain_prior], "gain_mean"), "gain_logs")
     g.flat(gain_prior, "gain_prior")
     g.flat("logs_weight", "from_logs")
     for name in ("score_direct", "score_reasoning"):
-        declared = g.declared(getattr(prior, name)[:, None], name)
-        g.flat(g.mix(trees[name], declared, "logs", f"{name}_mixed"), name)
+        of_family = g.of_family(getattr(prior, name)[:, None], name)
+        g.flat(g.mix(trees[name], of_family, "logs", f"{name}_mixed"), name)
     _add_tokens(g, heads, trees)
     for name, scaling in heads.scaling.items():
-        mixed = g.mix(trees[f"label_{name}"], g.declared(prior.labels[name], name), "logs", f"{name}_mixed")
+        mixed = g.mix(trees[f"label_{name}"], g.of_family(prior.labels[name], name), "logs", f"{name}_mixed")
         ends = [g.constant(f"{name}_low", LEAST_PROBABILITY), g.constant(f"{name}_high", 1.0)]
         logs = g.node("Log", [g.node("Clip", [mixed, *ends], f"{name}_clip")], f"{name}_log")
         g.node("Softmax", [g.linear(logs, scaling, f"{name}_scaled")], f"p_{name}", axis=1)
@@ -65,7 +65,7 @@ def graph_of(heads: Heads) -> onnx.ModelProto:
 
 
 def _add_tokens(g: Graph, heads: Heads, trees: Mapping[str, str]) -> None:
-    prior = g.declared(heads.prior.log_tokens[:, None], "log_tokens")
+    prior = g.of_family(heads.prior.log_tokens[:, None], "log_tokens")
     smearing = g.constant("log_smearing", np.log(heads.smearing))
     mean = g.node("Add", [trees["log_extra_tokens"], smearing], "log_extra_mean")
     g.flat(g.node("Exp", [g.mix(mean, prior, "tokens", "extra_mean_mixed")], "extra_mixed"), "extra_tokens")

@@ -57,9 +57,9 @@ class Graph:
             self.constant("flat_shape", [-1], np.int64)
         return self.node("Reshape", [column, "flat_shape"], output)
 
-    def declared(self, values: Array, name: str) -> str:
-        """Add the mean of the families' declared values [t, k] under p_family; return the name of its output [n, k]."""
-        return self.node("MatMul", ["p_family", self.constant(f"{name}_declared", values)], f"{name}_prior_mean")
+    def of_family(self, values: Array, name: str) -> str:
+        """Add the mean of the families' values [t, k] under p_family; return the name of its output [n, k]."""
+        return self.node("MatMul", ["p_family", self.constant(f"{name}_of_families", values)], f"{name}_of_family")
 
     def mixing_weight(self, logit: Linear, name: str) -> None:
         """Add the weight of logs, `NAME_weight` [n, 1], and that of the prior, its rest to 1."""

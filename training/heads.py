@@ -1,4 +1,4 @@
-"""Fits the heads: what logs say, what the taxonomy's prior says, and by which odds of evidence the two are mixed.
+"""Fits the heads: what logs say, what the prompt's family says, and by which odds of evidence the two are mixed.
 
 For each prompt, two models speak. The *prior* knows its family alone: the mean of the families' values under P(family),
 each of which is what the taxonomy declares, updated by the logged pairs of that family (`training.prior`). The *logs*
@@ -19,12 +19,14 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
+import pandas as pd
 from numpy.typing import NDArray
 from sklearn.cluster import KMeans
 from sklearn.ensemble import HistGradientBoostingClassifier, HistGradientBoostingRegressor
 from sklearn.linear_model import LogisticRegression
 
 from contract.bundle import QUANTILES
+from contract.errors import InvalidInput
 from contract.profiles import Profile
 from contract.records import Verdict
 from training.config import TrainConfig
@@ -41,7 +43,7 @@ CENTROIDS = 150
 
 MIXING_ODDS = 10.0
 """Logged pairs that one pseudo-observation outweighs in the mixing: it states an expectation, a pair one noisy outcome.
-Chosen on the training sources; see docs/decisions/0006."""
+Chosen on the training sources; see docs/decisions/0006, which calls it PRIOR_ODDS."""
 
 SURE = 30.0
 """Logit of a mixing weight where one side has no evidence at all."""
@@ -71,6 +73,10 @@ class Heads:
     def tasks(self) -> tuple[str, ...]:
         """Names of the families."""
         return self.inputs.tasks
+
+    def gain_of(self, task: pd.Series) -> Array:
+        """Return the gain of families by name, in points [n]; nan for a name that is of none."""
+        return task.map(dict(zip(self.tasks, self.prior.gain, strict=True))).to_numpy(float)
 
     def predict(self, rows: Rows, p_family: Array | None = None) -> dict[str, Array]:
         """Return what the exported graph returns, computed by scikit-learn and numpy on the graph's own inputs.
@@ -123,7 +129,7 @@ def fit(
     """
     inputs = fit_inputs(pairs, taxonomy, config)
     x, table = inputs.of(pairs), pairs.table
-    logs = pairs.take(~table.prior.to_numpy(bool))
+    logs = pairs.logged()
     prior = prior_of(taxonomy.table, logs.table, inputs.members(logs), inputs.tasks, profiles)
     heads = Heads(inputs, prior, _centroids(pairs, config))
     heads.linear["from_logs"] = _from_logs(heads, pairs)
@@ -142,10 +148,20 @@ def fit(
     return heads
 
 
-def _logged(rows: Rows) -> Rows:
-    """Return the logged rows; the pseudo-observations where nothing is logged."""
-    logged = ~rows.table.prior.to_numpy(bool)
-    return rows.take(logged) if logged.any() else rows
+def _logged_or_all(rows: Rows) -> Rows:
+    """Return the logged rows; the pseudo-observations where nothing is logged.
+
+    Raises:
+        InvalidInput: there is neither.
+    """
+    if not len(rows.table):
+        raise InvalidInput(
+            "no attempt of a thinking mode has a known number of tokens, and there is no taxonomy; log output_tokens of both arms "
+            "and thinking_tokens, or leave prior_weight above 0",
+            field="logs",
+        )
+    logged = rows.logged()
+    return logged if len(logged.table) else rows
 
 
 def _from_logs(heads: Heads, rows: Rows) -> Linear:
@@ -192,13 +208,13 @@ def _classifier(z: Array, labels: Array, weight: Array, config: TrainConfig) -> 
 def _fit_tokens(heads: Heads, pairs: Rows, thinking: Rows, config: TrainConfig) -> None:
     """Fit the token trees on thinking modes alone: mean and quantiles of extra tokens, quantiles of thinking tokens."""
     known = pairs.table.extra_tokens.astype(float).to_numpy()
-    rows = _logged(pairs.take(np.isfinite(known) & (known > 0) & pairs.table.thinking_mode.to_numpy(bool)))
+    rows = _logged_or_all(pairs.take(np.isfinite(known) & (known > 0) & pairs.table.thinking_mode.to_numpy(bool)))
     z, weight = heads.inputs.of(rows)["z"], rows.table.weight.to_numpy(float)
     extra = np.log(rows.table.extra_tokens.astype(float).to_numpy())
     mean = heads.trees["log_extra_tokens"] = _fit(_regressor(config, min_samples_leaf=20), z, extra, weight)
     # Duan (1983), the smearing estimate
     heads.smearing = float(np.average(np.exp(extra - mean.predict(z)), weights=weight))
-    rows = _logged(thinking)
+    rows = _logged_or_all(thinking)
     both = {"extra": (z, extra, weight)}
     thought = np.log(rows.table.thinking_tokens.astype(float).to_numpy())
     both["thinking"] = (heads.inputs.of(rows)["z"], thought, rows.table.weight.to_numpy(float))

@@ -3,7 +3,7 @@
 u = [ask, whole, clip((features - mean) / scale, ±CLIP) / sqrt(number of features)]     what linear heads read
 near_family = cosine of the ask to the mean ask of each family
 p_family = softmax(u @ family)                                                          which family a prompt belongs to
-z = [PCA of the ask, PCA of the whole, features, near_family]                           what trees and the ridge read
+z = [PCA of the ask, PCA of the whole, features, near_family]                           what trees read
 """
 
 from dataclasses import dataclass
@@ -16,7 +16,6 @@ from numpy.typing import NDArray
 from onnx import TensorProto, helper
 from sklearn.decomposition import PCA
 from sklearn.linear_model import LogisticRegression
-from sklearn.model_selection import KFold
 
 from contract.features import FEATURE_NAMES
 from training.config import TrainConfig
@@ -31,6 +30,12 @@ FAMILY_C = 100.0
 
 MAJORITY = 0.5
 """P(family) above which a logged row may count for the family."""
+
+REACH = 0.1
+"""Share of the taxonomy's prompts that lie farther from the rest of their family than a logged row of it may."""
+
+EVERYWHERE, NOWHERE = -1.0, 2.0
+"""Reach where there is no taxonomy, and where no family has two prompts."""
 
 FOLDS = 5
 """Folds of the cross-fitted families: as many as leave each classifier most of a family's prompts."""
@@ -56,7 +61,7 @@ class Inputs:
         ask: principal components of the ask.
         whole: principal components of the whole.
         centroids: unit mean ask of each family, [t, d].
-        reach: cosine to its centroid of the farthest of each family's own prompts, [t].
+        reach: least cosine to a centroid at which a logged row may be of the family.
         tasks: names of the families, in the order of the columns of p_family and near_family.
     """
 
@@ -67,7 +72,7 @@ class Inputs:
     ask: Linear
     whole: Linear
     centroids: Array
-    reach: Array
+    reach: float
     tasks: tuple[str, ...]
 
     @property
@@ -115,8 +120,8 @@ class Inputs:
     def members(self, rows: Rows) -> Array:
         """Return how far logged rows count for each family, [n, t]: P(family), or 0 where that is too unsure.
 
-        A row counts for a family that is likelier than all others together, and whose own prompts reach as far as it does:
-        a hundred rows that may each be of a family tell nothing of it; they are of families that the taxonomy lacks.
+        A row counts for a family that is likelier than all others together, and to which it is as near as the families' own
+        prompts are: a hundred rows that may each be of a family tell nothing of it; they are of families that the taxonomy lacks.
         """
         x = self.of(rows)
         sure = (x["p_family"] > MAJORITY) & (x["ask"] @ self.centroids.T >= self.reach)
@@ -133,13 +138,23 @@ def fit_inputs(pairs: Rows, taxonomy: Rows, config: TrainConfig) -> Inputs:
     tasks = tuple(dict.fromkeys(taxonomy.table.task)) if len(taxonomy.table) else (UNKNOWN,)
     edge = CLIP / np.sqrt(len(FEATURE_NAMES))
     u = np.hstack([taxonomy.embeddings, np.clip((taxonomy.features - centre) * scale, -edge, edge)])
-    family = _family(u, taxonomy.table.task, tasks) if len(tasks) > 1 else _nothing(u.shape[1])
+    family = _family(u, taxonomy.table.task, tasks)
     means = known.table.task if len(tasks) > 1 else pd.Series(tasks[0], index=known.table.index)
     centroids = np.stack([known.embeddings[(means == task).to_numpy(bool), :d].mean(axis=0) for task in tasks])
     centroids /= np.linalg.norm(centroids, axis=1, keepdims=True)
-    near = known.embeddings[:, :d] @ centroids.T
-    reach = np.array([near[(means == task).to_numpy(bool), i].min() for i, task in enumerate(tasks)])
-    return Inputs(d, centre, scale, family, ask, whole, centroids.astype(np.float32), reach - 1e-6, tasks)
+    reach = _reach(taxonomy.embeddings[:, :d], taxonomy.table.task) if len(taxonomy.table) else EVERYWHERE
+    return Inputs(d, centre, scale, family, ask, whole, centroids.astype(np.float32), reach, tasks)
+
+
+def _reach(asks: Array, task: pd.Series) -> float:
+    """Return the cosine that all but REACH of the prompts have to the mean ask of the others of their family."""
+    near = []
+    for own in task.unique():
+        x = asks[(task == own).to_numpy(bool)]
+        others = x.sum(axis=0) - x
+        if len(x) > 1:
+            near.append((x * others).sum(axis=1) / np.linalg.norm(others, axis=1))
+    return float(np.quantile(np.concatenate(near), REACH)) if near else NOWHERE
 
 
 def softmax(x: Array) -> Array:
@@ -148,14 +163,17 @@ def softmax(x: Array) -> Array:
     return np.asarray(exponent / exponent.sum(axis=1, keepdims=True))
 
 
-def cross_fitted_families(inputs: Inputs, taxonomy: Rows, config: TrainConfig) -> Array:
-    """Return P(family) [n, t] of the taxonomy's prompts, each by a classifier that has not seen it."""
-    if len(inputs.tasks) == 1 or len(taxonomy.table) < FOLDS:
-        return np.full((len(taxonomy.table), len(inputs.tasks)), 1 / len(inputs.tasks))
-    u = inputs.of(taxonomy)["u"]
+def cross_fitted_families(inputs: Inputs, taxonomy: Rows) -> Array:
+    """Return P(family) [n, t] of the taxonomy's prompts, each by a classifier that has not seen it.
+
+    Folds are dealt out within each family. That of a family's only prompt knows no such family.
+    """
+    u, task = inputs.of(taxonomy)["u"], taxonomy.table.task
+    fold = task.groupby(task).cumcount().to_numpy(int) % FOLDS
     p = np.zeros((len(u), len(inputs.tasks)))
-    for seen, unseen in KFold(FOLDS, shuffle=True, random_state=config.seed).split(u):
-        p[unseen] = softmax(_family(u[seen], taxonomy.table.task.iloc[seen], inputs.tasks)(u[unseen]))
+    for i in np.unique(fold):
+        seen = fold != i
+        p[~seen] = softmax(_family(u[seen], task[seen], inputs.tasks)(u[~seen]))
     return p
 
 
@@ -171,10 +189,6 @@ def _family(u: Array, task: pd.Series, tasks: tuple[str, ...]) -> Linear:
         weight[:, seen] = np.vstack([-model.coef_, model.coef_]).T / 2 if binary else model.coef_.T
         bias[seen] = np.r_[-model.intercept_, model.intercept_] / 2 if binary else model.intercept_
     return Linear(weight, bias)
-
-
-def _nothing(width: int) -> Linear:
-    return Linear(np.zeros((width, 1)), np.zeros(1))
 
 
 def _components(x: Array, config: TrainConfig) -> Linear:

@@ -26,11 +26,11 @@ from training.calibrate import calibrate
 from training.card import card
 from training.config import TrainConfig
 from training.embedding_cache import EmbeddingCache
-from training.evaluate import evaluate_rows, predictions
+from training.evaluate import evaluate_rows, predictions, telling
 from training.heads import Heads, fit
 from training.labels import label
 from training.logs import Logs
-from training.register import register
+from training.register import key, register
 from training.taxonomy import Family
 from training.unfamiliar import unfamiliar_texts
 
@@ -74,11 +74,11 @@ def run(
     say(f"labelled {labelled.gain.notna().sum():,} pairs of {len(labelled):,} prompts and models; embedding")
     parts = _split(*_evidence(logs, labelled, taxonomy, cache, config), config)
     say(f"fitting on {len(parts['fit'].pairs.table):,} rows")
-    part, own = parts["calibrate"], parts["fit"]
-    told = evidence.stack(own.pairs, part.pairs)
-    told = told.take(told.table.prior.to_numpy(bool))
-    heads = fit(own.pairs, own.thinking, own.unfamiliar, told, profiles, config)
-    calibration = calibrate(heads, part.pairs, part.thinking, part.unfamiliar, told, profiles, config)
+    part, told = parts["calibrate"], _taxonomy_but_holdout(parts)
+    heads = fit(parts["fit"].pairs, parts["fit"].thinking, parts["fit"].unfamiliar, told, profiles, config)
+    if lost := sorted({family.name for family in taxonomy} - set(heads.tasks)) if len(told.table) else []:
+        say(f"families without a prompt outside the holdout, left out: {', '.join(lost)}")
+    calibration = calibrate(heads, part.pairs, part.thinking, part.unfamiliar, told, profiles)
     named = _named(files)
     digests = {name: sha256(path) for name, path in named.items()}
     out.parent.mkdir(parents=True, exist_ok=True)
@@ -87,7 +87,13 @@ def run(
     try:
         say("exporting; checking parity")
         export.write_graph(heads, temporary / HEADS)
-        known = _known(logs, labelled, taxonomy, parts, digests, encoder, config, sha256(temporary / HEADS))
+        decided = [
+            sha256(temporary / HEADS),
+            calibration.model_dump(),
+            {k: v.model_dump() for k, v in profiles.items()},
+        ]
+        known = _known(logs, labelled, taxonomy, parts, digests, encoder, config, decided)
+        known["training"]["families"] = _families(heads, taxonomy)
         holdout, report = _write(temporary, heads, calibration, profiles, known, parts["holdout"].pairs, encoder)
         export.put_in_place(temporary, out)
     finally:
@@ -96,18 +102,29 @@ def run(
     if registering:
         registered = register(
             out, params={**config.model_dump(), "revision": known["revision"]}, metrics=_metrics(holdout), files=named, digests=digests,
-            plots=_plots(Scorer(Bundle(out), encoder=encoder), parts["holdout"].pairs, calibration),
+            plots=_plots(Scorer(Bundle(out), encoder=encoder), parts["holdout"].pairs.logged(), calibration),
         )  # fmt: skip
     return Trained(out, report, registered)
 
 
 def _named(files: Sequence[Path]) -> dict[str, Path]:
-    """Return the files by their names, the second of one name as `name (2)`; no path of a machine enters a bundle."""
+    """Return the files by their names, the second of one name as `name 2`; no path of a machine enters a bundle."""
     named: dict[str, Path] = {}
     for path in files:
         again = sum(known.name == path.name for known in named.values())
-        named[f"{path.name} ({again + 1})" if again else path.name] = path
+        named[f"{path.name} {again + 1}" if again else path.name] = path
     return named
+
+
+def _families(heads: Heads, taxonomy: Sequence[Family]) -> dict[str, dict[str, float]]:
+    """Return the gain of each family, declared and as logs moved it, in points."""
+    declared = {family.name: family.prior.gain for family in taxonomy}
+    gains = zip(heads.tasks, heads.prior.gain, strict=True)
+    return {
+        name: {"declared": round(declared[name], 4), "gain": round(float(gain), 4)}
+        for name, gain in gains
+        if name in declared
+    }
 
 
 def _evidence(
@@ -133,7 +150,7 @@ def _evidence(
 def _split(
     pairs: evidence.Rows, thinking: evidence.Rows, unfamiliar: evidence.Rows, config: TrainConfig
 ) -> dict[str, _Part]:
-    """Part the evidence by prompt: fit, calibrate, holdout; no prompt is in two."""
+    """Part the evidence by prompt: fit, calibrate, holdout; no prompt is in two (but see `_taxonomy_but_holdout`)."""
     edges = {
         "holdout": (0.0, config.holdout_share),
         "calibrate": (config.holdout_share, config.holdout_share + config.calibration_share),
@@ -147,6 +164,14 @@ def _split(
             taken.append(rows.take((place >= low) & (place < high)))
         parts[name] = _Part(*taken)
     return parts
+
+
+def _taxonomy_but_holdout(parts: dict[str, _Part]) -> evidence.Rows:
+    """Return the pseudo-observations of fit and calibration: a family has too few prompts for three parts.
+
+    P(family) and the families' values are fitted on all of them; `training.calibrate` cross-fits what it needs of P(family).
+    """
+    return evidence.stack(parts["fit"].pairs, parts["calibrate"].pairs).pseudo()
 
 
 def _write(
@@ -164,8 +189,7 @@ def _write(
     export.write_manifest(folder, **settings, **known)
     scorer = Scorer(Bundle(folder), encoder=encoder)
     parity["verdicts_compared"] = export.check_verdicts(scorer, heads, holdout)
-    logged = holdout.take(~holdout.table.prior.to_numpy(bool))
-    report = evaluate_rows(scorer, logged if len(logged.table) else holdout)
+    report = evaluate_rows(scorer, holdout.logged())
     (folder / "report.json").write_text(
         json.dumps({"holdout": report, "parity": parity}, indent=1, allow_nan=False) + "\n", encoding="utf-8"
     )
@@ -184,12 +208,19 @@ def _write(
 
 def _known(
     logs: Logs, labelled: pd.DataFrame, taxonomy: Sequence[Family], parts: dict[str, _Part], digests: dict[str, str],
-    encoder: Encoder, config: TrainConfig, graph: str,
+    encoder: Encoder, config: TrainConfig, decided: list[Any],
 ) -> dict[str, Any]:  # fmt: skip
-    """Return what the manifest says beside the heads; the revision names the data, the settings and the fitted graph."""
+    """Return what the manifest says beside the heads; the revision names the data, the settings and all that decides."""
     pairs = labelled[labelled.gain.notna()]
     identity = json.dumps(
-        [sorted(digests.values()), _digest(taxonomy), config.model_dump(), encoder.sha256, graph],
+        [
+            sorted(digests.values()),
+            _digest(taxonomy),
+            config.model_dump(),
+            encoder.sha256,
+            version("thinkworth"),
+            decided,
+        ],
         sort_keys=True,
     )
     data_digest = hashlib.sha256("".join(sorted(digests.values())).encode()).hexdigest()
@@ -222,15 +253,14 @@ def _metrics(report: dict[str, Any]) -> dict[str, float]:
     metrics = {"holdout_n": float(report["n"])}
     if report["macro_q"] is not None:
         metrics["holdout_macro_q"] = report["macro_q"]
-    for source, part in report["sources"].items():
-        safe = "".join(c if c.isalnum() or c in "_-./ " else "_" for c in source)
+    for source, part in telling(report["sources"]).items():
         figures = {
             "q": part["q"]["value"],
             "auc": part["auc"]["value"],
             "ece_p_use": part["ece_p_use"],
             "n": float(part["n"]),
         }
-        metrics |= {f"holdout/{safe}/{name}": value for name, value in figures.items() if value is not None}
+        metrics |= {f"holdout/{key(source)}/{name}": value for name, value in figures.items() if value is not None}
     return metrics
 
 

@@ -3,8 +3,7 @@
     value = (PAIRS_PER_OBSERVATION strength declared + sum of member weight logged) / (the same sum without values)
 
 the mean of a conjugate normal model in which one pseudo-observation is as precise as PAIRS_PER_OBSERVATION logged pairs
-(Gelman et al. 2013, "Bayesian data analysis", section 2.5). `strength` counts a family's pseudo-observations over all its
-prompts; `member` is P(family) of a logged pair that is likely and near enough to count (`training.inputs.Inputs.members`).
+(Gelman et al. 2013, "Bayesian data analysis", section 2.5). `strength` is that of a prompt times the family's prompts; `member` is P(family) of a logged pair that is likely and near enough to count (`training.inputs.Inputs.members`).
 """
 
 from collections.abc import Mapping, Sequence
@@ -23,7 +22,7 @@ TOKENS_LOG_SD = 1.0
 
 PAIRS_PER_OBSERVATION = 3.0
 """Logged pairs that move a family's value as much as one pseudo-observation: each pair is one noisy outcome. Chosen on
-the training sources; see docs/decisions/0006."""
+the training sources; see docs/decisions/0007."""
 
 Array = NDArray[Any]
 

@@ -13,6 +13,11 @@ MODEL = "thinkworth"
 CHALLENGER = "challenger"
 
 
+def key(name: str) -> str:
+    """Return a name as MLflow takes it in the key of a tag or a metric."""
+    return "".join(c if c.isalnum() or c in "_-./ " else "_" for c in name)
+
+
 def tracking_uri() -> str:
     """Return MLFLOW_TRACKING_URI, else the checkout's mlruns/mlflow.db as an absolute SQLite address."""
     return os.environ.get("MLFLOW_TRACKING_URI") or f"sqlite:///{ROOT / 'mlruns' / 'mlflow.db'}"
@@ -60,7 +65,7 @@ def register(
     with mlflow.start_run(experiment_id=experiment_id) as run:
         mlflow.log_params(params)
         mlflow.log_metrics(metrics)
-        mlflow.set_tags({f"dataset.{name}": digest for name, digest in digests.items()})
+        mlflow.set_tags({f"dataset.{key(name)}": digest for name, digest in digests.items()})
         for name, path in files.items():
             source = LocalArtifactDatasetSource(path.resolve().as_uri())
             dataset = MetaDataset(source, name=name, digest=digests[name][:MAX_DATASET_DIGEST_SIZE])

@@ -218,7 +218,7 @@ def test_the_reasons_say_whose_evidence_speaks():
     logged = decide(replace(SCORES, from_logs=0.9), PROFILE, CALIBRATION).reasons
     declared = decide(replace(SCORES, from_logs=0.1), PROFILE, CALIBRATION).reasons
     assert any("logged prompts of its kind carry 90%" in reason for reason in logged)
-    assert any("prior for its family carries 90%" in reason for reason in declared)
+    assert any("what is known of its family carries 90%" in reason for reason in declared)
 
 
 @given(scores, calibrations())

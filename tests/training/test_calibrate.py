@@ -3,7 +3,10 @@
 import numpy as np
 import pytest
 
-from training.calibrate import KNOTS, LEAST_BIN, Z95, _familiarity, gain_curve
+from training.calibrate import KNOTS, LEAST_BIN, Z95, _familiarity, calibrate, gain_curve
+from training.heads import fit
+
+from .test_heads import CONFIG, PROFILES, evidence, made_up
 
 
 def pairs(n, seed=0, noise=0.6):
@@ -61,3 +64,38 @@ def test_a_pseudo_observation_counts_as_often_as_it_is_strong():
 def test_familiarity_parts_the_two_at_one_half():
     curve = _familiarity(np.linspace(0.9, 1.0, 500), np.linspace(0.0, 0.1, 500))
     assert curve.at(0.9) > 0.5 > curve.at(0.1)
+
+
+@pytest.fixture(scope="module")
+def fitted():
+    rows = evidence(400)
+    place = np.arange(len(rows.table)) % 4
+    rows.table["group"] = [f"g{i}" for i in range(len(rows.table))]
+    seen, kept = rows.take(place > 0), rows.take(place == 0)
+    return fit(seen, seen, made_up(), rows.pseudo(), PROFILES, CONFIG), kept, rows.pseudo()
+
+
+def test_each_model_has_a_curve_of_its_own_rows(fitted):
+    heads, kept, taxonomy = fitted
+    calibration = calibrate(heads, kept, kept, made_up(), taxonomy, PROFILES)
+    assert calibration.gain_logs.y == pytest.approx(np.full(len(calibration.gain_logs.y), -0.2), abs=0.05)
+    assert calibration.gain_prior.at(0.4) == pytest.approx(0.4, abs=0.05)
+    assert calibration.gain_prior.at(0.0) == pytest.approx(0.0, abs=0.05)
+    assert 0.25 <= calibration.budget_scale <= 4
+
+
+def test_the_curve_of_the_prior_is_of_cross_fitted_families(fitted, monkeypatch):
+    """Families that no classifier knows are all alike: then the curve has one height, whatever the fitted ones say."""
+    heads, kept, taxonomy = fitted
+    monkeypatch.setattr(
+        "training.calibrate.cross_fitted_families",
+        lambda inputs, rows: np.full((len(rows.table), len(inputs.tasks)), 0.5),
+    )
+    calibration = calibrate(heads, kept, kept, made_up(), taxonomy, PROFILES)
+    assert calibration.gain_prior.at(0.4) == pytest.approx(calibration.gain_prior.at(0.0))
+    assert calibration.gain_prior.at(0.4) == pytest.approx(heads.prior.gain.mean(), abs=0.02)
+
+
+def test_without_a_logged_thinking_token_budgets_are_not_scaled(fitted):
+    heads, kept, taxonomy = fitted
+    assert calibrate(heads, kept, kept.pseudo(), made_up(), taxonomy, PROFILES).budget_scale == 1.0

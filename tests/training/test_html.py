@@ -39,8 +39,14 @@ def report(*tables, **more):
     }  # fmt: skip
 
 
-def card_of(holdout):
-    training = {"pairs": {}, "prior_weight": 1.0, "taxonomy_prompts": 0, "thinking_attempts": 0}
+def card_of(holdout, families=None):
+    training = {
+        "pairs": {},
+        "prior_weight": 1.0,
+        "taxonomy_prompts": 0,
+        "thinking_attempts": 0,
+        "families": families or {},
+    }
     return card(
         revision="thinkworth/1",
         training=training,
@@ -95,8 +101,8 @@ def test_an_ordinary_report_is_shown_with_its_intervals():
     source = made["sources"]["logs"]
     low, high = source["q"]["interval"]
     q = f"{source['q']['value']:.3f} [{low:.3f}, {high:.3f}]"
-    for form, text in forms(made).items():
-        assert form == "card" or q in text
+    for text in forms(made).values():
+        assert q in text
         assert "thinkworth/1" in text
     rows = {row[0]: row for row in cells(page(made)) if row}
     assert rows["logs"][1:3] == ["6", "+0.250"]
@@ -138,19 +144,29 @@ def test_undefined_figures_are_dashes_for_people():
 def test_an_interval_that_is_missing_is_a_dash_in_brackets():
     made = report(DEGENERATE["one prompt"])
     value = made["sources"]["logs"]["auc"]["value"]
-    for text in (page(made), headline(made)):
+    for text in forms(made).values():
         assert f"{value:.3f} [–]" in text
 
 
-def test_the_card_has_figures_of_sources_of_enough_pairs_alone():
-    few, many = (table(list(np.resize([1.0, 0.0, -1.0], n))) for n in (LEAST_PAIRS - 1, LEAST_PAIRS))
-    assert "| logs | 99 | – | – |" in card_of(report(few)).splitlines()
-    (row,) = [line for line in card_of(report(many)).splitlines() if line.startswith("| logs | 100 |")]
-    assert re.fullmatch(r"\| logs \| 100 \| -?\d\.\d{3} \[.+\] \| \d\.\d{3} \[.+\] \|", row)
+def test_beside_a_source_of_enough_pairs_the_card_has_no_figures_of_smaller_ones():
+    few, many = (table(list(np.resize([1.0, 0.0, -1.0], n)), source=f"of {n}") for n in (LEAST_PAIRS - 1, LEAST_PAIRS))
+    figures = r"-?\d\.\d{3} \[.+\] \| \d\.\d{3} \[.+\] \|"
+    lines = card_of(report(few, many)).splitlines()
+    assert "| of 99 | 99 | – | – |" in lines
+    assert any(re.fullmatch(rf"\| of 100 \| 100 \| {figures}", line) for line in lines)
+    assert any(re.fullmatch(rf"\| of 99 \| 99 \| {figures}", line) for line in card_of(report(few)).splitlines())
+    assert "macro-mean of q within sources of 100 pairs or more 0.250" in headline(report(few, many))
+
+
+def test_the_card_lists_the_families_that_logs_moved():
+    families = {"moved": {"declared": 0.04, "gain": 0.155}, "stayed": {"declared": 0.04, "gain": 0.05}}
+    lines = card_of(report(ORDINARY), families).splitlines()
+    assert "| moved | +0.040 | +0.155 |" in lines
+    assert not [line for line in lines if "stayed" in line]
 
 
 def test_a_bar_in_a_name_splits_no_cell_of_the_card():
-    assert "| a\\|b | 6 | – | – |" in card_of(report(ORDINARY.assign(source="a|b"))).splitlines()
+    assert any(line.startswith("| a\\|b | 6 |") for line in card_of(report(ORDINARY.assign(source="a|b"))).splitlines())
 
 
 def test_a_verdict_that_never_fell_is_a_dash_on_the_page_and_none_in_the_terminal():
@@ -248,3 +264,19 @@ def test_the_macro_mean_leaves_out_sources_without_a_q(monkeypatch):
     assert made["sources"]["flat"]["q"]["value"] is None
     assert made["macro_q"] == made["sources"]["logs"]["q"]["value"] == pytest.approx(1)
     json.dumps(made, allow_nan=False)
+
+
+def test_the_macro_mean_is_over_sources_of_enough_pairs(monkeypatch):
+    gain = list(np.resize([1.0, 0.0, -1.0], LEAST_PAIRS))
+    told = pd.concat([table(gain), table([1.0, 0.0, -1.0], source="small", worth=[3, 2, 1])], ignore_index=True)
+    made = evaluated(monkeypatch, {"balanced": PROFILE}, told)
+    assert made["sources"]["small"]["q"]["value"] == pytest.approx(1)
+    assert made["macro_q"] == made["sources"]["logs"]["q"]["value"] != pytest.approx(1)
+
+
+def test_of_no_pair_the_report_has_no_source(monkeypatch):
+    made = evaluated(monkeypatch, {"balanced": PROFILE}, table([]))
+    assert (made["n"], made["sources"], made["macro_q"]) == (0, {}, None)
+    assert "0 pairs" in headline(made)
+    assert "0 pairs" in page(made)
+    assert "## Families" in card_of(made)

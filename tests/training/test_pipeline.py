@@ -9,9 +9,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from mlflow.tracking import MlflowClient
 
 from contract.bundle import Bundle
 from contract.locate import ROOT
+from contract.prompt import Prompt
 from contract.scorer import Scorer
 from training.evidence import fraction
 from training.metrics import auc, interval, policy_table, q
@@ -91,26 +93,31 @@ def test_without_an_address_the_registry_is_the_checkouts_from_any_folder(tmp_pa
 @pytest.mark.filterwarnings("ignore:The ``noload`` loader strategy")  # MLflow's use of SQLAlchemy
 def test_a_bundle_is_registered_in_a_new_registry_from_another_folder(tmp_path, monkeypatch):
     """The checkout of the test is another one, so that no challenger of the developer's is replaced."""
-    monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
-    checkout, elsewhere, log = tmp_path / "checkout", tmp_path / "elsewhere", tmp_path / "log.jsonl"
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", "")  # MLflow sets it: so it is unset again after the test
+    checkout, elsewhere, log = tmp_path / "checkout", tmp_path / "elsewhere", tmp_path / "log (a+b).jsonl"
     for folder in (checkout / "mlruns", elsewhere):
         folder.mkdir(parents=True)
     log.write_text("{}\n")
     monkeypatch.setattr("training.register.ROOT", checkout)
     monkeypatch.chdir(elsewhere)
     known = register(
-        ROOT / "models" / "default", params={"iterations": 1}, metrics={"n": 1.0}, files={"log.jsonl": log},
-        digests={"log.jsonl": "0" * 64}, plots={},
+        ROOT / "models" / "default", params={"iterations": 1}, metrics={"n": 1.0}, files=_named([log, log]),
+        digests={"log (a+b).jsonl": "0" * 64, "log (a+b).jsonl 2": "1" * 64}, plots={},
     )  # fmt: skip
     artifacts = checkout / "mlruns" / "artifacts" / known["run_id"] / "artifacts" / "bundle"
     assert {path.name for path in artifacts.iterdir()} >= {"manifest.json", "heads.onnx"}
     assert known["tracking_uri"] == f"sqlite:///{checkout}/mlruns/mlflow.db"
     assert not list(elsewhere.iterdir())
+    tags = MlflowClient(known["tracking_uri"]).get_run(known["run_id"]).data.tags
+    assert {name for name in tags if name.startswith("dataset.")} == {
+        "dataset.log _a_b_.jsonl",
+        "dataset.log _a_b_.jsonl 2",
+    }
 
 
 def test_two_logs_of_one_name_are_both_named(tmp_path):
     files = [tmp_path / "a" / "log.jsonl", tmp_path / "b" / "log.jsonl"]
-    assert list(_named(files)) == ["log.jsonl", "log.jsonl (2)"]
+    assert list(_named(files)) == ["log.jsonl", "log.jsonl 2"]
 
 
 def test_evaluate_writes_json_and_html(trained):
@@ -131,6 +138,57 @@ def test_an_unknown_setting_lists_the_known_ones(trained):
     assert "iteratons" in out.stderr
     assert "iterations" in out.stderr
     assert not (folder / "other").exists()
+
+
+SMALL = "iterations: 10\ncomponents: 4\n"
+
+
+def train(folder, name, log, *more):
+    return thinkworth("train", log, "--out", name, "--config", f"{name}.yaml", "--no-register", *more, cwd=folder)
+
+
+def test_without_the_taxonomy_logs_train_alone_and_a_profile_is_part_of_the_revision(trained):
+    folder, _, _ = trained
+    (folder / "alone.yaml").write_text(SMALL + "prior_weight: 0\n")
+    run = train(folder, "alone", "logs.jsonl")
+    assert run.returncode == 0, run.stderr
+    one = Bundle(folder / "alone").manifest
+    assert one.tasks == ("unknown",)
+    assert one.training["taxonomy_prompts"] == 0
+    assert Scorer.load(folder / "alone").score(Prompt.from_text("What is 17 * 3?")).scores.from_logs > 1 - 1e-9
+    profiles = (ROOT / "data" / "profiles.yaml").read_text().replace("maybe_arm: small_budget", "maybe_arm: direct")
+    (folder / "profiles.yaml").write_text(profiles)
+    again = train(folder, "alone", "logs.jsonl", "--profiles", "profiles.yaml")
+    assert again.returncode == 0, again.stderr
+    other = Bundle(folder / "alone").manifest
+    assert other.files["heads.onnx"] == one.files["heads.onnx"]
+    assert other.revision != one.revision
+
+
+def test_without_a_scored_pair_the_taxonomy_trains_alone(trained):
+    folder, _, _ = trained
+    rows = [json.loads(line) for line in (folder / "logs.jsonl").read_text().splitlines()]
+    direct = [json.dumps(row) for row in rows if row["arm"] == "direct"]
+    (folder / "direct.jsonl").write_text("\n".join(direct) + "\n")
+    (folder / "cold.yaml").write_text(SMALL)
+    run = train(folder, "cold", "direct.jsonl")
+    assert run.returncode == 0, run.stderr
+    assert json.loads((folder / "cold" / "report.json").read_text())["holdout"]["sources"] == {}
+    scored = Scorer.load(folder / "cold").score(Prompt.from_text("What is 17 * 3?"))
+    assert scored.scores.from_logs < 1e-9
+    assert scored.scores.task == "trivial_arithmetic"
+
+
+def test_without_taxonomy_and_thinking_tokens_the_error_says_what_to_log(trained):
+    folder, _, _ = trained
+    rows = [json.loads(line) for line in (folder / "logs.jsonl").read_text().splitlines()]
+    (folder / "blind.jsonl").write_text("".join(json.dumps({**row, "thinking_tokens": None}) + "\n" for row in rows))
+    (folder / "blind.yaml").write_text(SMALL + "prior_weight: 0\n")
+    run = train(folder, "blind", "blind.jsonl")
+    assert run.returncode == 2
+    assert "thinking_tokens" in run.stderr
+    assert "Traceback" not in run.stderr
+    assert not (folder / "blind").exists()
 
 
 def test_a_changed_byte_of_the_heads_is_refused(trained, tmp_path):
