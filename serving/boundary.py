@@ -12,7 +12,7 @@ from typing import Any
 from pydantic import BaseModel
 
 from contract.errors import BodyTooLarge, InternalError, InvalidRequest, MethodNotAllowed, NotFound, ThinkworthError
-from serving.router import parse, prompt_of
+from serving.router import parse, place, prompt_of
 from serving.schemas import BatchRequest, PredictRequest
 
 MAX_BODY_BYTES = 1_048_576
@@ -48,8 +48,12 @@ class Boundary:
             model = BODIES.get(scope["path"])
             if model is not None and scope["method"] == "POST":
                 checked = parse(model, await _read(receive))
-                for request in getattr(checked, "requests", [checked]):
-                    prompt_of(request)
+                if isinstance(checked, BatchRequest):
+                    for i, request in enumerate(checked.requests):
+                        with place(i):
+                            prompt_of(request)
+                elif isinstance(checked, PredictRequest):
+                    prompt_of(checked)
                 # What was checked, not what was sent: BentoML's parser cannot disagree with ours, and log the body.
                 body = checked.model_dump_json(exclude_unset=True).encode()
                 scope, receive = _as_json(scope, body), _replay(body, receive)

@@ -1,6 +1,8 @@
 """Answers requests from a loaded bundle: pure, no HTTP, used by the service and by the offline command alike."""
 
 import json
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any, TypeVar
 
 import uuid_utils
@@ -59,16 +61,9 @@ class Router:
         )
 
     def answer_nth(self, index: int, request: PredictRequest) -> Answer:
-        """Answer one request of a batch, as `answer` does.
-
-        Raises:
-            InvalidRequest: as `answer`; `field` starts with the request's place, such as requests.2.
-        """
-        try:
+        """Answer one request of a batch, as `answer` does; an error names its place in the batch."""
+        with place(index):
             return self.answer(request)
-        except InvalidRequest as error:
-            error.field = ".".join(filter(None, ("requests", str(index), error.field)))
-            raise
 
     def info(self) -> ModelInfo:
         """Describe the served bundle."""
@@ -93,6 +88,16 @@ class Router:
                 limit=known,
             )
         return name
+
+
+@contextmanager
+def place(index: int) -> Iterator[None]:
+    """Put the place of a request of a batch before the field of its error, such as requests.2.prompt."""
+    try:
+        yield
+    except InvalidRequest as error:
+        error.field = ".".join(filter(None, ("requests", str(index), error.field)))
+        raise
 
 
 def prompt_of(request: PredictRequest) -> Prompt:
