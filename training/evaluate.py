@@ -39,8 +39,8 @@ def evaluate(scorer: Scorer, labelled: pd.DataFrame, cache: EmbeddingCache) -> d
 
     Per source: n, q of three orders (expected gain, net_benefit, gain per token) with intervals, AUC of expected gain for
     gain > 0, calibration of P(use), verdict counts with their realised gain, and the policy table. Over sources: the
-    macro-mean of q over those that tell something (`telling`), and the pooled q beside that of the source means, which it mostly measures. A figure that is undefined,
-    such as the AUC where no pair gains, is None, and so is its interval.
+    macro-mean of q over those that tell something (`telling`), and the pooled q beside that of the source means, which it
+    mostly measures. A figure that is undefined, such as the AUC where no pair gains, is None, and so is its interval.
 
     Raises:
         InvalidInput: no pair has both arms scored.

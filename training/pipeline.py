@@ -14,7 +14,7 @@ from uuid import uuid4
 
 import pandas as pd
 
-from contract.bundle import FORMAT_VERSION, HEADS, Bundle, EncoderIdentity, sha256
+from contract.bundle import FORMAT_VERSION, HEADS, MANIFEST, Bundle, EncoderIdentity, sha256
 from contract.encoder import Encoder
 from contract.errors import InvalidInput
 from contract.locate import find
@@ -65,9 +65,10 @@ def run(
     """Train a bundle and put it at `out`, whole or not at all.
 
     Raises:
-        InvalidInput: there are too few pairs, or no thinking tokens at all.
+        InvalidInput: there are too few pairs, no thinking tokens at all, or something at `out` that is no bundle.
         ParityFailed: the exported graph differs from the fitted heads.
     """
+    _check_replaceable(out)
     encoder = Encoder(find("models/encoder"))
     cache = EmbeddingCache(cache_folder, encoder)
     labelled = label(logs.table, profiles)
@@ -105,6 +106,15 @@ def run(
             plots=_plots(Scorer(Bundle(out), encoder=encoder), parts["holdout"].pairs.logged(), calibration),
         )  # fmt: skip
     return Trained(out, report, registered)
+
+
+def _check_replaceable(out: Path) -> None:
+    """Refuse to replace what is no bundle: a slip of --out must not cost a folder."""
+    if out.exists() and not (out / MANIFEST).is_file() and not (out.is_dir() and not any(out.iterdir())):
+        raise InvalidInput(
+            f"{out} is there and is no bundle (it has no {MANIFEST}); name another place with --out, or remove it",
+            field="out",
+        )
 
 
 def _named(files: Sequence[Path]) -> dict[str, Path]:

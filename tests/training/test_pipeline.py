@@ -140,6 +140,18 @@ def test_an_unknown_setting_lists_the_known_ones(trained):
     assert not (folder / "other").exists()
 
 
+@pytest.mark.parametrize("kind", ["folder", "file"])
+def test_what_is_no_bundle_is_never_replaced(trained, tmp_path, kind):
+    folder, _, _ = trained
+    kept = tmp_path / "thesis" / "chapter.md" if kind == "folder" else tmp_path / "thesis"
+    kept.parent.mkdir(exist_ok=True)
+    kept.write_text("years of work")
+    out = thinkworth("train", "logs.jsonl", "--out", tmp_path / "thesis", "--no-register", cwd=folder)
+    assert out.returncode == 2
+    assert "is no bundle" in out.stderr
+    assert kept.read_text() == "years of work"
+
+
 SMALL = "iterations: 10\ncomponents: 4\n"
 
 
