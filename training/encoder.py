@@ -18,9 +18,10 @@ from numpy.typing import NDArray
 
 from contract.bundle import MANIFEST, sha256
 from contract.encoder import ENCODER_FORMAT_VERSION, TOKENIZER, Encoder
-from contract.errors import InvalidInput, ParityFailed
+from contract.errors import ParityFailed
 from training.encoder_source import Source, quiet
 from training.encoder_texts import parity_texts
+from training.files import check_replaceable, folder_written_atomically
 
 GRAPH = "encoder.onnx"
 PARITY = "parity.json"
@@ -75,14 +76,11 @@ def export_encoder(source: str, out: Path, *, max_tokens: int = 256) -> EncoderR
         BundleMismatch: the default's weights are not upstream's.
         ParityFailed: the mean cosine to the source model is under MIN_MEAN_COSINE.
     """
-    _check_target(out)
+    check_replaceable(out, of="encoder")
     with quiet():
         model = Source.load(source)
         model.check_window(max_tokens)
-        out.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(dir=out.parent, prefix=f".{out.name}-") as scratch:
-            folder = Path(scratch) / "encoder"
-            folder.mkdir()
+        with tempfile.TemporaryDirectory() as scratch, folder_written_atomically(out) as folder:
             _write_graph(model, Path(scratch) / "fp32.onnx", folder / GRAPH)
             model.write_tokenizer(folder / TOKENIZER)
             facts = _facts(model, max_tokens)
@@ -90,7 +88,6 @@ def export_encoder(source: str, out: Path, *, max_tokens: int = 256) -> EncoderR
             parity = _measure(model, folder)
             _write_json(folder / PARITY, asdict(parity) | {"required_mean_cosine": MIN_MEAN_COSINE})
             _write_manifest(folder, facts)  # again, now that there is a parity report to list
-            _replace(out, folder, Path(scratch) / "old")
     encoder = Encoder(out)
     return EncoderReport(
         folder=str(out),
@@ -109,12 +106,6 @@ def parity_rows(source: Source, encoder: Encoder, texts: Sequence[str]) -> Parit
     """
     fp32 = source.embed(texts, max_tokens=encoder.max_tokens)
     return ParityRows(fp32, encoder.encode_many(texts)[0])
-
-
-def _check_target(out: Path) -> None:
-    empty = not out.exists() or (out.is_dir() and not any(out.iterdir()))
-    if not empty and not (out / MANIFEST).is_file():
-        raise InvalidInput(f"{out} exists and is no encoder; name another folder with --out", field="out")
 
 
 def _write_graph(source: Source, fp32: Path, path: Path) -> None:
@@ -162,15 +153,3 @@ def _measure(source: Source, folder: Path) -> Parity:
             limit=MIN_MEAN_COSINE,
         )
     return parity
-
-
-def _replace(out: Path, folder: Path, old: Path) -> None:
-    """Put `folder` where `out` is; on failure or interruption `out` is as it was."""
-    try:
-        if out.exists():
-            out.rename(old)
-        folder.rename(out)
-    except BaseException:  # Ctrl-C too: `old` lies in a temporary folder, which is deleted next
-        if old.exists() and not out.exists():
-            old.rename(out)
-        raise

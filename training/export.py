@@ -1,13 +1,9 @@
-"""Turns fitted heads into one ONNX graph, proves it equal to them, and writes the bundle, whole or not at all."""
+"""Turns fitted heads into one ONNX graph, proves it equal to them, and writes the bundle."""
 
-import errno
 import json
-import shutil
 from collections.abc import Mapping
-from contextlib import suppress
 from pathlib import Path
 from typing import Any
-from uuid import uuid4
 
 import numpy as np
 import onnx
@@ -141,19 +137,3 @@ def write_manifest(
     (folder / MANIFEST).write_text(text, encoding="utf-8")
     Bundle(folder)  # what was written can be read
     return manifest
-
-
-def put_in_place(temporary: Path, out: Path) -> None:
-    """Move a finished bundle to `out`; an existing one is replaced and is there until then, that of another run too."""
-    while True:
-        old = out.with_name(f".{out.name}.{uuid4().hex[:8]}.old")
-        with suppress(FileNotFoundError):
-            out.replace(old)
-        try:
-            temporary.replace(out)
-            return
-        except OSError as error:
-            if error.errno not in (errno.ENOTEMPTY, errno.EEXIST):
-                raise
-        finally:
-            shutil.rmtree(old, ignore_errors=True)

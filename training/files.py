@@ -1,15 +1,18 @@
 """Output files, written whole or not at all; the format is the name's suffix."""
 
+import errno
 import gzip
 import json
 import os
+import shutil
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 from uuid import uuid4
 
 from contract.errors import InvalidInput
+from contract.manifest_file import MANIFEST
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -67,6 +70,56 @@ def written_atomically(path: Path) -> Iterator[Path]:
         raise InvalidInput(f"{path} cannot be written: {error.strerror or error}; name another place") from error
     finally:
         temporary.unlink(missing_ok=True)
+
+
+def check_replaceable(out: Path, of: str) -> None:
+    """Refuse to replace what is no folder of ours: a slip of --out must not cost a thesis.
+
+    Args:
+        out: where a folder with a manifest is to lie.
+        of: what it is a folder of, for the message.
+
+    Raises:
+        InvalidInput: something else is there.
+    """
+    empty = not out.exists() or (out.is_dir() and not any(out.iterdir()))
+    if not empty and not (out / MANIFEST).is_file():
+        raise InvalidInput(f"{out} exists and is no {of}; name another folder with --out", field="out")
+
+
+@contextmanager
+def folder_written_atomically(out: Path) -> Iterator[Path]:
+    """Yield a temporary folder beside `out`; it takes its place when the block ends well, and vanishes otherwise.
+
+    A folder that is there is replaced whole and is back where that fails; of runs that end at once the last is kept.
+    """
+    out.parent.mkdir(parents=True, exist_ok=True)
+    temporary = out.with_name(f".{out.name}.{uuid4().hex[:8]}")
+    temporary.mkdir()
+    try:
+        yield temporary
+        while not _put_in_place(temporary, out):
+            pass
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)
+
+
+def _put_in_place(folder: Path, out: Path) -> bool:
+    """Move a folder to `out`; return False where another run put one there meanwhile."""
+    old = out.with_name(f".{out.name}.{uuid4().hex[:8]}.old")
+    try:
+        with suppress(FileNotFoundError):
+            out.replace(old)
+        folder.replace(out)
+    except BaseException as error:  # Ctrl-C too
+        if isinstance(error, OSError) and error.errno in (errno.ENOTEMPTY, errno.EEXIST):
+            shutil.rmtree(old, ignore_errors=True)
+            return False
+        if old.exists() and not out.exists():
+            old.replace(out)
+        raise
+    shutil.rmtree(old, ignore_errors=True)
+    return True
 
 
 def write_atomically(path: Path, writer: Callable[[Path], object]) -> None:

@@ -3,18 +3,16 @@
 import hashlib
 import json
 import os
-import shutil
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
-from uuid import uuid4
 
 import pandas as pd
 
-from contract.bundle import FORMAT_VERSION, HEADS, MANIFEST, Bundle, EncoderIdentity, sha256
+from contract.bundle import FORMAT_VERSION, HEADS, Bundle, EncoderIdentity, sha256
 from contract.encoder import Encoder
 from contract.errors import InvalidInput
 from contract.locate import find
@@ -27,6 +25,7 @@ from training.card import card
 from training.config import TrainConfig
 from training.embedding_cache import EmbeddingCache
 from training.evaluate import evaluate_rows, predictions, telling
+from training.files import check_replaceable, folder_written_atomically
 from training.heads import Heads, fit
 from training.labels import label
 from training.logs import Logs
@@ -68,7 +67,7 @@ def run(
         InvalidInput: there are too few pairs, no thinking tokens at all, or something at `out` that is no bundle.
         ParityFailed: the exported graph differs from the fitted heads.
     """
-    _check_replaceable(out)
+    check_replaceable(out, of="bundle")
     encoder = Encoder(find("models/encoder"))
     cache = EmbeddingCache(cache_folder, encoder)
     labelled = label(logs.table, profiles)
@@ -82,10 +81,7 @@ def run(
     calibration = calibrate(heads, part.pairs, part.thinking, part.unfamiliar, told, profiles)
     named = _named(files)
     digests = {name: sha256(path) for name, path in named.items()}
-    out.parent.mkdir(parents=True, exist_ok=True)
-    temporary = out.with_name(f".{out.name}.{uuid4().hex[:8]}")
-    temporary.mkdir()
-    try:
+    with folder_written_atomically(out) as temporary:
         say("exporting; checking parity")
         export.write_graph(heads, temporary / HEADS)
         decided = [
@@ -96,9 +92,6 @@ def run(
         known = _known(logs, labelled, taxonomy, parts, digests, encoder, config, decided)
         known["training"]["families"] = _families(heads, taxonomy)
         holdout, report = _write(temporary, heads, calibration, profiles, known, parts["holdout"].pairs, encoder)
-        export.put_in_place(temporary, out)
-    finally:
-        shutil.rmtree(temporary, ignore_errors=True)
     registered = None
     if registering:
         registered = register(
@@ -106,15 +99,6 @@ def run(
             plots=_plots(Scorer(Bundle(out), encoder=encoder), parts["holdout"].pairs.logged(), calibration),
         )  # fmt: skip
     return Trained(out, report, registered)
-
-
-def _check_replaceable(out: Path) -> None:
-    """Refuse to replace what is no bundle: a slip of --out must not cost a folder."""
-    if out.exists() and not (out / MANIFEST).is_file() and not (out.is_dir() and not any(out.iterdir())):
-        raise InvalidInput(
-            f"{out} is there and is no bundle (it has no {MANIFEST}); name another place with --out, or remove it",
-            field="out",
-        )
 
 
 def _named(files: Sequence[Path]) -> dict[str, Path]:

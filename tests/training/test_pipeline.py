@@ -148,7 +148,7 @@ def test_what_is_no_bundle_is_never_replaced(trained, tmp_path, kind):
     kept.write_text("years of work")
     out = thinkworth("train", "logs.jsonl", "--out", tmp_path / "thesis", "--no-register", cwd=folder)
     assert out.returncode == 2
-    assert "is no bundle" in out.stderr
+    assert "exists and is no bundle" in out.stderr
     assert kept.read_text() == "years of work"
 
 

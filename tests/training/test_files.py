@@ -1,0 +1,69 @@
+"""A folder is written whole or not at all, whoever else writes it."""
+
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+
+from contract.errors import InvalidInput
+from training.files import check_replaceable, folder_written_atomically
+
+
+def write(out, text):
+    with folder_written_atomically(out) as folder:
+        (folder / "manifest.json").write_text(text)
+
+
+def test_a_folder_replaces_another_and_leaves_nothing_beside_it(tmp_path):
+    out = tmp_path / "models" / "out"
+    write(out, "old")
+    (out / "stale").touch()
+    write(out, "new")
+    assert [path.name for path in out.iterdir()] == ["manifest.json"]
+    assert (out / "manifest.json").read_text() == "new"
+    assert [path.name for path in out.parent.iterdir()] == ["out"]
+
+
+def test_what_fails_half_way_leaves_the_older_one(tmp_path):
+    out = tmp_path / "out"
+    write(out, "old")
+    with pytest.raises(TypeError):
+        write(out, 5)  # no text: the file is there and empty
+    assert (out / "manifest.json").read_text() == "old"
+    assert [path.name for path in tmp_path.iterdir()] == ["out"]
+
+
+def test_an_interruption_between_the_two_moves_brings_the_older_one_back(tmp_path, monkeypatch):
+    out, replace = tmp_path / "out", Path.replace
+    write(out, "old")
+
+    def interrupted(self, target):
+        if Path(target) == out and not self.name.endswith(".old"):
+            raise KeyboardInterrupt
+        return replace(self, target)
+
+    monkeypatch.setattr(Path, "replace", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        write(out, "new")
+    assert (out / "manifest.json").read_text() == "old"
+    assert [path.name for path in tmp_path.iterdir()] == ["out"]
+
+
+def test_runs_that_end_at_once_leave_one_whole_folder(tmp_path):
+    out = tmp_path / "out"
+    with ThreadPoolExecutor(8) as pool:
+        list(pool.map(lambda i: write(out, str(i)), range(200)))
+    assert (out / "manifest.json").read_text() in map(str, range(200))
+    assert [path.name for path in tmp_path.iterdir()] == ["out"]
+
+
+def test_only_what_has_a_manifest_or_nothing_may_be_replaced(tmp_path):
+    check_replaceable(tmp_path / "absent", of="bundle")
+    (tmp_path / "empty").mkdir()
+    check_replaceable(tmp_path / "empty", of="bundle")
+    write(tmp_path / "ours", "{}")
+    check_replaceable(tmp_path / "ours", of="bundle")
+    (tmp_path / "thesis.md").touch()
+    for other in (tmp_path, tmp_path / "thesis.md"):
+        with pytest.raises(InvalidInput, match="exists and is no bundle"):
+            check_replaceable(other, of="bundle")
