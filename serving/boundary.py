@@ -45,6 +45,8 @@ class Boundary:
             return
         answer = _Answer(send)
         try:
+            if scope["path"] != "/" and scope["path"].endswith("/"):
+                raise _ours(404, scope["path"])  # Starlette would redirect, and a client that posts rarely follows
             model = BODIES.get(scope["path"])
             if model is not None and scope["method"] == "POST":
                 checked = parse(model, await _read(receive))

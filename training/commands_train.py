@@ -42,10 +42,12 @@ def train(
         from training import pipeline
         from training.config import load_config
         from training.evaluate import headline
+        from training.files import check_replaceable
         from training.taxonomy import load_taxonomy
     from contract.profiles import load_profiles
 
-    settings, families = load_config(config), load_taxonomy(taxonomy)  # what is wrong here need not wait for the logs
+    check_replaceable(out, of="bundle")  # what is wrong here need not wait for the logs
+    settings, families = load_config(config), load_taxonomy(taxonomy)
     known = load_profiles(profiles or find("data/profiles.yaml"))
     read = _read(logs, accept_flag, leave_out_task, out)
     trained = pipeline.run(
@@ -96,9 +98,14 @@ def _read(
     logs: list[Path], accept_flag: list[str] | None, leave_out_task: list[str] | None, out: Path | None
 ) -> "Logs":
     """Read logs, say what became of their rows, and drop the tasks that are left out."""
-    from training.logs import read_logs, write_quarantine
+    from training.logs import AllRowsBad, read_logs, write_quarantine
 
-    read = read_logs(logs, accept_flags=accept_flag or ())
+    try:
+        read = read_logs(logs, accept_flags=accept_flag or ())
+    except AllRowsBad as error:
+        if out is not None:
+            write_quarantine(error.logs, out)
+        raise
     if out is not None:
         write_quarantine(read, out)
     typer.echo(read.report.text(), err=True)

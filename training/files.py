@@ -61,15 +61,29 @@ def written_atomically(path: Path) -> Iterator[Path]:
     """
     temporary = path.with_name(f".{path.name[:100]}.{uuid4().hex[:12]}.tmp")
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        yield temporary
-        with temporary.open("rb") as handle:
-            os.fsync(handle.fileno())
-        temporary.replace(path)
+        with _said_of(path):
+            path.parent.mkdir(parents=True, exist_ok=True)
+            yield temporary
+            with temporary.open("rb") as handle:
+                os.fsync(handle.fileno())
+            temporary.replace(path)
+    finally:
+        remove(temporary)
+
+
+def remove(path: Path) -> None:
+    """Remove a file where there is one."""
+    with suppress(FileNotFoundError, NotADirectoryError):
+        path.unlink()
+
+
+@contextmanager
+def _said_of(path: Path) -> Iterator[None]:
+    """Say of an error of the system which place cannot be written."""
+    try:
+        yield
     except OSError as error:
         raise InvalidInput(f"{path} cannot be written: {error.strerror or error}; name another place") from error
-    finally:
-        temporary.unlink(missing_ok=True)
 
 
 def check_replaceable(out: Path, of: str) -> None:
@@ -80,8 +94,13 @@ def check_replaceable(out: Path, of: str) -> None:
         of: what it is a folder of, for the message.
 
     Raises:
-        InvalidInput: something else is there.
+        InvalidInput: something else is there, or nothing can be written there.
     """
+    above = next(parent for parent in out.absolute().parents if parent.exists())
+    if not above.is_dir() or not os.access(above, os.W_OK):
+        raise InvalidInput(
+            f"{out} cannot be written: {above} is no folder that may be written; name another place with --out"
+        )
     empty = not out.exists() or (out.is_dir() and not any(out.iterdir()))
     if not empty and not (out / MANIFEST).is_file():
         raise InvalidInput(f"{out} exists and is no {of}; name another folder with --out", field="out")
@@ -92,14 +111,19 @@ def folder_written_atomically(out: Path) -> Iterator[Path]:
     """Yield a temporary folder beside `out`; it takes its place when the block ends well, and vanishes otherwise.
 
     A folder that is there is replaced whole and is back where that fails; of runs that end at once the last is kept.
+
+    Raises:
+        InvalidInput: the place cannot be written.
     """
-    out.parent.mkdir(parents=True, exist_ok=True)
     temporary = out.with_name(f".{out.name}.{uuid4().hex[:8]}")
-    temporary.mkdir()
     try:
+        with _said_of(out):
+            out.parent.mkdir(parents=True, exist_ok=True)
+            temporary.mkdir()
         yield temporary
-        while not _put_in_place(temporary, out):
-            pass
+        with _said_of(out):
+            while not _put_in_place(temporary, out):
+                pass
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
 

@@ -19,7 +19,7 @@ import pyarrow as pa
 from contract.errors import InvalidInput, NoUsableRows
 from contract.progress import progress
 from contract.records import COLUMNS, PAIR_KEY, column_kind
-from training.files import table_format, table_stem, write_jsonl
+from training.files import remove, table_format, table_stem, write_jsonl
 from training.log_columns import ARROW_TYPES, check_column
 from training.log_files import Block, read_blocks
 from training.log_rows import Faults, check_rows, group_codes
@@ -139,7 +139,7 @@ def write_quarantine(logs: Logs, out: Path) -> Path | None:
     """Write the quarantined rows to `<out>.quarantine.jsonl`, or remove a stale one; return the path if it exists."""
     path = out.with_name(f"{out.name}.quarantine.jsonl")
     if logs.quarantined.empty:
-        path.unlink(missing_ok=True)
+        remove(path)
         return None
     write_jsonl(path, logs.quarantined.to_dict("records"))  # type: ignore[arg-type]
     return path

@@ -389,7 +389,7 @@ def test_a_body_of_the_limit_is_answered(http, chunked):
 @pytest.mark.parametrize(
     ("method", "path", "status"),
     [("GET", "/predict", 405), ("PUT", "/predict", 405), ("DELETE", "/predict", 405), ("OPTIONS", "/predict", 405),
-     ("GET", "/predict_batch", 405), ("DELETE", "/model", 405), ("POST", "/livez", 405), ("GET", "/nowhere", 404),
+     ("GET", "/predict_batch", 405), ("DELETE", "/model", 405), ("POST", "/livez", 405), ("GET", "/nowhere", 404), ("POST", "/predict/", 404),
      ("POST", f"/{SECRET}", 404), ("GET", f"/predict/{SECRET}", 404), ("GET", "/%ff%00", 404)],
 )  # fmt: skip
 def test_a_wrong_route_or_method_has_the_one_shape(http, served, method, path, status):

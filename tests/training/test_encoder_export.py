@@ -170,24 +170,6 @@ class TestTiny:
         assert Encoder(out).identity == before
         assert [path.name for path in out.parent.iterdir()] == ["encoder"]
 
-    @pytest.mark.parametrize("failure", [OSError("disk full"), KeyboardInterrupt("Ctrl-C")])
-    def test_a_failed_rename_leaves_the_older_export(
-        self, make: Make, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, failure: BaseException
-    ) -> None:
-        source, out = str(make()), tmp_path / "models" / "encoder"
-        before = export_encoder(source, out, max_tokens=64).identity
-        rename = Path.rename
-
-        def failing(self: Path, target: Path) -> Path:
-            if self.name == "encoder" and target == out:
-                raise failure
-            return rename(self, target)
-
-        monkeypatch.setattr(Path, "rename", failing)
-        with pytest.raises(type(failure), match=str(failure)):
-            export_encoder(source, out, max_tokens=32)
-        assert Encoder(out).identity == before
-
     @pytest.mark.parametrize(
         ("options", "reason"),
         [

@@ -1,12 +1,17 @@
 """A folder is written whole or not at all, whoever else writes it."""
 
+import json
+import subprocess
+import sys
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 
 from contract.errors import InvalidInput
-from training.files import check_replaceable, folder_written_atomically
+from training.files import check_replaceable, folder_written_atomically, write_text
+
+THINKWORTH = Path(sys.executable).with_name("thinkworth")
 
 
 def write(out, text):
@@ -33,17 +38,18 @@ def test_what_fails_half_way_leaves_the_older_one(tmp_path):
     assert [path.name for path in tmp_path.iterdir()] == ["out"]
 
 
-def test_an_interruption_between_the_two_moves_brings_the_older_one_back(tmp_path, monkeypatch):
+@pytest.mark.parametrize("failure", [OSError("disk full"), KeyboardInterrupt("Ctrl-C")])
+def test_a_failure_between_the_two_moves_brings_the_older_one_back(tmp_path, monkeypatch, failure):
     out, replace = tmp_path / "out", Path.replace
     write(out, "old")
 
     def interrupted(self, target):
         if Path(target) == out and not self.name.endswith(".old"):
-            raise KeyboardInterrupt
+            raise failure
         return replace(self, target)
 
     monkeypatch.setattr(Path, "replace", interrupted)
-    with pytest.raises(KeyboardInterrupt):
+    with pytest.raises((InvalidInput, KeyboardInterrupt), match=str(failure)):
         write(out, "new")
     assert (out / "manifest.json").read_text() == "old"
     assert [path.name for path in tmp_path.iterdir()] == ["out"]
@@ -67,3 +73,35 @@ def test_only_what_has_a_manifest_or_nothing_may_be_replaced(tmp_path):
     for other in (tmp_path, tmp_path / "thesis.md"):
         with pytest.raises(InvalidInput, match="exists and is no bundle"):
             check_replaceable(other, of="bundle")
+
+
+def test_a_place_below_a_file_is_refused_before_and_after_the_work(tmp_path):
+    (tmp_path / "file").touch()
+    out = tmp_path / "file" / "models" / "out"
+    with pytest.raises(InvalidInput, match="no folder that may be written"):
+        check_replaceable(out, of="bundle")
+    with pytest.raises(InvalidInput, match="cannot be written"):
+        write(out, "new")
+
+
+def test_a_file_below_a_file_is_refused(tmp_path):
+    (tmp_path / "file").touch()
+    with pytest.raises(InvalidInput, match="cannot be written"):
+        write_text(tmp_path / "file" / "x" / "y.json", "{}")
+
+
+@pytest.mark.parametrize(
+    "words", [["simulate", "--prompts", "5", "--out", "file/x/log.jsonl"], ["train", "log.jsonl", "--out", "file/x"],
+              ["label", "log.jsonl", "--out", "file/x/labels.parquet"]],
+)  # fmt: skip
+def test_a_verb_that_cannot_write_says_so_in_one_line(tmp_path, words):
+    (tmp_path / "file").touch()
+    rows = [
+        {"source": "s", "prompt_id": "p", "prompt": "x", "model": "m", "arm": arm, "score": 1.0}
+        for arm in ("direct", "reasoning")
+    ]
+    (tmp_path / "log.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    out = subprocess.run([THINKWORTH, *words], cwd=tmp_path, capture_output=True, text=True, timeout=120)
+    assert out.returncode == 2
+    assert "cannot be written" in out.stderr
+    assert "Traceback" not in out.stderr

@@ -152,6 +152,15 @@ def test_what_is_no_bundle_is_never_replaced(trained, tmp_path, kind):
     assert kept.read_text() == "years of work"
 
 
+def test_of_a_log_without_a_good_row_the_bad_ones_are_kept(tmp_path):
+    (tmp_path / "log.jsonl").write_text('{"prompt": "x"}\n')
+    out = thinkworth("train", "log.jsonl", "--out", "bundle", "--no-register", cwd=tmp_path)
+    assert out.returncode == 1
+    (row,) = (tmp_path / "bundle.quarantine.jsonl").read_text().splitlines()
+    assert json.loads(row)["line"] == 1
+    assert not (tmp_path / "bundle").exists()
+
+
 SMALL = "iterations: 10\ncomponents: 4\n"
 
 
