@@ -44,7 +44,7 @@ def card(
         "",
         f"Gain in points, where it moved by {MOVED:g} or more: what the taxonomy declares, and what it is with the logged pairs of the family.",
         "",
-        *(["| family | declared | with logs |", "|---|---|---|"] if moved else ["None did."]),
+        *(["| family | declared | with logs |", "|---|---|---|"] if moved else ["No family did."]),
         *(f"| {name} | {f['declared']:+.3f} | {f['gain']:+.3f} |" for name, f in moved.items()),
         "",
         "## What it does not know",

@@ -163,7 +163,7 @@ def test_the_card_lists_the_families_that_logs_moved():
     lines = card_of(report(ORDINARY), families).splitlines()
     assert "| moved | +0.040 | +0.155 |" in lines
     assert not [line for line in lines if "stayed" in line]
-    assert "None did." in card_of(report(ORDINARY))
+    assert "No family did." in card_of(report(ORDINARY))
 
 
 def test_a_bar_in_a_name_splits_no_cell_of_the_card():
