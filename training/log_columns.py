@@ -57,7 +57,8 @@ def check_column(name: str, values: Sequence[Any] | pa.Array) -> Checked:
 
 def _as_arrow(values: Sequence[Any]) -> pa.Array | None:
     """Return the values as an Arrow array, or None where their types are mixed or no Arrow type holds them."""
-    if any(isinstance(value, bool) for value in values) and not all(isinstance(v, bool | None) for v in values):
+    types = set(map(type, values))
+    if bool in types and types - {bool, type(None)}:
         return None  # Arrow would take [0.5, True] for numbers without a word
     try:
         array = pa.array(values)

@@ -150,7 +150,7 @@ def _json_row(text: str) -> dict[str, Any] | Fault:
 
 
 def _block_of_rows(lines: list[int], rows: list[dict[str, Any]], broken: dict[int, Fault]) -> Block:
-    names = {name for row in rows for name in row}
+    names = set().union(*rows)
     columns = {name: [row.get(name) for row in rows] for name in COLUMNS if name in names}
     return Block(np.array(lines, dtype=np.int64), columns, broken)
 
