@@ -21,7 +21,7 @@ from contract.scorer import Scorer
 from training.encoder import parity_rows
 from training.encoder_source import Source
 from training.encoder_texts import parity_texts
-from training.metrics import interval
+from training.metrics import mean_interval
 
 
 def main() -> None:
@@ -48,7 +48,7 @@ def main() -> None:
         flips = np.array([a is not b for a, b in pairs], dtype=float)
         result[name] = {
             "flips": float(flips.mean()),
-            "interval": interval(lambda drawn, flips=flips: float(flips[drawn].mean()), groups),
+            "interval": mean_interval(flips, groups),
             "to_the_opposite": float(np.mean([{a, b} == {"use", "avoid"} for a, b in pairs])),
         }
     write(result, out)

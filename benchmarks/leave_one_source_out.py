@@ -20,7 +20,6 @@ import numpy as np
 import pandas as pd
 from provenance import RESULTS, provenance, write
 
-from contract.encoder import Encoder
 from contract.locate import ROOT, find
 from contract.profiles import load_profiles
 from contract.scorer import Scorer
@@ -61,7 +60,7 @@ def left_out(logs: Logs, source: str, folder: Path, cache: Path) -> dict[str, An
         taxonomy=load_taxonomy(), config=TrainConfig(), cache_folder=cache, registering=False, say=lambda _: None,
     )  # fmt: skip
     scorer = Scorer.load(folder / "bundle")
-    report = evaluate(scorer, label(own, profiles), EmbeddingCache(cache, Encoder(find("models/encoder"))))
+    report = evaluate(scorer, label(own, profiles), EmbeddingCache(cache, scorer.encoder))
     print(f"\n{int(again.sum()):,} attempts of the other files are left out with it; {headline(report)}", flush=True)
     return {"attempts_left_out_with_it": int(again.sum()), **{key: report["sources"][source][key] for key in KEPT}}
 

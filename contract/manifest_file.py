@@ -12,7 +12,7 @@ from typing import Annotated, Any, TypeVar
 from pydantic import AfterValidator, BaseModel, Field, StringConstraints, ValidationError
 
 from contract.errors import BundleMismatch, BundleMissing, BundleTooNew
-from contract.wording import broken_rule, shown
+from contract.wording import broken_rule, no_constant, shown
 
 MANIFEST = "manifest.json"
 
@@ -42,7 +42,7 @@ def read_manifest(path: Path, model: type[M], *, of: str, reads: tuple[int, int]
     """
     try:
         text = path.read_text(encoding="utf-8")
-        raw = json.loads(text, parse_constant=_no_constant)
+        raw = json.loads(text, parse_constant=no_constant)
     except OSError as error:
         raise BundleMissing(f"{path} {_lacking(error)}: {path.parent} is no {of}; {remedy}", field=path.name) from error
     except (ValueError, RecursionError) as error:
@@ -96,7 +96,3 @@ def _check_format(path: Path, raw: Any, reads: tuple[int, int], remedy: str) -> 
 
 def _lacking(error: OSError) -> str:
     return "is missing" if isinstance(error, FileNotFoundError) else f"cannot be read ({error.strerror})"
-
-
-def _no_constant(name: str) -> None:
-    raise ValueError(f"{name} is no JSON number")

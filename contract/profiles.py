@@ -1,5 +1,6 @@
 """Profiles: named points of the cost-quality-latency triangle, read from data/profiles.yaml and copied into a bundle."""
 
+from collections.abc import Collection
 from pathlib import Path
 from typing import Literal
 
@@ -32,6 +33,11 @@ class Profile(BaseModel):
     max_latency_s: float | None = Field(None, gt=0)
     margin: float = Field(0.02, ge=0, lt=1)
     maybe_arm: Literal["small_budget", "direct", "reasoning"] = "small_budget"
+
+
+def default_name(profiles: Collection[str]) -> str:
+    """Return the name of the profile that serves where none is named: the default one, else the first."""
+    return DEFAULT_PROFILE if DEFAULT_PROFILE in profiles else next(iter(profiles))
 
 
 def load_profiles(path: Path) -> dict[str, Profile]:

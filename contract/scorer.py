@@ -6,7 +6,6 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
-import onnxruntime
 from numpy.typing import NDArray
 
 from contract import features
@@ -40,7 +39,7 @@ class Scorer:
         self.encoder = encoder or Encoder(find("models/encoder"))
         _check_encoder(bundle, self.encoder)
         _check_features(bundle)
-        self._heads = open_session(bundle.heads)
+        self._heads = open_graph(bundle.heads, remedy=REMEDY)
         self._outputs = [output.name for output in self._heads.get_outputs()]
         self._check_outputs()
 
@@ -102,23 +101,14 @@ class Scorer:
                 raise BundleMismatch(f"{what}; {REMEDY}", field=path.name)
 
 
-def open_session(path: Path) -> onnxruntime.InferenceSession:
-    """Open the graph of the heads for one call at a time per thread.
-
-    Raises:
-        BundleMismatch: onnxruntime cannot open it.
-    """
-    return open_graph(path, remedy=REMEDY)
-
-
-_SCALARS = ("gain_logs", "gain_prior", "from_logs", "score_direct", "score_reasoning", "extra_tokens", "familiar")
+SCALARS = ("gain_logs", "gain_prior", "from_logs", "score_direct", "score_reasoning", "extra_tokens", "familiar")
 """Outputs of one number a prompt."""
 
 
 def _shapes(manifest: Manifest) -> dict[str, tuple[int, ...]]:
     """Return the shape, on one row, of every output that `Scorer.unpack` reads."""
     levels = len(manifest.quantiles)
-    shapes: dict[str, tuple[int, ...]] = {name: (1,) for name in _SCALARS}
+    shapes: dict[str, tuple[int, ...]] = {name: (1,) for name in SCALARS}
     shapes |= {"extra_quantiles": (1, levels), "thinking_quantiles": (1, levels)}
     shapes |= {"p_family": (1, len(manifest.tasks))}
     return shapes | {f"p_{name}": (1, len(Verdict)) for name in manifest.profiles}

@@ -74,6 +74,11 @@ def cut(text: str) -> str:
     return text if len(text) <= LONGEST else f"{text[:LONGEST]}…"
 
 
+def no_constant(name: str) -> None:
+    """Refuse NaN and the infinities, which Python's JSON parser takes: its `parse_constant`."""
+    raise ValueError(f"{name} is no JSON number")
+
+
 def _dotted(place: tuple[int | str, ...]) -> str:
     return ".".join(cut(str(part)) for part in place)
 

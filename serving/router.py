@@ -10,10 +10,11 @@ from pydantic import BaseModel, ValidationError
 
 from contract.errors import InvalidRequest
 from contract.policy import Caps, decide
-from contract.profiles import DEFAULT_PROFILE
+from contract.profiles import default_name
 from contract.prompt import Prompt
 from contract.records import Arm
 from contract.scorer import Scorer
+from contract.wording import no_constant
 from serving.schemas import Answer, Expected, ModelInfo, PredictRequest, Probabilities
 
 T = TypeVar("T", bound=BaseModel)
@@ -76,9 +77,7 @@ class Router:
         )  # fmt: skip
 
     def _profile(self, name: str | None) -> str:
-        name = name or (
-            DEFAULT_PROFILE if DEFAULT_PROFILE in self.manifest.profiles else next(iter(self.manifest.profiles))
-        )
+        name = name or default_name(self.manifest.profiles)
         if name not in self.manifest.profiles:
             known = list(self.manifest.profiles)
             raise InvalidRequest(
@@ -129,7 +128,7 @@ def parse(model: type[T], raw: bytes) -> T:
             f"the body nests deeper than {MAX_DEPTH} levels; flatten it", type="too_deep", limit=MAX_DEPTH
         )
     try:
-        value = json.loads(raw.decode("utf-8"), parse_constant=_no_constant)  # of bytes it would guess UTF-16 too
+        value = json.loads(raw.decode("utf-8"), parse_constant=no_constant)  # of bytes it would guess UTF-16 too
     except (ValueError, RecursionError) as error:
         raise InvalidRequest("the body is not JSON in UTF-8; send a JSON object", type="invalid_json") from error
     if not isinstance(value, dict):
@@ -194,10 +193,6 @@ def from_validation(error: ValidationError, model: type[BaseModel]) -> InvalidRe
 def _short(field: str | None) -> str | None:
     """A key may be a prompt in the wrong place: long ones are cut."""
     return field if field is None or len(field) <= 60 else f"{field[:20]}…"
-
-
-def _no_constant(name: str) -> None:
-    raise ValueError(f"{name} is no JSON number")
 
 
 def _depth(raw: bytes) -> int:

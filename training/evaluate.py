@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from contract.errors import InvalidInput
 from contract.policy import decide
-from contract.profiles import DEFAULT_PROFILE, Profile
+from contract.profiles import Profile, default_name
 from contract.records import Verdict
 from contract.scorer import Scorer
 from training.config import TrainConfig
@@ -19,7 +19,7 @@ from training.metrics import (
     auc,
     defined,
     expected_calibration_error,
-    interval,
+    mean_interval,
     measured,
     policy_table,
     q,
@@ -54,14 +54,16 @@ def evaluate(scorer: Scorer, labelled: pd.DataFrame, cache: EmbeddingCache) -> d
 
 def evaluate_rows(scorer: Scorer, rows: Rows) -> dict[str, Any]:
     """Return the report of a bundle on embedded pairs; see `evaluate`. Of no pair it has no source."""
-    name, profile = default_profile(scorer.manifest.profiles)
+    name = default_name(scorer.manifest.profiles)
     if rows.table.empty:
         figures = dict.fromkeys(("macro_q", "pooled_q", "pooled_q_of_source_means"))
         return {"revision": scorer.manifest.revision, "profile": name, "n": 0, "sources": {}, **figures}
     told = predictions(scorer, rows)
     table = pd.concat([rows.table.reset_index(drop=True), told], axis=1)
-    sources = {str(source): source_report(part, profile) for source, part in table.groupby("source")}
-    gain, extra = table.gain.to_numpy(float), _extra(table)
+    sources = {
+        str(source): source_report(part, scorer.manifest.profiles[name]) for source, part in table.groupby("source")
+    }
+    gain, extra = table.gain.to_numpy(float), realised_extra_tokens(table)
     means = table.groupby("source").gain.transform("mean").to_numpy(float)
     macro = [report["q"]["value"] for report in telling(sources).values() if report["q"]["value"] is not None]
     return {
@@ -78,21 +80,15 @@ def telling(sources: Mapping[str, Any]) -> dict[str, Any]:
     return large or dict(sources)
 
 
-def default_profile(profiles: Mapping[str, Profile]) -> tuple[str, Profile]:
-    """Return the profile that a bundle is evaluated in: the default one, else its first."""
-    name = DEFAULT_PROFILE if DEFAULT_PROFILE in profiles else next(iter(profiles))
-    return name, profiles[name]
-
-
 def predictions(scorer: Scorer, rows: Rows) -> pd.DataFrame:
     """Return the bundle's answers in the default profile, one row each."""
     manifest = scorer.manifest
-    name, profile = default_profile(manifest.profiles)
+    name = default_name(manifest.profiles)
     out = scorer.run(rows.embeddings, rows.features)
     told = []
     for i in range(len(rows.table)):
         scores = scorer.unpack(out, i)
-        decision = decide(scores, profile, manifest.calibration)
+        decision = decide(scores, manifest.profiles[name], manifest.calibration)
         told.append(
             {
                 "worth": decision.gain, "expected_extra_tokens": decision.extra_tokens,
@@ -105,7 +101,7 @@ def predictions(scorer: Scorer, rows: Rows) -> pd.DataFrame:
 
 def source_report(table: pd.DataFrame, profile: Profile) -> dict[str, Any]:
     """Return the figures of one source, whose verdicts are those of `profile`; an undefined figure is None."""
-    gain, extra, groups = table.gain.to_numpy(float), _extra(table), table.group.to_numpy(str)
+    gain, extra, groups = table.gain.to_numpy(float), realised_extra_tokens(table), table.group.to_numpy(str)
     orders = {
         "q": table.worth.to_numpy(float),
         "q_net_benefit": table.net_benefit.to_numpy(float),
@@ -135,7 +131,7 @@ def source_report(table: pd.DataFrame, profile: Profile) -> dict[str, Any]:
     return report
 
 
-def _extra(table: pd.DataFrame) -> Array:
+def realised_extra_tokens(table: pd.DataFrame) -> Array:
     """Return the realised extra tokens, at least 1; unknown ones are the median of their source (500 where none is)."""
     extra = table.extra_tokens.astype(float)
     return extra.fillna(extra.groupby(table.source).transform("median")).fillna(500.0).clip(lower=1.0).to_numpy(float)
@@ -148,11 +144,11 @@ def _q_of(worth: Array, gain: Array, extra: Array) -> Callable[[Array], float]:
 def _verdict(gain: Array, mask: Array, groups: Array) -> dict[str, Any]:
     if not mask.any():
         return {"n": 0, "mean_gain": None, "interval": None}
-    part, named = gain[mask], groups[mask]
+    part = gain[mask]
     return {
         "n": int(mask.sum()),
         "mean_gain": float(part.mean()),
-        "interval": interval(lambda r: float(part[r].mean()), named),
+        "interval": mean_interval(part, groups[mask]),
     }
 
 

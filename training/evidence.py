@@ -77,21 +77,17 @@ def prior_rows(taxonomy: Sequence[Family], cache: EmbeddingCache, config: TrainC
     """Return one row per prompt of the taxonomy: its family's prior, weighing `strength` observations."""
     if not config.prior_weight:
         taxonomy = ()
+    families = [family for family in taxonomy for _ in family.prompts]
     prompts = [Prompt.from_text(text) for family in taxonomy for text in family.prompts]
-    names = [
-        "source", "prompt_id", "model", "task", "gain", "score_direct", "score_reasoning", "extra_tokens", "group", "weight", "prior",
-    ]  # fmt: skip
+    digests = [prompt.digest for prompt in prompts]
     table = pd.DataFrame(
-        [
-            {
-                "source": PRIOR, "prompt_id": prompt.digest, "model": None, "task": family.name, "gain": family.prior.gain,
-                "score_direct": family.prior.score_direct, "score_reasoning": family.prior.score_reasoning,
-                "extra_tokens": family.prior.thinking_tokens, "group": prompt.digest,
-                "weight": family.prior.strength * config.prior_weight, "prior": True,
-            }
-            for (family, prompt) in zip([f for f in taxonomy for _ in f.prompts], prompts, strict=True)
-        ],
-        columns=names,
+        {
+            "source": PRIOR, "prompt_id": digests, "model": None, "task": [f.name for f in families],
+            "gain": [f.prior.gain for f in families], "score_direct": [f.prior.score_direct for f in families],
+            "score_reasoning": [f.prior.score_reasoning for f in families],
+            "extra_tokens": [f.prior.thinking_tokens for f in families], "group": digests,
+            "weight": [f.prior.strength * config.prior_weight for f in families], "prior": True,
+        }
     ).astype({"prior": bool})  # fmt: skip
     return Rows(*embed(prompts, cache), table)
 
@@ -102,10 +98,7 @@ def thinking_rows(log: pd.DataFrame, cache: EmbeddingCache, config: TrainConfig)
     The attempts of a model at a prompt weigh 1 in all, and sources are tempered as those of pairs are.
     """
     thought = log[(log.arm == Arm.REASONING) & (log.thinking_tokens.astype(float) > 0)]
-    prompted = (
-        thought.thinking_setting.astype("string").str.contains(config.chain_of_thought).fillna(False).astype(bool)
-    )
-    thought = thought[~prompted].reset_index(drop=True)
+    thought = thought[~_prompted(thought, config)].reset_index(drop=True)
     prompts = prompts_of(thought)
     once = 1 / thought.groupby(list(PAIR_KEY)).arm.transform("size").astype(float)  # however many attempts, one prompt
     size = once.groupby(thought.source).transform("sum")
@@ -122,11 +115,18 @@ def is_thinking_mode(log: pd.DataFrame, pairs: pd.DataFrame, config: TrainConfig
     """Return for each pair whether its reasoning arm was a thinking mode, not chain-of-thought prompting."""
     key = list(PAIR_KEY)
     thought = log[log.arm == Arm.REASONING]
-    prompted = (
-        thought.thinking_setting.astype("string").str.contains(config.chain_of_thought).fillna(False).astype(bool)
+    known = (
+        thought.assign(mode=~_prompted(thought, config) & (thought.thinking_tokens.astype(float) > 0))
+        .groupby(key)["mode"]
+        .any()
     )
-    known = thought.assign(mode=~prompted & (thought.thinking_tokens.astype(float) > 0)).groupby(key)["mode"].any()
     return pairs.set_index(key).index.map(known.to_dict()).fillna(False).to_numpy(bool)
+
+
+def _prompted(attempts: pd.DataFrame, config: TrainConfig) -> "pd.Series[bool]":
+    """Return whether attempts were prompted to think step by step, in no thinking mode."""
+    setting = attempts.thinking_setting.astype("string")
+    return setting.str.contains(config.chain_of_thought).fillna(False).astype(bool)
 
 
 def stack(*parts: Rows) -> Rows:

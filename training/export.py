@@ -15,7 +15,7 @@ from contract.errors import ParityFailed
 from contract.features import FEATURE_NAMES
 from contract.policy import decide
 from contract.profiles import Profile
-from contract.scorer import Scorer, open_session
+from contract.scorer import SCALARS, Scorer
 from training.evidence import Rows
 from training.graph import Graph
 from training.heads import LEAST_PROBABILITY, VERDICTS, Heads
@@ -24,9 +24,6 @@ from training.prior import token_offsets
 LARGEST_DIFFERENCE = 1e-5
 """Largest |difference| of a probability or score, on at least `SHARE_EQUAL` of the rows; tokens relative."""
 SHARE_EQUAL = 0.999
-
-FLAT_OUTPUTS = ("gain_logs", "gain_prior", "from_logs", "score_direct", "score_reasoning", "extra_tokens", "familiar")
-"""Outputs of one number a prompt."""
 
 Array = NDArray[Any]
 
@@ -55,7 +52,7 @@ def graph_of(heads: Heads) -> onnx.ModelProto:
     g.node("ReduceMax", [near], "near", axes=[1], keepdims=1)
     logit = g.linear(g.node("Concat", ["u", "near"], "u_near", axis=1), heads.linear["familiar"], "familiar_logit")
     g.flat(g.node("Sigmoid", [logit], "familiar_column"), "familiar")
-    columns = [helper.make_tensor_value_info(name, TensorProto.FLOAT, ["n"]) for name in FLAT_OUTPUTS]
+    columns = [helper.make_tensor_value_info(name, TensorProto.FLOAT, ["n"]) for name in SCALARS]
     widths = {"extra_quantiles": len(QUANTILES), "thinking_quantiles": len(QUANTILES), "p_family": len(heads.tasks)}
     widths |= {f"p_{name}": len(VERDICTS) for name in heads.scaling}
     wide = [helper.make_tensor_value_info(name, TensorProto.FLOAT, ["n", w]) for name, w in widths.items()]
@@ -73,19 +70,18 @@ def _add_tokens(g: Graph, heads: Heads, trees: Mapping[str, str]) -> None:
         g.node("Exp", [g.mix(logs, spread, "tokens", f"log_{kind}_mixed")], f"{kind}_quantiles")
 
 
-def check_parity(path: Path, heads: Heads, rows: Rows) -> dict[str, Any]:
-    """Compare the graph on disk with the fitted heads on rows they have not seen.
+def check_parity(scorer: Scorer, heads: Heads, rows: Rows) -> dict[str, Any]:
+    """Compare the exported graph with the fitted heads on rows they have not seen: every output, and every verdict.
+
+    Returns:
+        By output, the largest difference and the share of rows that are equal; rows, and verdicts_compared over all profiles.
 
     Raises:
-        ParityFailed: an output differs by more than `LARGEST_DIFFERENCE` on more than 0.1 % of the rows.
+        ParityFailed: an output differs by more than `LARGEST_DIFFERENCE` on more than 0.1 % of the rows, or a verdict flips.
     """
-    session = open_session(path)
-    names = [output.name for output in session.get_outputs()]
-    exported = dict(
-        zip(names, session.run(names, {"embeddings": rows.embeddings, "features": rows.features}), strict=True)
-    )
+    exported, fitted = scorer.run(rows.embeddings, rows.features), heads.predict(rows)
     report: dict[str, Any] = {"rows": len(rows.table)}
-    for name, wanted in heads.predict(rows).items():
+    for name, wanted in fitted.items():
         scale = np.maximum(np.abs(wanted), 1.0)  # tokens run to thousands: relative there, absolute for points
         gap = np.abs(exported[name] - wanted) / scale
         gap = gap.max(axis=1) if gap.ndim == 2 else gap
@@ -95,28 +91,18 @@ def check_parity(path: Path, heads: Heads, rows: Rows) -> dict[str, Any]:
             raise ParityFailed(
                 f"{name}: the graph equals the estimator on {equal:.2%} of {len(gap)} rows; {SHARE_EQUAL:.1%} are needed; no bundle was written"
             )
-    return report
-
-
-def check_verdicts(scorer: Scorer, heads: Heads, rows: Rows) -> int:
-    """Return the number of rows and profiles compared; every verdict of the graph is that of the fitted heads.
-
-    Raises:
-        ParityFailed: a verdict flips.
-    """
-    exported, fitted = scorer.run(rows.embeddings, rows.features), heads.predict(rows)
-    compared = 0
+    report["verdicts_compared"] = 0
     for name, profile in scorer.manifest.profiles.items():
         for i in range(len(rows.table)):
             one, other = (
                 decide(scorer.unpack(out, i), profile, scorer.manifest.calibration) for out in (exported, fitted)
             )
-            compared += 1
+            report["verdicts_compared"] += 1
             if one.verdict is not other.verdict:
                 raise ParityFailed(
                     f"profile {name}: a verdict flips from {other.verdict} to {one.verdict} in the export; no bundle was written"
                 )
-    return compared
+    return report
 
 
 def write_graph(heads: Heads, path: Path) -> None:

@@ -99,9 +99,12 @@ class Heads:
             mixed = w[:, None] * self.trees[f"label_{name}"].predict_proba(z)
             mixed += (1 - w)[:, None] * (family @ self.prior.labels[name])
             out[f"p_{name}"] = softmax(scaling(np.log(np.clip(mixed, LEAST_PROBABILITY, 1.0))))
-        near = (x["ask"] @ self.centroids.T).max(axis=1, keepdims=True)
-        out["familiar"] = _sigmoid(self.linear["familiar"](np.hstack([x["u"], near]))[:, 0])
+        out["familiar"] = _sigmoid(self.linear["familiar"](self._u_near(x))[:, 0])
         return out
+
+    def _u_near(self, x: Mapping[str, Array]) -> Array:
+        """Return what familiarity reads: u, and the cosine to the nearest centroid of the evidence."""
+        return np.hstack([x["u"], (x["ask"] @ self.centroids.T).max(axis=1, keepdims=True)])
 
     def _tokens(self, x: Mapping[str, Array]) -> dict[str, Array]:
         w = _sigmoid(self.linear["tokens_from_logs"](x["u"]))
@@ -129,11 +132,11 @@ def fit(
     """
     inputs = fit_inputs(pairs, taxonomy, config)
     x, table = inputs.of(pairs), pairs.table
-    logs = pairs.logged()
-    prior = prior_of(taxonomy.table, logs.table, inputs.members(logs), inputs.tasks, profiles)
+    logged = ~table.prior.to_numpy(bool)
+    prior = prior_of(taxonomy.table, table[logged], inputs.members(x)[logged], inputs.tasks, profiles)
     heads = Heads(inputs, prior, _centroids(pairs, config))
-    heads.linear["from_logs"] = _from_logs(heads, pairs)
-    heads.linear["tokens_from_logs"] = _from_logs(heads, thinking)
+    heads.linear["from_logs"] = _from_logs(x["u"], table)
+    heads.linear["tokens_from_logs"] = _from_logs(inputs.of(thinking)["u"], thinking.table)
     z = x["z"]
     weight = table.weight.to_numpy(float)
     for name in ("gain", "score_direct", "score_reasoning"):
@@ -144,7 +147,7 @@ def fit(
         labels = labels_of(table.gain.to_numpy(float), price, profile)
         heads.trees[f"label_{name}"] = _classifier(z, labels, weight, config)
         heads.scaling[name] = Linear(np.eye(3), np.zeros(3))
-    heads.linear["familiar"] = _familiarity(heads, pairs, unfamiliar)
+    heads.linear["familiar"] = _familiarity(heads, x, weight, unfamiliar)
     return heads
 
 
@@ -164,12 +167,12 @@ def _logged_or_all(rows: Rows) -> Rows:
     return logged if len(logged.table) else rows
 
 
-def _from_logs(heads: Heads, rows: Rows) -> Linear:
+def _from_logs(u: Array, table: pd.DataFrame) -> Linear:
     """Fit P(logged | u) over weighted observations: the mixing weight of logs against the prior."""
-    u, logged = heads.inputs.of(rows)["u"], ~rows.table.prior.to_numpy(bool)
+    logged = ~table.prior.to_numpy(bool)
     if logged.all() or not logged.any():
         return Linear(np.zeros((u.shape[1], 1)), np.array([SURE if logged.all() else -SURE]))
-    weight = rows.table.weight.to_numpy(float) * np.where(logged, 1.0, MIXING_ODDS)
+    weight = table.weight.to_numpy(float) * np.where(logged, 1.0, MIXING_ODDS)
     model = LogisticRegression(C=1.0, max_iter=1000).fit(u, logged, weight)
     return Linear(model.coef_.T, model.intercept_)
 
@@ -236,16 +239,13 @@ def _centroids(pairs: Rows, config: TrainConfig) -> Array:
     return np.asarray(centres / np.linalg.norm(centres, axis=1, keepdims=True), dtype=np.float32)
 
 
-def _familiarity(heads: Heads, pairs: Rows, unfamiliar: Rows) -> Linear:
+def _familiarity(heads: Heads, x: Mapping[str, Array], weight: Array, unfamiliar: Rows) -> Linear:
     """Fit the logistic head that tells the evidence from made-up texts; both sides weigh alike."""
-    x = []
-    for rows in (pairs, unfamiliar):
-        seen = heads.inputs.of(rows)
-        x.append(np.hstack([seen["u"], (seen["ask"] @ heads.centroids.T).max(axis=1, keepdims=True)]))
-    sides = [pairs.table.weight.to_numpy(float), np.ones(len(x[1]))]
-    weight = np.concatenate([side / side.sum() for side in sides]) * sum(map(len, x)) / 2
-    known = np.r_[np.ones(len(x[0])), np.zeros(len(x[1]))]
-    model = LogisticRegression(C=1.0, max_iter=2000).fit(np.vstack(x), known, weight)
+    u = [heads._u_near(x), heads._u_near(heads.inputs.of(unfamiliar))]
+    sides = [weight, np.ones(len(u[1]))]
+    alike = np.concatenate([side / side.sum() for side in sides]) * sum(map(len, u)) / 2
+    known = np.r_[np.ones(len(u[0])), np.zeros(len(u[1]))]
+    model = LogisticRegression(C=1.0, max_iter=2000).fit(np.vstack(u), known, alike)
     return Linear(model.coef_.T, model.intercept_)
 
 

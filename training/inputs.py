@@ -6,6 +6,7 @@ p_family = softmax(u @ family)                                                  
 z = [PCA of the ask, PCA of the whole, features, near_family]                           what trees read
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -117,13 +118,12 @@ class Inputs:
         values = session.run([*widths], {"embeddings": rows.embeddings, "features": rows.features})
         return dict(zip(widths, values, strict=True))
 
-    def members(self, rows: Rows) -> Array:
-        """Return how far logged rows count for each family, [n, t]: P(family), or 0 where that is too unsure.
+    def members(self, x: Mapping[str, Array]) -> Array:
+        """Return how far rows of inputs x count for each family, [n, t]: P(family), or 0 where that is too unsure.
 
         A row counts for a family that is likelier than all others together, and to which it is as near as the families' own
         prompts are: a hundred rows that may each be of a family tell nothing of it; they are of families that the taxonomy lacks.
         """
-        x = self.of(rows)
         sure = (x["p_family"] > MAJORITY) & (x["ask"] @ self.centroids.T >= self.reach)
         return np.where(sure, x["p_family"], 0.0)
 

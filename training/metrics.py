@@ -134,14 +134,15 @@ def policy_table(
         rows.append(
             {
                 "policy": name, "share": float(think.mean()), "score": float(score.mean()),
-                "score_interval": _mean_interval(score, groups),
+                "score_interval": mean_interval(score, groups),
                 "extra_tokens": float(tokens.mean()),
-                "extra_tokens_interval": _mean_interval(tokens, groups),
+                "extra_tokens_interval": mean_interval(tokens, groups),
                 "points_per_1k_tokens": float((think * gain).sum() / tokens.sum() * 1000) if tokens.sum() > 0 else None,
             }
         )  # fmt: skip
     return rows
 
 
-def _mean_interval(values: Array, groups: Array) -> Interval | None:
+def mean_interval(values: Array, groups: Array) -> Interval | None:
+    """Return the 95 % interval of the mean of values [n] over prompts; see `interval`."""
     return interval(lambda rows: float(values[rows].mean()), groups)

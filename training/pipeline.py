@@ -24,7 +24,7 @@ from training.calibrate import calibrate
 from training.card import card
 from training.config import TrainConfig
 from training.embedding_cache import EmbeddingCache
-from training.evaluate import evaluate_rows, predictions, telling
+from training.evaluate import evaluate_rows, predictions, realised_extra_tokens, telling
 from training.files import check_replaceable, folder_written_atomically
 from training.heads import Heads, fit
 from training.labels import label
@@ -91,11 +91,11 @@ def run(
         ]
         known = _known(logs, labelled, taxonomy, parts, digests, encoder, config, decided)
         known["training"]["families"] = _families(heads, taxonomy)
-        holdout, report = _write(temporary, heads, calibration, profiles, known, parts["holdout"].pairs, encoder)
+        report = _write(temporary, heads, calibration, profiles, known, parts["holdout"].pairs, encoder)
     registered = None
     if registering:
         registered = register(
-            out, params={**config.model_dump(), "revision": known["revision"]}, metrics=_metrics(holdout), files=named, digests=digests,
+            out, params={**config.model_dump(), "revision": known["revision"]}, metrics=_metrics(report), files=named, digests=digests,
             plots=_plots(Scorer(Bundle(out), encoder=encoder), parts["holdout"].pairs.logged(), calibration),
         )  # fmt: skip
     return Trained(out, report, registered)
@@ -176,13 +176,12 @@ def _write(
     known: dict[str, Any],
     holdout: evidence.Rows,
     encoder: Encoder,
-) -> tuple[dict[str, Any], dict[str, Any]]:
-    """Write report and card beside the graph; a first manifest makes the bundle readable, so that the report is of the export."""
-    parity = export.check_parity(folder / HEADS, heads, holdout)
+) -> dict[str, Any]:
+    """Write report and card beside the graph, return the report with its parity; a first manifest makes the bundle readable, so that the report is of the export."""
     settings = {"heads": heads, "calibration": calibration, "profiles": profiles}
     export.write_manifest(folder, **settings, **known)
     scorer = Scorer(Bundle(folder), encoder=encoder)
-    parity["verdicts_compared"] = export.check_verdicts(scorer, heads, holdout)
+    parity = export.check_parity(scorer, heads, holdout)
     report = evaluate_rows(scorer, holdout.logged())
     (folder / "report.json").write_text(
         json.dumps({"holdout": report, "parity": parity}, indent=1, allow_nan=False) + "\n", encoding="utf-8"
@@ -197,7 +196,7 @@ def _write(
     )
     (folder / "card.md").write_text(text, encoding="utf-8")
     export.write_manifest(folder, **settings, **known)
-    return report, {**report, "parity": parity}
+    return {**report, "parity": parity}
 
 
 def _known(
@@ -259,12 +258,13 @@ def _metrics(report: dict[str, Any]) -> dict[str, float]:
 
 
 def _plots(scorer: Scorer, rows: evidence.Rows, calibration: Any) -> dict[str, Any]:
-    worth = predictions(scorer, rows).worth.to_numpy(float)
-    gain, score = rows.table.gain.to_numpy(float), rows.table.score_direct.to_numpy(float)
-    extra = rows.table.extra_tokens.astype(float).fillna(500.0).clip(lower=1.0).to_numpy(float)
-    return {
-        "gain_calibration": plots.gain_calibration(
-            {"logs": calibration.gain_logs, "the prior": calibration.gain_prior}
-        ),
-        "cost_quality": plots.cost_quality(worth, gain, extra, score, "Held-out prompts of the training sources"),
+    """Return the figures by name; of cost and quality there is none where no held-out prompt is logged."""
+    drawn = {
+        "gain_calibration": plots.gain_calibration({"logs": calibration.gain_logs, "the prior": calibration.gain_prior})
     }
+    if rows.table.empty:
+        return drawn
+    worth, extra = predictions(scorer, rows).worth.to_numpy(float), realised_extra_tokens(rows.table)
+    gain, score = rows.table.gain.to_numpy(float), rows.table.score_direct.to_numpy(float)
+    title = "Held-out prompts of the training sources"
+    return {**drawn, "cost_quality": plots.cost_quality(worth, gain, extra, score, title)}

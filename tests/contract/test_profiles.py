@@ -201,7 +201,7 @@ def test_a_file_without_profiles_is_refused(tmp_path, content):
 
 @pytest.mark.parametrize("value", [None, 3, "text", [1]])
 def test_a_profile_that_is_no_mapping_is_refused(tmp_path, value):
-    error_of(write(tmp_path, {"profiles": {"mine": value}}))
+    assert error_of(write(tmp_path, {"profiles": {"mine": value}})).field == "mine"
 
 
 def test_a_missing_file_names_the_option(tmp_path):

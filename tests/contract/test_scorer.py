@@ -9,13 +9,13 @@ import numpy as np
 import pytest
 
 from contract import features
-from contract.bundle import HEADS, MANIFEST, Bundle, sha256
-from contract.encoder import Encoder
+from contract.bundle import HEADS, MANIFEST, REMEDY, Bundle, sha256
+from contract.encoder import Encoder, open_graph
 from contract.errors import BundleMismatch
 from contract.features import FEATURE_NAMES
 from contract.locate import ROOT
 from contract.prompt import Prompt
-from contract.scorer import Scorer, open_session
+from contract.scorer import Scorer
 
 DEFAULT, ENCODER = ROOT / "models" / "default", ROOT / "models" / "encoder"
 LONG = " ".join(f"Line {i} of the ledger says that {i * 7} crates left the port." for i in range(300))
@@ -173,7 +173,7 @@ def test_heads_that_cannot_be_opened_are_refused_though_their_digest_is_right(fo
 
 def test_a_graph_that_is_not_there_is_refused(tmp_path):
     with pytest.raises(BundleMismatch, match="cannot open"):
-        open_session(tmp_path / HEADS)
+        open_graph(tmp_path / HEADS, remedy=REMEDY)
 
 
 @pytest.fixture

@@ -192,8 +192,10 @@ def test_without_a_scored_pair_the_taxonomy_trains_alone(trained):
     direct = [json.dumps(row) for row in rows if row["arm"] == "direct"]
     (folder / "direct.jsonl").write_text("\n".join(direct) + "\n")
     (folder / "cold.yaml").write_text(SMALL)
-    run = train(folder, "cold", "direct.jsonl")
+    registry = {"MLFLOW_TRACKING_URI": f"sqlite:///{folder}/cold.db"}
+    run = thinkworth("train", "direct.jsonl", "--out", "cold", "--config", "cold.yaml", cwd=folder, **registry)
     assert run.returncode == 0, run.stderr
+    assert "registered as version 1" in run.stdout
     assert json.loads((folder / "cold" / "report.json").read_text())["holdout"]["sources"] == {}
     scored = Scorer.load(folder / "cold").score(Prompt.from_text("What is 17 * 3?"))
     assert scored.scores.from_logs < 1e-9

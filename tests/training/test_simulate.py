@@ -63,8 +63,8 @@ def test_the_reader_takes_every_simulated_row(families: list[Family], tmp_path: 
 
 def test_rows_are_valid_attempts(families: list[Family]) -> None:
     table = simulate_logs(families, 30).table.astype(object)
-    for row in table.where(table.notna(), None).to_dict("records"):
-        Attempt.model_validate(row)
+    rows = table.where(table.notna(), None).to_dict("records")
+    assert [Attempt.model_validate(row).prompt_id for row in rows] == table.prompt_id.tolist()
 
 
 def test_labels_come_near_the_truth(families: list[Family]) -> None:
