@@ -11,6 +11,7 @@ run: .venv/base
 	$(BIN)/thinkworth serve --port $(PORT)
 
 test: .venv/dev
+	$(MAKE) .venv/litellm/ready || echo 'LiteLLM proxy not installed: its test skips'
 	$(BIN)/python -m pytest $(ARGS)
 
 check: .venv/dev
@@ -27,8 +28,11 @@ TRAIN_LOGS := $(addprefix ../shared/data/,$(addsuffix .parquet,zero_shot_cot tat
 
 bench: .venv/dev
 	$(BIN)/python benchmarks/label_scale.py
+	$(BIN)/python benchmarks/import_scale.py
 	$(BIN)/python benchmarks/feature_cost.py
+	$(BIN)/python benchmarks/coverage.py
 	if [ -d ../shared/data ]; then $(BIN)/python benchmarks/leave_one_source_out.py $(TRAIN_LOGS) --leave-out-task brumo_2025; fi
+	if [ -d ../shared/data ]; then $(BIN)/python benchmarks/one_arm.py $(addprefix ../shared/data/,bbh.parquet zero_shot_cot.parquet); fi
 	if $(BIN)/python -c 'import torch, sentence_transformers' 2> /dev/null; then $(BIN)/python benchmarks/encoder_flips.py; fi
 
 # Resolve every dependency anew into the one lock file.
@@ -53,5 +57,12 @@ clean:
 # Everything but torch: the extra `encoder` is installed by .ci/run, or by hand.
 .venv/dev: pyproject.toml requirements.lock | .venv/bin/python
 	$(PIP) 'pip>=25.1'
-	$(PIP) --editable '.[train]' --group dev
+	$(PIP) --editable '.[train,postgres,collect]' --group dev
 	touch .venv/base $@
+
+# LiteLLM's proxy, which tests start for real, apart from the rest: it pins what others need newer. 1.108.7 is the newest
+# whose parts could all be installed.
+.venv/litellm/ready: | .venv/bin/python
+	$(PYTHON) -m venv .venv/litellm
+	.venv/litellm/bin/python -m pip install --quiet --disable-pip-version-check 'litellm[proxy]==1.108.7'
+	touch $@
