@@ -16,6 +16,7 @@ from contract.manifest_file import MANIFEST
 
 if TYPE_CHECKING:
     import pandas as pd
+    import pyarrow as pa
 
 Format = Literal["parquet", "jsonl", "csv"]
 
@@ -193,3 +194,33 @@ def write_table(frame: "pd.DataFrame", path: Path) -> None:
             )
 
     write_atomically(path, write)
+
+
+@contextmanager
+def table_written_in_blocks(path: Path, schema: "pa.Schema") -> Iterator[Callable[["pa.Table"], None]]:
+    """Yield what takes the blocks of a table and writes them in the format of the path's suffix, all or none.
+
+    Raises:
+        InvalidInput: the suffix is unknown, or the place cannot be written.
+    """
+    import pyarrow.parquet as pq
+
+    kind = table_format(path)
+    with written_atomically(path) as temporary:
+        if kind == "parquet":
+            with pq.ParquetWriter(temporary, schema) as writer:
+                yield writer.write_table
+            return
+        packed = path.name.lower().endswith(".gz")
+        with gzip.open(temporary, "wb") if packed else temporary.open("wb") as handle:
+            if kind == "csv":
+                schema.empty_table().to_pandas().to_csv(handle, index=False)
+            yield lambda table: _append(table, handle, kind)
+
+
+def _append(table: "pa.Table", handle: Any, kind: Format) -> None:
+    frame = table.to_pandas(integer_object_nulls=True)
+    if kind == "csv":
+        frame.to_csv(handle, index=False, header=False)
+    else:
+        frame.to_json(handle, orient="records", lines=True, date_format="iso", date_unit="us", force_ascii=False)

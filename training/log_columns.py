@@ -171,5 +171,7 @@ def _one_by_one(name: str, clean: pa.Array, odd: pa.Array, raw: dict[int, Any]) 
             answer = ask(name, value)
         if isinstance(answer, Fault):
             faults[place], answer = answer, None
+        elif answer == "" and name not in CONTENT:  # as in `_texts`
+            answer = None
         found.append(answer)
     return Checked(pc.replace_with_mask(clean, odd, pa.array(found, clean.type)), faults)

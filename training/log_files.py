@@ -17,11 +17,14 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from contract.errors import InvalidInput
+from contract.progress import opened
 from contract.records import COLUMNS
 from training.files import table_format
 from training.log_values import CONTENT, REQUIRED, Fault, shown
 
 BLOCK_ROWS = 100_000
+BLOCK_SIZE = 32 * 2**20
+"""Characters (of Parquet, bytes) after which a block ends, however few its rows."""
 _KNOWN = frozenset(COLUMNS)
 _LONGEST_FIELD = 2**31 - 1
 
@@ -48,11 +51,7 @@ def read_blocks(path: Path) -> Iterator[Block]:
         InvalidInput: unknown suffix, missing, empty or unreadable file, unknown or missing columns.
     """
     kind = table_format(path)
-    with _readable(path):
-        if not path.is_file():
-            raise InvalidInput(f"{path}: no such file")
-        if path.stat().st_size == 0:
-            raise InvalidInput(f"{path} is empty")
+    with readable(path):
         reader = {"parquet": _parquet, "jsonl": _jsonl, "csv": _csv}[kind]
         rows = 0
         for block in reader(path):
@@ -63,9 +62,17 @@ def read_blocks(path: Path) -> Iterator[Block]:
 
 
 @contextmanager
-def _readable(path: Path) -> Iterator[None]:
-    """Turn whatever a damaged file makes its reader raise into one clear error."""
+def readable(path: Path) -> Iterator[None]:
+    """Turn whatever a missing, empty or damaged file makes its reader raise into one clear error.
+
+    Raises:
+        InvalidInput: the file is missing, empty, cut off, or not what its name says.
+    """
     try:
+        if not path.is_file():
+            raise InvalidInput(f"{path}: no such file")
+        if path.stat().st_size == 0:
+            raise InvalidInput(f"{path} is empty")
         yield
     except (EOFError, zlib.error) as error:
         raise InvalidInput(f"{path} is cut off or damaged (gzip: {error}); fetch it again") from error
@@ -94,11 +101,13 @@ def _check_columns(path: Path, names: Sequence[str]) -> None:
 
 
 def _parquet(path: Path) -> Iterator[Block]:
-    with pq.ParquetFile(path) as file:
+    with opened(path) as handle, pq.ParquetFile(handle) as file:
         names = [name for name in file.schema_arrow.names if not name.startswith("__index_level_")]  # pandas adds it
         _check_columns(path, names)
+        size = sum(file.metadata.row_group(group).total_byte_size for group in range(file.metadata.num_row_groups))
+        rows = BLOCK_SIZE * file.metadata.num_rows // max(size, 1)
         first = 1
-        for batch in file.iter_batches(batch_size=BLOCK_ROWS, columns=names):
+        for batch in file.iter_batches(batch_size=max(1, min(BLOCK_ROWS, rows)), columns=names):
             batch.validate(full=True)
             lines = np.arange(first, first + batch.num_rows, dtype=np.int64)
             first += batch.num_rows
@@ -106,34 +115,50 @@ def _parquet(path: Path) -> Iterator[Block]:
                 yield Block(lines, {name: batch.column(name) for name in names})
 
 
-def _open_text(path: Path, *, newline: str | None) -> io.TextIOWrapper:
-    """Open a text; bytes that are no UTF-8 become lone surrogates, which the check of their column refuses."""
-    packed = path.name.lower().endswith(".gz")
-    binary = gzip.open(path, "rb") if packed else path.open("rb")  # noqa: SIM115 - the wrapper closes it
-    head = binary.peek(4)[:4]
-    if head[:2] in (b"\xff\xfe", b"\xfe\xff") or b"\0" in head:
+def open_binary(path: Path) -> IO[bytes]:
+    """Open the bytes of a text, unpacked where the name ends in .gz.
+
+    Raises:
+        InvalidInput: it begins as UTF-16 or binary data do.
+    """
+    binary: Any = opened(path)
+    if path.name.lower().endswith(".gz"):
+        plain, binary = binary, gzip.GzipFile(fileobj=binary, mode="rb")
+        binary.myfileobj = plain  # what it is to close with itself
+    try:
+        head = binary.peek(4)[:4]
+        if head[:2] in (b"\xff\xfe", b"\xfe\xff") or b"\0" in head:
+            raise InvalidInput(f"{path} is not UTF-8 (it looks like UTF-16 or binary data); convert it to UTF-8")
+    except BaseException:
         binary.close()
-        raise InvalidInput(f"{path} is not UTF-8 (it looks like UTF-16 or binary data); convert it to UTF-8")
-    return io.TextIOWrapper(cast(IO[bytes], binary), encoding="utf-8-sig", errors="surrogateescape", newline=newline)
+        raise
+    return cast(IO[bytes], binary)
+
+
+def open_text(path: Path, *, newline: str | None) -> io.TextIOWrapper:
+    """Open a text; bytes that are no UTF-8 become lone surrogates, which the check of their column refuses."""
+    return io.TextIOWrapper(open_binary(path), encoding="utf-8-sig", errors="surrogateescape", newline=newline)
 
 
 def _jsonl(path: Path) -> Iterator[Block]:
-    with _open_text(path, newline=None) as handle:
+    with open_text(path, newline=None) as handle:
         lines: list[int] = []
         rows: list[dict[str, Any]] = []
         broken: dict[int, Fault] = {}
+        size = 0
         for number, text in enumerate(handle, 1):
             if text.isspace():
                 continue
+            size += len(text)
             row = _json_row(text)
             if isinstance(row, Fault):
                 broken[number] = row
             else:
                 lines.append(number)
                 rows.append(row)
-            if len(rows) + len(broken) >= BLOCK_ROWS:
+            if len(rows) + len(broken) >= BLOCK_ROWS or size >= BLOCK_SIZE:
                 yield _block_of_rows(lines, rows, broken)
-                lines, rows, broken = [], [], {}
+                lines, rows, broken, size = [], [], {}, 0
         yield _block_of_rows(lines, rows, broken)
 
 
@@ -157,23 +182,25 @@ def _block_of_rows(lines: list[int], rows: list[dict[str, Any]], broken: dict[in
 
 def _csv(path: Path) -> Iterator[Block]:
     csv.field_size_limit(_LONGEST_FIELD)
-    with _open_text(path, newline="") as handle:
+    with open_text(path, newline="") as handle:
         reader = csv.reader(handle)
         header = next(reader, [])
         _check_columns(path, header)
         lines: list[int] = []
         rows: list[list[str]] = []
         broken: dict[int, Fault] = {}
+        size = 0
         for number, row in _numbered(reader):
+            size += sum(map(len, row))
             if len(row) == len(header):
                 lines.append(number)
                 rows.append(row)
             elif row:
                 reason = f"{len(row)} fields where the header has {len(header)}"
                 broken[number] = Fault("number of fields is not the header's", reason)
-            if len(rows) + len(broken) >= BLOCK_ROWS:
+            if len(rows) + len(broken) >= BLOCK_ROWS or size >= BLOCK_SIZE:
                 yield _block_of_fields(header, lines, rows, broken)
-                lines, rows, broken = [], [], {}
+                lines, rows, broken, size = [], [], {}, 0
         yield _block_of_fields(header, lines, rows, broken)
 
 

@@ -65,11 +65,7 @@ def group_codes(frame: pd.DataFrame, columns: Sequence[str]) -> Integers:
 
 def check_rows(table: pd.DataFrame, faults: Faults, files: Integers, lines: Integers, names: Sequence[str]) -> None:
     """Add the faults of rows among themselves, and fill in `prompt_id` and `attempt` of the good ones."""
-    given = [table[name].notna().to_numpy(bool) for name in CONTENT]
-    faults.add_all(given[0] & given[1], Fault("prompt and messages both given", "prompt and messages both given"))
-    faults.add_all(~given[0] & ~given[1], Fault("neither prompt nor messages", "neither prompt nor messages"))
-    _check_tokens(table, faults)
-    digests = _check_content(table, faults)
+    digests = check_each_row(table, faults)
     table["prompt_id"] = table["prompt_id"].fillna(digests)
 
     def place(at: int) -> str:
@@ -83,6 +79,15 @@ def check_rows(table: pd.DataFrame, faults: Faults, files: Integers, lines: Inte
         reason = f"prompt_id stands for another content in {place(begun)} of the same source"
         faults.add({at: Fault("prompt_id of two contents", reason)})
     _check_duplicates(table, faults, place)
+
+
+def check_each_row(table: pd.DataFrame, faults: Faults) -> "pd.Series[Any]":
+    """Add the faults that a row has by itself; return the digest of each row's content, null where it is bad."""
+    given = [table[name].notna().to_numpy(bool) for name in CONTENT]
+    faults.add_all(given[0] & given[1], Fault("prompt and messages both given", "prompt and messages both given"))
+    faults.add_all(~given[0] & ~given[1], Fault("neither prompt nor messages", "neither prompt nor messages"))
+    _check_tokens(table, faults)
+    return _check_content(table, faults)
 
 
 def _check_tokens(table: pd.DataFrame, faults: Faults) -> None:

@@ -17,7 +17,6 @@ import pandas as pd
 import pyarrow as pa
 
 from contract.errors import InvalidInput, NoUsableRows
-from contract.progress import progress
 from contract.records import COLUMNS, PAIR_KEY, column_kind
 from training.files import remove, table_format, table_stem, write_jsonl
 from training.log_columns import ARROW_TYPES, check_column
@@ -116,10 +115,10 @@ def read_logs(paths: Sequence[Path], *, accept_flags: Sequence[str] = ()) -> Log
     """
     gathered = _Gathered()
     _check_paths(paths)
-    for number, path in enumerate(progress(paths, "reading")):
+    for number, path in enumerate(paths):
         for block in read_blocks(path):
             _gather(gathered, block, number, table_stem(path))
-    table = pa.concat_tables(gathered.tables).to_pandas(types_mapper=_TYPES.get)
+    table = as_frame(pa.concat_tables(gathered.tables))
     faults = Faults.joined(gathered.faults)
     files, lines = np.concatenate(gathered.files), np.concatenate(gathered.lines)
     names = [str(path) for path in paths]
@@ -157,23 +156,36 @@ def _check_paths(paths: Sequence[Path]) -> None:
 
 def _gather(gathered: _Gathered, block: Block, file: int, source: str) -> None:
     """Check a block's columns, one by one, and add it."""
-    count = len(block.lines)
-    faults = Faults(count)
-    columns: list[Any] = []
-    for name in COLUMNS:
-        if name in block.columns or (name in REQUIRED and count):
-            checked = check_column(name, block.columns.get(name, [None] * count))
-            faults.add(checked.faults)
-            columns.append(checked.values)
-        else:
-            columns.append(pa.nulls(count, ARROW_TYPES[column_kind(name)]))
-    at = COLUMNS.index("source")
-    columns[at] = columns[at].fill_null(source)
-    gathered.tables.append(pa.table(columns, names=list(COLUMNS)))
+    table, faults = checked_columns(block.columns, len(block.lines), source)
+    gathered.tables.append(table)
     gathered.faults.append(faults)
-    gathered.files.append(np.full(count, file, dtype=np.int64))
+    gathered.files.append(np.full(len(block.lines), file, dtype=np.int64))
     gathered.lines.append(block.lines)
     gathered.broken += [(file, line, fault) for line, fault in block.broken.items()]
+
+
+def checked_columns(
+    columns: Mapping[str, Sequence[Any] | pa.Array], count: int, source: str
+) -> tuple[pa.Table, Faults]:
+    """Return raw columns of `count` rows as a table with all columns, `source` where a row names none, and its faults."""
+    faults = Faults(count)
+    values: list[Any] = []
+    for name in COLUMNS:
+        if name in columns or (name in REQUIRED and count):
+            checked = check_column(name, columns.get(name, [None] * count))
+            faults.add(checked.faults)
+            values.append(checked.values)
+        else:
+            values.append(pa.nulls(count, ARROW_TYPES[column_kind(name)]))
+    at = COLUMNS.index("source")
+    values[at] = values[at].fill_null(source)
+    return pa.table(values, names=list(COLUMNS)), faults
+
+
+def as_frame(table: pa.Table) -> pd.DataFrame:
+    """Return a table of the log's columns as a frame whose absent values are NA, numbers too."""
+    frame: pd.DataFrame = table.to_pandas(types_mapper=_TYPES.get)
+    return frame
 
 
 def _flagged(flag: "pd.Series[Any]", accepted: Sequence[str]) -> npt.NDArray[np.bool_]:

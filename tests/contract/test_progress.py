@@ -6,7 +6,7 @@ from types import SimpleNamespace
 import pytest
 
 from contract import progress as module
-from contract.progress import progress
+from contract.progress import opened, progress
 
 
 class Terminal(io.StringIO):
@@ -73,3 +73,35 @@ def test_an_error_of_an_item_comes_through(stream, request):
     request.getfixturevalue(stream)
     with pytest.raises(ZeroDivisionError):
         list(progress((1 // i for i in (1, 0)), "embedding"))
+
+
+@pytest.fixture
+def long_file(tmp_path, monkeypatch):
+    monkeypatch.setattr(module, "LONG", 1000)
+    path = tmp_path / "traffic.jsonl"
+    path.write_bytes(b"x" * 2**20)
+    return path
+
+
+def test_a_bar_follows_the_bytes_of_a_file(long_file, terminal):
+    with opened(long_file) as handle:
+        assert handle.read(2**19) == b"x" * 2**19
+        half = terminal.getvalue()
+        assert handle.read(2**19) == b"x" * 2**19
+    assert "traffic.jsonl" in half
+    assert "50%" in half
+    assert "100%" not in half
+    assert "100%" in terminal.getvalue()
+
+
+def test_a_short_file_has_no_bar(long_file, terminal):
+    long_file.write_bytes(b"x")
+    with opened(long_file) as handle:
+        assert handle.read() == b"x"
+    assert terminal.getvalue() == ""
+
+
+def test_a_file_read_into_a_pipe_is_silent(long_file, pipe):
+    with opened(long_file) as handle:
+        assert len(handle.read()) == 2**20
+    assert pipe.getvalue() == ""

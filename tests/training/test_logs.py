@@ -172,6 +172,12 @@ def test_parquet_types_are_taken_as_attempt_takes_them(tmp_path, value):
         assert (tokens is pd.NA) if expected is None else tokens == expected
 
 
+@pytest.mark.parametrize("beside", ["x", None, 5])
+def test_an_empty_name_is_absent_whatever_stands_beside_it(tmp_path, beside):
+    path = jsonl(tmp_path, row(request_id=""), row(request_id=beside))
+    assert pd.isna(read_logs([path]).table["request_id"].iat[0])
+
+
 def test_nan_in_parquet_is_not_null(tmp_path):
     path = tmp_path / "log.parquet"
     columns = {"prompt": ["a", "b", "c"], "model": ["m"] * 3, "arm": ["direct"] * 3}

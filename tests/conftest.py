@@ -1,0 +1,76 @@
+"""A PostgreSQL of the tests' own, started once where one is installed."""
+
+import os
+import pwd
+import secrets
+import shutil
+import socket
+import subprocess
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+_USER, _PASSWORD = "tester", "wort mit-%sonderzeichen"  # what an address must percent-encode
+
+
+def _programs() -> Path | None:
+    """Return the folder of the newest PostgreSQL installed, also where Debian keeps it, off the path."""
+    on_path = shutil.which("initdb")
+    installed = sorted(Path("/usr/lib/postgresql").glob("*/bin/initdb"), key=lambda path: int(path.parts[-3]))
+    found = Path(on_path) if on_path else installed[-1] if installed else None
+    return found.parent if found else None
+
+
+def _other_user() -> str | None:
+    """Return whom to run the server as: PostgreSQL refuses root."""
+    if os.geteuid() != 0:
+        return None
+    return "postgres" if "postgres" in {user.pw_name for user in pwd.getpwall()} else "nobody"
+
+
+@pytest.fixture(scope="session")
+def postgres_server() -> Iterator[str]:
+    """The address of a server, without a database: postgresql://user:password@host:port."""
+    programs = _programs()
+    if programs is None:
+        pytest.skip("no PostgreSQL is installed (initdb is neither on the path nor in /usr/lib/postgresql)")
+    user = _other_user()
+    # not below pytest's folder: only its owner may pass through that
+    home = Path(tempfile.mkdtemp(prefix="thinkworth-postgres-"))
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    data, password = home / "data", home / "password"
+    password.write_text(_PASSWORD)
+    if user:
+        shutil.chown(home, user)
+        shutil.chown(password, user)
+
+    def run(program: str, *arguments: str) -> None:
+        subprocess.run([programs / program, *arguments], check=True, cwd=home, user=user, stdout=subprocess.DEVNULL)
+
+    try:
+        run("initdb", "-D", str(data), "-U", _USER, "--auth=scram-sha-256", f"--pwfile={password}", "-E", "UTF8", "-N")
+        settings = f"-p {port} -c listen_addresses=127.0.0.1 -c unix_socket_directories={home} -c fsync=off"
+        run("pg_ctl", "-D", str(data), "-l", str(home / "server.log"), "-w", "-o", settings, "start")
+        try:
+            yield f"postgresql://{_USER}:wort%20mit-%25sonderzeichen@127.0.0.1:{port}"
+        finally:
+            run("pg_ctl", "-D", str(data), "-m", "immediate", "-w", "stop")
+    finally:
+        shutil.rmtree(home, ignore_errors=True)
+
+
+@pytest.fixture
+def postgres(postgres_server: str) -> Iterator[str]:
+    """The address of a database of its own: postgresql://user:password@host:port/name."""
+    psycopg = pytest.importorskip("psycopg", reason="needs the extra postgres")
+    from psycopg import sql
+
+    name = f"test_{secrets.token_hex(4)}"
+    with psycopg.connect(f"{postgres_server}/postgres", autocommit=True) as connection:
+        connection.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(name)))
+        yield f"{postgres_server}/{name}"
+        connection.execute(sql.SQL("DROP DATABASE {} WITH (FORCE)").format(sql.Identifier(name)))

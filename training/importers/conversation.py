@@ -1,0 +1,147 @@
+"""Any provider's messages as the log table holds them: OpenAI-style, texts only, the system prompt first."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+from contract.prompt import ROLES, TEXT_PARTS
+
+Message = dict[str, Any]
+
+_ROLES = {**{role: role for role in ROLES}, "human": "user", "ai": "assistant", "model": "assistant"}
+_HIDDEN = ("thinking", "redacted_thinking", "reasoning")
+_NO_TURN = (*_HIDDEN, "item_reference", "additional_tools", "mcp_list_tools", "compaction", "compaction_trigger")
+_REDACTED = "redacted-by-litellm"
+_UNTYPED = {
+    "functionCall": "function_call",
+    "function_call": "function_call",
+    "functionResponse": "function_response",
+    "function_response": "function_response",
+    "inlineData": "inline_data",
+    "inline_data": "inline_data",
+    "fileData": "file_data",
+    "file_data": "file_data",
+    "toolUse": "tool_use",
+    "toolResult": "tool_result",
+    "image": "image",
+    "document": "document",
+}
+"""The kind of a part that has no type but names itself by its key, as Gemini's and Bedrock's do."""
+
+
+def chat(messages: Any, *, system: Any = None) -> list[Message] | None:
+    """Return the messages as [{role, content}], or None where no text was stored.
+
+    Texts of one message are joined as `contract.prompt` joins them; other parts stay as their type; thinking of earlier
+    turns is dropped, for the model does not see it again.
+
+    Args:
+        messages: a text (one user turn), one message, a list of messages, or {"messages": [...]}, in the shape of
+            OpenAI (Chat and Responses), Anthropic, Gemini, Bedrock or OpenTelemetry.
+        system: a system prompt that stands beside them: a text, parts, or a message.
+
+    Raises:
+        ValueError: this is no conversation; the text is the rule that it breaks.
+    """
+    if isinstance(messages, Mapping) and "messages" in messages:
+        system = messages.get("system") if system is None else system
+        messages = messages["messages"]
+    if not messages:
+        return None
+    if isinstance(messages, str | Mapping):
+        messages = [messages]
+    if not isinstance(messages, Sequence) or isinstance(messages, bytes):
+        raise ValueError("messages are no list")
+    turns = [turn for message in messages if (turn := _turn(message)) is not None]
+    if system and (first := _content(_parts_of(system))):
+        turns.insert(0, {"role": "system", "content": first})
+    return turns if any(text.strip() not in ("", _REDACTED) for turn in turns for text in _texts(turn)) else None
+
+
+def _turn(message: Any) -> Message | None:
+    """Return one message, or None where it is no turn of the conversation."""
+    if isinstance(message, str):
+        return {"role": "user", "content": message}
+    if not isinstance(message, Mapping):
+        raise ValueError("a message is no object")
+    kind = message.get("type")
+    if kind in _NO_TURN:
+        return None
+    if isinstance(kind, str) and "role" not in message and kind not in (*_ROLES, "message"):
+        return _item(kind, message)
+    role = _role(message)
+    parts = message.get("content", message.get("parts"))
+    if role == "user" and parts is None:
+        raise ValueError("a message has no content")
+    content = _content(_parts_of(parts or ""))
+    if role == "assistant" and (message.get("tool_calls") or message.get("function_call")):
+        return {"role": role, "content": content or None, "tool_calls": [{"type": "function"}]}
+    return {"role": role, "content": content}
+
+
+def _role(message: Mapping[str, Any]) -> str:
+    word = message.get("role", message.get("type"))
+    if word is None and "parts" in message:  # Gemini takes a content without a role for the user's
+        return "user"
+    role = _ROLES.get(word.lower()) if isinstance(word, str) else None
+    if role is None:
+        raise ValueError(f"a message's role is not one of {', '.join(_ROLES)}")
+    return role
+
+
+def _item(kind: str, item: Mapping[str, Any]) -> Message:
+    """Return an item of the Responses API that is no message: what a tool gave, or a call of one."""
+    if kind.endswith("_output"):
+        output = item.get("output")
+        return {"role": "tool", "content": _content(_parts_of(output)) if output else ""}
+    return {"role": "assistant", "content": None, "tool_calls": [{"type": "function"}]}
+
+
+def _parts_of(content: Any) -> Sequence[Any]:
+    if isinstance(content, Mapping):
+        parts = content.get("parts", content)
+        return [parts] if isinstance(parts, Mapping) else _parts_of(parts)
+    if isinstance(content, str):
+        return [content]
+    if isinstance(content, Sequence) and not isinstance(content, bytes):
+        return content
+    raise ValueError("a message's content is neither a text nor a list of parts")
+
+
+def _content(parts: Sequence[Any]) -> str | list[Message]:
+    """Return the parts of one message: a text where all are texts, else the texts in one and the types of the rest."""
+    seen = [(part, _text(part)) for part in parts if not _is_hidden(part)]
+    joined = "\n".join(text for _, text in seen if text is not None)
+    others = [{"type": _kind(part)} for part, text in seen if text is None]
+    if not others:
+        return joined
+    return [{"type": "text", "text": joined}, *others] if joined else others
+
+
+def _is_hidden(part: Any) -> bool:
+    return isinstance(part, Mapping) and (part.get("type") in _HIDDEN or part.get("thought") is True)
+
+
+def _text(part: Any) -> str | None:
+    if isinstance(part, str):
+        return part
+    if not isinstance(part, Mapping):
+        raise ValueError("a message's part is neither a text nor an object")
+    if isinstance(part.get("text"), str):
+        return str(part["text"])
+    content = part.get("content")
+    return content if isinstance(content, str) and part.get("type", "text") in TEXT_PARTS else None
+
+
+def _kind(part: Mapping[str, Any]) -> str:
+    kind = part.get("type")
+    if isinstance(kind, str) and kind not in TEXT_PARTS:
+        return kind
+    return next((name for key, name in _UNTYPED.items() if key in part), "other")
+
+
+def _texts(turn: Message) -> Iterator[str]:
+    content = turn["content"]
+    if isinstance(content, str):
+        yield content
+    elif content:
+        yield from (part["text"] for part in content if "text" in part)

@@ -1,0 +1,140 @@
+"""A file of scores, joined to attempts by request id; of an id its key is kept, not its text."""
+
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
+from contract.errors import InvalidInput
+from contract.progress import opened
+from training.importers import jsonl
+from training.importers.call import Broken, Place
+from training.importers.keys import Keys, places_of, text_keys
+from training.importers.scores import Scale
+from training.log_files import readable
+from training.log_values import Fault, ask, shown
+
+_TYPES: dict[str, Any] = {
+    "line": "int64",
+    "score": "Float64",
+    "score_kind": pd.StringDtype("pyarrow"),
+    "defect": "boolean",
+}
+KNOWN = ("request_id", "score", "score_kind", "defect")
+_BLOCK = 50_000
+
+
+class ScoresFile:
+    """Scores by request id.
+
+    Attributes:
+        keys: the keys of the ids, sorted.
+        table: score, score_kind and defect of each.
+        used: which of them belong to a row of the log.
+    """
+
+    def __init__(self, keys: Keys, table: pa.Table) -> None:
+        self.keys = keys
+        self.table = table
+        self.used = np.zeros(len(keys), dtype=bool)
+
+    def places(self, request_ids: pa.ChunkedArray) -> npt.NDArray[np.int64]:
+        """Return the place of each id's score, -1 where the file has none."""
+        return places_of(text_keys(request_ids.to_pylist()), self.keys)
+
+    def put(self, places: npt.NDArray[np.int64], attempts: pa.Table) -> tuple[pa.Table, npt.NDArray[np.bool_]]:
+        """Return the attempts with the scores of `places`, and which have one; what the file leaves open stays."""
+        found = self.table.take(pa.array(places, mask=places < 0))
+        scored, judged = found["score"].is_valid(), found["defect"].is_valid()
+        for name, given in (("score", scored), ("score_kind", scored), ("defect", judged)):
+            column = pc.if_else(given, found[name], attempts[name])
+            attempts = attempts.set_column(attempts.schema.get_field_index(name), name, column)
+        return attempts, scored.to_numpy()
+
+
+def no_scores() -> ScoresFile:
+    """Return the scores of no file."""
+    return _joined(Path(), _block([]))
+
+
+def read_scores(path: Path, scale: Scale, refuse: Callable[[Place, Fault], None]) -> ScoresFile:
+    """Return the scores of a file (.parquet, or what the importers read); a bad line is refused and left out.
+
+    Raises:
+        InvalidInput: the file cannot be read, has unknown columns, or gives an id two scores.
+    """
+    blocks: list[pd.DataFrame] = []
+    rows: list[tuple[str, int, float | None, str | None, bool | None]] = []
+    for item in _records(path):
+        if isinstance(item, Broken):
+            refuse(item.place, Fault(item.rule, item.reason))
+            continue
+        place, record = item
+        _check_names(path, record)
+        values = _values(record, scale)
+        if isinstance(values, Fault):
+            refuse(place, values)
+        else:
+            rows.append((values[0], place.line, *values[1:]))
+        if len(rows) >= _BLOCK:
+            blocks.append(_block(rows))
+            rows = []
+    return _joined(path, pd.concat([*blocks, _block(rows)], ignore_index=True))
+
+
+def _records(path: Path) -> Iterator[jsonl.Item]:
+    if path.suffix.lower() != ".parquet":
+        yield from jsonl.records(str(path))
+        return
+    with readable(path), opened(path) as handle, pq.ParquetFile(handle) as file:
+        read = 0
+        for batch in file.iter_batches(batch_size=_BLOCK):
+            yield from ((Place(str(path), line), row) for line, row in enumerate(batch.to_pylist(), read + 1))
+            read += batch.num_rows
+
+
+def _check_names(path: Path, record: dict[str, Any]) -> None:
+    for name in record.keys() - set(KNOWN):
+        raise InvalidInput(f"{path}: unknown column {shown(name)}; known columns: {', '.join(KNOWN)}", limit=KNOWN)
+    if "request_id" not in record or not {"score", "defect"} & record.keys():
+        raise InvalidInput(f"{path}: a scores file needs the columns request_id and score", field="scores")
+
+
+def _values(record: dict[str, Any], scale: Scale) -> tuple[str, float | None, str | None, bool | None] | Fault:
+    """Return id, score, kind and defect of a record, or what is wrong with it."""
+    request_id, value = record["request_id"], record.get("score")
+    if isinstance(request_id, int) and not isinstance(request_id, bool):
+        request_id = str(request_id)
+    if not isinstance(request_id, str) or not request_id:
+        return Fault("score without a request_id", f"request_id {shown(request_id)} is no id")
+    score = None if value is None else scale.score(value)
+    kind, defect = ask("score_kind", record.get("score_kind")), ask("defect", record.get("defect"))
+    for answer in (score, kind, defect):
+        if isinstance(answer, Fault):
+            return answer
+    return request_id, score, kind, defect  # type: ignore[return-value] # no fault is left
+
+
+def _block(rows: Sequence[tuple[Any, ...]]) -> pd.DataFrame:
+    frame = pd.DataFrame(rows, columns=["request_id", "line", "score", "score_kind", "defect"]).astype(_TYPES)
+    frame.insert(0, "key", text_keys(frame.pop("request_id").tolist()))
+    return frame
+
+
+def _joined(path: Path, table: pd.DataFrame) -> ScoresFile:
+    """Return the scores sorted by key, each id once."""
+    table = table.drop_duplicates(["key", "score", "score_kind", "defect"]).sort_values("key", kind="stable")
+    twice = np.flatnonzero(table["key"].duplicated())
+    if len(twice):
+        first, second = table["line"].iloc[[twice[0] - 1, twice[0]]]
+        raise InvalidInput(
+            f"{path}: lines {first:,} and {second:,} give one request_id two scores; keep one of them", field="scores"
+        )
+    scores = pa.Table.from_pandas(table[["score", "score_kind", "defect"]], preserve_index=False)
+    return ScoresFile(table["key"].to_numpy(np.uint64), scores)
