@@ -1,0 +1,88 @@
+import pytest
+
+from contract.errors import InvalidInput
+from contract.records import Arm
+from training.collect.plan import Settings, asks, check, differences
+from training.collect.prompts import Item
+
+LADDER = {"thinking": {"type": "enabled", "budget_tokens": "$budget"}}
+
+
+def settings(**more):
+    given = {
+        "model": "m", "direct": {"reasoning_effort": "none"}, "reasoning": {"reasoning_effort": "medium"}, "budget": LADDER,
+        "params": {}, "source": "s", "grader": "exact",
+    }  # fmt: skip
+    return Settings(**{**given, **more})
+
+
+def test_each_prompt_in_both_arms_and_at_each_budget_some_times_over():
+    items = [Item("a", "1", prompt="A"), Item("b", "2", prompt="B")]
+    plan = asks(items, settings(attempts=2, budgets=(1024, 4096), params={"seed": 1}))
+    assert len(plan) == len({ask.key for ask in plan}) == 2 * 4 * 2
+    assert [ask.item.prompt_id for ask in plan] == ["a"] * 8 + ["b"] * 8
+    modes = {ask.mode.thinking_setting: ask.mode for ask in plan}
+    assert {name: (mode.arm, mode.thinking_budget, mode.pair_kind) for name, mode in modes.items()} == {
+        "reasoning_effort=none": (Arm.DIRECT, None, "toggle"),
+        "reasoning_effort=medium": (Arm.REASONING, None, "toggle"),
+        "thinking=enabled budget_tokens=1024": (Arm.REASONING, 1024, "budget"),
+        "thinking=enabled budget_tokens=4096": (Arm.REASONING, 4096, "budget"),
+    }
+    assert modes["thinking=enabled budget_tokens=1024"].parameters == {
+        "thinking": {"type": "enabled", "budget_tokens": 1024}, "seed": 1
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("parameters", "words"),
+    [
+        ({"chat_template_kwargs": {"enable_thinking": True}}, "enable_thinking=true"),
+        ({"thinking": {"type": "adaptive"}, "output_config": {"effort": "high"}}, "thinking=adaptive effort=high"),
+        ({"enable_thinking": True, "thinking_budget": 512}, "enable_thinking=true thinking_budget=512"),
+    ],
+)
+def test_thinking_setting_is_the_parameters_in_words(parameters, words):
+    mode = asks([Item("a", "1", prompt="A")], settings(reasoning=parameters))[1].mode
+    assert mode.thinking_setting == words
+    assert mode.thinking_budget == parameters.get("thinking_budget")
+
+
+@pytest.mark.parametrize(
+    ("more", "message"),
+    [
+        ({"params": {"api_key": "sk-1"}}, "--params sets api_key"), ({"direct": {"stream": False}}, "--direct sets stream"),
+        ({"params": {"extra_headers": {}}}, "extra_headers"), ({"params": {"n": 2}}, "--params sets n"),
+        ({"direct": {"reasoning_effort": "high"}}, "the parameters of the direct arm say the other one"),
+        ({"reasoning": {"thinking": {"type": "disabled"}}}, "the parameters of the reasoning arm say the other one"),
+        ({"budgets": (1024,), "budget": {"thinking_budget": 5}}, r'has no "\$budget"'),
+        ({"budgets": (4096,), "max_output_tokens": 4096}, "leaves no room"),
+        ({"budgets": (4096,), "params": {"max_tokens": 2000}}, "leaves no room"),
+        ({"budgets": (1024, 1024)}, "ask for the same"), ({"reasoning": {"reasoning_effort": "none"}}, "say the other one"),
+        ({"params": {"max_tokens": 5}, "max_output_tokens": 5}, "give one of them"),
+    ],
+)  # fmt: skip
+def test_settings_that_cannot_give_what_they_promise_are_refused(more, message):
+    with pytest.raises(InvalidInput, match=message) as caught:
+        check(settings(**more))
+    assert "sk-1" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "more",
+    [
+        {"direct": {"reasoning_effort": "minimal"}},  # only an answer can tell
+        {"direct": {}, "reasoning": {"my_server": "think"}},
+        {"direct": {"thinking": {"type": "disabled"}}, "budgets": (1024, 2048), "max_output_tokens": 4096},
+    ],
+)
+def test_settings_that_may_be_right_are_taken(more):
+    check(settings(**more))
+
+
+def test_what_differs_is_named():
+    items = [Item("a", "1", prompt="A")]
+    ours, theirs = settings(model="n").digest_of(items), settings().digest_of(items)
+    assert differences(ours, theirs) == ['model was "m", now "n"']
+    assert differences(ours, ours) == []
+    changed = settings(model="n").digest_of([Item("a", "1", prompt="A", reference="r")])
+    assert [words[:8] for words in differences(changed, ours)] == ["prompts "]

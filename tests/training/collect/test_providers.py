@@ -1,0 +1,156 @@
+import asyncio
+import json
+from datetime import UTC, datetime, timedelta
+from email.utils import format_datetime
+from types import SimpleNamespace
+
+import pytest
+
+from training.collect.libraries import litellm
+from training.collect.prices import Prices
+from training.collect.providers import Failed, Provider, _retry_after, final_answer, without_secrets
+
+
+@pytest.mark.parametrize(
+    ("text", "answer", "thought"),
+    [
+        ("It is 4.", "It is 4.", False), ("<think>2+2</think>\n\nIt is 4.", "It is 4.", True),
+        ("<think>\n\n</think>\n\nIt is 4.", "It is 4.", False), ("2+2</think>It is 4.", "It is 4.", True),
+        ("<think>2+2 is", "", True), ("<thinking>a</thinking>It<think>b</think> is 4.", "It is 4.", True), ("", "", False),
+        ("half \ud800", "half ?", False),
+    ],
+)  # fmt: skip
+def test_final_answer(text, answer, thought):
+    assert final_answer(text) == (answer, thought)
+
+
+def test_retry_after():
+    assert _retry_after({"retry-after": "1.5"}) == 1.5
+    soon = format_datetime(datetime.now(UTC) + timedelta(seconds=60), usegmt=True)
+    assert 30 < _retry_after({"retry-after": soon}) <= 60
+    assert [_retry_after({"retry-after": text}) for text in ("", "soon", "-3")] == [None, None, 0.0]
+    assert _retry_after({}) is None
+
+
+def test_secrets_of_the_environment_are_not_repeated(monkeypatch):
+    monkeypatch.setenv("SOME_API_KEY", "sk-12345678")
+    assert without_secrets("wrong key: sk-12345678!") == "wrong key: ***!"
+
+
+def ask(url, *, model="m", parameters=None, timeout_s=2.0, prices=None):
+    async def scenario():
+        provider = Provider(
+            model, base_url=url, key=None, timeout_s=timeout_s, prices=prices or Prices(model, given=None, known=False)
+        )
+        try:
+            return await provider.ask([{"role": "user", "content": "What is 1 + 2?"}], parameters or {}, None)
+        finally:
+            await litellm().close_litellm_async_clients()
+
+    return asyncio.run(scenario())
+
+
+@pytest.mark.parametrize(
+    ("how", "reason", "again", "billed"),
+    [
+        ("429", "429 RateLimitError", True, False), ("500", "500 InternalServerError", True, False),
+        ("400", "400 BadRequestError", False, False), ("401", "401 AuthenticationError", False, False),
+        ("404", "404 NotFoundError", False, False), ("drop", "connection lost", True, True),
+        ("hang half-way", "no byte in time", True, True), ("not JSON", "malformed body", True, True),
+    ],
+)  # fmt: skip
+def test_failures_say_whether_to_ask_again_and_whether_they_may_be_billed(llm, how, reason, again, billed):
+    llm.always = how
+    with pytest.raises(Failed) as caught:
+        ask(llm.url, timeout_s=0.5)
+    failure = caught.value
+    assert (failure.reason, failure.again, failure.billed) == (reason, again, billed)
+    assert failure.wait_s == (1.0 if how == "429" else None)
+
+
+def test_a_server_that_asks_to_be_left_alone_for_long_is_not_waited_for(llm, monkeypatch):
+    monkeypatch.setattr("training.collect.providers.LONGEST_WAIT_S", 0.5)
+    llm.always = "429"
+    with pytest.raises(Failed, match="429 RateLimitError, to be asked again after more than") as caught:
+        ask(llm.url)
+    assert not caught.value.again
+
+
+def test_an_address_that_nobody_listens_at(llm):
+    with pytest.raises(Failed) as caught:
+        ask("http://127.0.0.1:9/v1")
+    assert (caught.value.reason, caught.value.again) == ("connection lost", True)
+
+
+def test_a_model_that_nobody_knows_is_not_asked_again():
+    with pytest.raises(Failed, match="400 BadRequestError") as caught:
+        ask(None, model="nobody/knows")
+    assert not caught.value.again
+
+
+def test_an_arm_whose_parameter_the_provider_does_not_take_is_an_error_and_not_dropped(monkeypatch):
+    monkeypatch.setenv("OPENAI_API_KEY", "none")
+    with pytest.raises(Failed, match="400 UnsupportedParamsError"):
+        ask(None, model="gpt-4o", parameters={"reasoning_effort": "none"})
+
+
+def test_any_provider_by_its_name_with_its_own_parameters_and_prices(llm, monkeypatch):
+    monkeypatch.setenv("OPENAI_API_KEY", "none")
+    monkeypatch.setenv("OPENAI_BASE_URL", llm.url)
+    prices = Prices("gpt-5.1", given=None, known=True)
+    reply = ask(None, model="gpt-5.1", parameters={"reasoning_effort": "medium"}, prices=prices)
+    assert llm.calls[0]["body"]["reasoning_effort"] == "medium"
+    assert reply.usage.output_tokens == 100
+    price = litellm().model_cost["gpt-5.1"]
+    expected = 16 * price["input_cost_per_token"] + 4 * price["cache_read_input_token_cost"]
+    assert reply.usage.cost_usd == pytest.approx(expected + 100 * price["output_cost_per_token"])
+
+
+@pytest.mark.parametrize(
+    ("visible", "hidden", "total", "billed"),
+    [(100, 90, 120, 100), (10, 90, 120, 100), (50, 40, 110, 90), (50, 40, None, 50)],
+)
+def test_hidden_tokens_are_counted_once(visible, hidden, total, billed):
+    provider = Provider("m", base_url="http://x", key=None, timeout_s=1, prices=Prices("m", given=(1, 2), known=False))
+    usage = SimpleNamespace(
+        completion_tokens=visible, prompt_tokens=20, total_tokens=total, prompt_tokens_details=None,
+        completion_tokens_details=SimpleNamespace(reasoning_tokens=hidden),
+    )  # fmt: skip
+    found = provider._usage(SimpleNamespace(chunks=[SimpleNamespace(usage=usage)]), None)
+    assert (found.output_tokens, found.thinking_tokens) == (billed, hidden)
+    assert found.cost_usd == pytest.approx((20 + 2 * billed) / 1e6)
+
+
+def test_thinking_that_is_shown_and_not_counted_stays_unknown(llm, monkeypatch):
+    def usage(self, call):
+        return {"prompt_tokens": 20, "completion_tokens": 30, "total_tokens": 50}
+
+    handler = llm.handler
+    monkeypatch.setattr(handler, "usage", usage)
+    answer = handler.event
+
+    def event(self, delta, **more):
+        answer(self, {**delta, "reasoning_content": "hm, let me see"} if delta.get("content") else delta, **more)
+
+    monkeypatch.setattr(handler, "event", event)
+    reply = ask(llm.url)
+    assert (reply.usage.output_tokens, reply.usage.thinking_tokens, reply.thought) == (30, None, True)
+
+
+def test_unknown_prices_are_none_and_never_zero():
+    assert Prices("nobody/knows", given=None, known=True).of(10, 10) is None
+    assert Prices("gpt-5.1", given=None, known=False).of(10, 10) is None
+    assert Prices("x", given=(1.0, 2.0), known=False).of(10, None) is None
+    assert Prices("x", given=(1.0, 2.0), known=False).worst(1_000_000, 500_000).usd == pytest.approx(2.0)
+
+
+def test_litellm_is_quiet_and_drops_nothing():
+    module = litellm()
+    assert (module.suppress_debug_info, module.drop_params, module.success_callback) == (True, False, [])
+    assert json.dumps(module.callbacks) == "[]"
+
+
+def test_warming_up_asks_nothing(llm):
+    provider = Provider("m", base_url=llm.url, key=None, timeout_s=1, prices=Prices("m", given=None, known=False))
+    asyncio.run(provider.warm_up())
+    assert llm.calls == []

@@ -1,0 +1,110 @@
+"""The journal of a run: one JSON record a line, on disk before anything else happens; what makes a run resumable.
+
+    {"kind": "begin", "format": 1, "settings": {...}}
+    {"kind": "answer", "key": ..., "row": {...}, "answer": "...", "unscored": null, "spent": {...}}
+    {"kind": "judgement", "prompt_id": ..., "again": false, "scores": {key: [score, reason]}, "spent": {...}}
+    {"kind": "failure", "key": ..., "reason": "...", "detail": "...", "spent": {...}}
+
+A record is one line, flushed and synced. Only the last one can be torn by a kill; it is dropped, and asked again.
+"""
+
+import fcntl
+import json
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from types import TracebackType
+from typing import IO, Any, Self
+
+from contract.errors import InvalidInput
+from training.collect.plan import differences
+
+FORMAT = 1
+"""Bumped when an older record would be misread."""
+
+
+class Journal:
+    """An open journal that no other run can open; its records so far are `records`.
+
+    Raises:
+        InvalidInput: another run has it open, it is of a run with other settings or damaged, or cannot be written.
+    """
+
+    def __init__(self, path: Path, settings: Mapping[str, Any]) -> None:
+        self.path = path
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            self._file: IO[bytes] = path.open("ab+")
+        except OSError as error:
+            raise InvalidInput(f"{path} cannot be written: {error.strerror}; name another --out") from error
+        try:
+            self._lock()
+            self.records = self._read()
+            self._begin(settings)
+        except BaseException:
+            self._file.close()
+            raise
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._file.close()
+
+    def append(self, record: Mapping[str, Any]) -> None:
+        """Write a record; when this returns, it is on disk.
+
+        Raises:
+            InvalidInput: the disk is full, or gone.
+        """
+        try:
+            self._file.write(json.dumps(record, allow_nan=False).encode() + b"\n")
+            self._file.flush()
+            os.fsync(self._file.fileno())
+        except OSError as error:
+            raise InvalidInput(f"{self.path} cannot be written: {error.strerror}; make room and run again") from error
+
+    def _lock(self) -> None:
+        try:
+            fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            what = f"{self.path} is in use by another run"
+            raise InvalidInput(f"{what}; wait for its end, or name another --out", field="out") from error
+
+    def _read(self) -> list[dict[str, Any]]:
+        """Return the records, and cut off a torn last one."""
+        self._file.seek(0)
+        records, good = [], 0
+        for number, line in enumerate(self._file, 1):
+            record = _record(line)
+            if record is not None:
+                records.append(record)
+                good += len(line)
+            elif self._file.read(1):
+                raise InvalidInput(f"{self.path} is damaged at line {number:,}; restore it, or name another --out")
+        self._file.truncate(good)
+        return records
+
+    def _begin(self, settings: Mapping[str, Any]) -> None:
+        if not self.records:
+            self.append({"kind": "begin", "format": FORMAT, "settings": settings})
+            return
+        begin = self.records.pop(0)
+        if begin.get("kind") != "begin" or begin.get("format") != FORMAT:
+            raise InvalidInput(f"{self.path} is no journal of this thinkworth; name another --out", field="out")
+        if differ := differences(settings, begin["settings"]):
+            what = f"{self.path} is of a run with other settings: {'; '.join(differ)}"
+            raise InvalidInput(f"{what}; resume it with the same ones, or name another --out", field="out")
+
+
+def _record(line: bytes) -> dict[str, Any] | None:
+    """Return the record of a line, None where it is torn."""
+    if not line.endswith(b"\n"):
+        return None
+    try:
+        record = json.loads(line)
+    except ValueError:
+        return None
+    return record if isinstance(record, dict) else None

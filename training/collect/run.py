@@ -1,0 +1,168 @@
+"""A run: several asks at a time, graded as they are answered, and each on disk before it counts."""
+
+import asyncio
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from training.collect import judge as judging
+from training.collect.asking import Asker, CeilingReached, Spent
+from training.collect.graders import Grade, Graded, graded
+from training.collect.journal import Journal
+from training.collect.plan import Ask, Settings
+from training.collect.prompts import Item
+from training.collect.providers import Failed
+from training.collect.rows import row_of
+from training.collect.tally import Tally, judge_key
+
+ALIKE = 3
+"""Where the first this many asks all fail for one reason, nothing works, and the run stops."""
+
+
+@dataclass(frozen=True)
+class Judge:
+    """A rubric, who is asked, and which prompts are judged twice."""
+
+    rubric: judging.Rubric
+    asker: Asker
+    twice: frozenset[str]
+
+
+@dataclass
+class Run:
+    """Asks what the tally has no answer to.
+
+    Attributes:
+        plan: all asks; those of one prompt stand together.
+        grade: the grader; None where a judge grades.
+        judge: the judge; None where a grader does.
+        settled: called after each ask, answered or not.
+        stopped: why the run ended before its plan, or None.
+    """
+
+    plan: Sequence[Ask]
+    settings: Settings
+    asker: Asker
+    grade: Grade | None
+    judge: Judge | None
+    journal: Journal
+    tally: Tally
+    concurrency: int
+    settled: Callable[[], None] = lambda: None
+    stopped: str | None = None
+    _open: Counter[str] = field(default_factory=Counter)
+    _by_prompt: dict[str, list[Ask]] = field(default_factory=dict)
+    _grading: asyncio.Lock = field(default_factory=asyncio.Lock)
+    _first: dict[str, list[str | None]] = field(default_factory=dict)
+
+    async def run(self) -> None:
+        """Ask until all is answered, a ceiling is reached, nothing works, or it is cancelled.
+
+        Raises:
+            InvalidInput: the journal can no longer be written.
+        """
+        for ask in self.plan:
+            self._by_prompt.setdefault(ask.item.prompt_id, []).append(ask)
+            self._open[ask.item.prompt_id] += ask.key not in self.tally.answers
+        work = self._work()
+        workers = [asyncio.create_task(self._worker(work)) for _ in range(self.concurrency)]
+        try:
+            await asyncio.gather(*workers)
+        except asyncio.CancelledError:
+            self.stopped = "interrupted"
+        finally:
+            for worker in workers:
+                worker.cancel()
+            await asyncio.gather(*workers, return_exceptions=True)
+
+    def _work(self) -> Iterator[Ask | Item]:
+        """Yield what is left: asks, and prompts whose answers are all there and not yet judged."""
+        for asks in self._by_prompt.values():
+            left = [ask for ask in asks if ask.key not in self.tally.answers]
+            yield from left
+            if not left:
+                yield asks[0].item
+
+    async def _worker(self, work: Iterator[Ask | Item]) -> None:
+        for piece in work:
+            if self.stopped:
+                return
+            if isinstance(piece, Item):
+                await self._judge(piece)
+                continue
+            await self._ask(piece)
+            prompt_id = piece.item.prompt_id
+            self._open[prompt_id] -= 1
+            if not self._open[prompt_id]:
+                await self._judge(piece.item)
+
+    async def _ask(self, ask: Ask) -> None:
+        """Ask, grade and write down; what fails is written down too."""
+        spent = Spent()
+        try:
+            reply = await self.asker.ask(ask.item.conversation, ask.mode.parameters, spent)
+        except (Failed, CeilingReached) as error:
+            self._failed(ask.key, error, spent, of_judge=False)
+        else:
+            self._first.setdefault("model", []).append(None)
+            row, result = row_of(ask, reply, spent, self.settings), Graded(None, "not judged yet")
+            if self.grade is not None:
+                item = ask.item
+                async with self._grading:  # a grader need not be safe for threads
+                    result = await asyncio.to_thread(
+                        graded, self.grade, item.content.whole, reply.answer, item.reference
+                    )
+                row["score"] = result.score
+            self._write(
+                kind="answer", key=ask.key, row=row, answer=reply.answer, unscored=result.reason,
+                spent=spent.record(judge=False),
+            )  # fmt: skip
+        self.settled()
+
+    async def _judge(self, item: Item) -> None:
+        """Have the answers to a prompt judged, and on a share of the prompts judged again in another order."""
+        if self.judge is None:
+            return
+        keys = [ask.key for ask in self._by_prompt[item.prompt_id] if ask.key in self.tally.answers]
+        for again, scores in ((False, self.tally.scores), (True, self.tally.again)):
+            wanted = not again or item.prompt_id in self.judge.twice
+            if wanted and not self.stopped and any(key not in scores for key in keys):
+                await self._judge_once(self.judge, item, judging.in_order(keys, again=again), again)
+
+    async def _judge_once(self, judge: Judge, item: Item, keys: Sequence[str], again: bool) -> None:
+        spent = Spent()
+        answers = [self.tally.answers[key]["answer"] for key in keys]
+        question = judging.messages(judge.rubric, item.content.whole, answers)
+        try:
+            reply = await judge.asker.ask(question, judge.rubric.params, spent)
+        except (Failed, CeilingReached) as error:
+            self._failed(judge_key(item.prompt_id), error, spent, of_judge=True)
+            return
+        self._first.setdefault("judge", []).append(None)
+        grades = judging.read_grades(judge.rubric, reply.answer, len(keys))
+        self._write(
+            kind="judgement", prompt_id=item.prompt_id, again=again, scores=dict(zip(keys, grades, strict=True)),
+            spent=spent.record(judge=True),
+        )  # fmt: skip
+
+    def _failed(self, key: str, error: Failed | CeilingReached, spent: Spent, *, of_judge: bool) -> None:
+        """Write a failure down, and stop where a ceiling is reached or nothing works."""
+        if isinstance(error, CeilingReached):
+            self.stopped = self.stopped or f"the ceiling is reached: {error}"
+            if not spent.tries:
+                return
+            error = Failed("ceiling reached", again=True)
+        self._write(
+            kind="failure", key=key, reason=error.reason, detail=error.detail, spent=spent.record(judge=of_judge)
+        )
+        who = "judge" if of_judge else "model"
+        first = self._first.setdefault(who, [])
+        first.append(error.reason)
+        if first == [error.reason] * ALIKE and not self.stopped:
+            words = f"the first {ALIKE} asks of the {who} all failed alike: {error.reason}"
+            self.stopped = f"{words}; the {who}'s own words are in {self.journal.path}"
+
+    def _write(self, **record: Any) -> None:
+        self.journal.append(record)
+        self.tally.add(record)
