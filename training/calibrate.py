@@ -16,7 +16,7 @@ from training.evidence import Rows
 from training.graph import Linear
 from training.heads import Heads
 from training.inputs import cross_fitted_families
-from training.prior import labels_of
+from training.soft_labels import weighted_labels
 
 KNOTS = 14
 """Largest number of local means of a gain curve."""
@@ -49,7 +49,7 @@ def calibrate(
 
     Args:
         heads: fitted on none of the following rows, but for P(family) and the families' values, fitted on `taxonomy`.
-        pairs: labelled pairs and pseudo-observations.
+        pairs: pairs, prompts with one arm and pseudo-observations.
         thinking: attempts of thinking modes; pseudo-observations among them are left out.
         unfamiliar: made-up texts that no evidence covers.
         taxonomy: pseudo-observations, those of `pairs` among them.
@@ -62,7 +62,8 @@ def calibrate(
     out, weight = heads.predict(pairs, families), pairs.table.weight.to_numpy(float)
     gain = np.where(prior, heads.gain_of(pairs.table.task), pairs.table.gain).astype(float)
     for name, profile in profiles.items():
-        heads.scaling[name] = _scaling(out[f"p_{name}"], labels_of(gain, out["extra_tokens"], profile), weight)
+        rows, labels, shares = weighted_labels(pairs.table, gain, out["extra_tokens"], profile)
+        heads.scaling[name] = _scaling(out[f"p_{name}"][rows], labels, shares)
     # A family's only prompt is of a family that its fold does not know.
     several = taxonomy.table.task.duplicated(keep=False).to_numpy(bool)
     own, strength = heads.gain_of(taxonomy.table.task), taxonomy.table.weight.to_numpy(float)

@@ -3,16 +3,19 @@
 import json
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from contract.errors import InvalidInput, MissingExtra
-from contract.locate import find
+from contract.locate import ROOT, find
 
 if TYPE_CHECKING:
     import pandas as pd
+
+    from training.overlap import Stratum
 
 _OURS = ("contract", "training", "serving", "audit")
 
@@ -40,16 +43,22 @@ def label(
     accept_flag: Annotated[
         list[str] | None, typer.Option(help="Keep rows with this flag (whole, or up to its first colon). Repeatable.")
     ] = None,
+    pseudo_outcomes: Annotated[
+        bool, typer.Option(help="Add doubly robust gains of prompts with one arm scored; embeds the prompts.")
+    ] = True,
     json_report: Annotated[bool, typer.Option("--json", help="Print the report as JSON.")] = False,
 ) -> None:
     """Label logged pairs: one row per (source, prompt, model), `use`, `maybe`, `avoid` or `unscored` per profile.
+
+    A prompt with one arm scored is `unscored`; where a source and model has enough of either arm, gain_dr and extra_tokens_dr
+    say what is expected of thinking there, with the variance of that, and the report says how far the arms overlap.
 
     Bad rows go to OUT.quarantine.jsonl with file, line and reason, and are counted.
 
     Example: thinkworth label data/sample/attempts.jsonl --out labels.parquet
     """
     with needs("train"):
-        from training import files, labels
+        from training import files, labels, one_arm
         from training.logs import AllRowsBad, read_logs, write_quarantine
     from contract.profiles import load_profiles
 
@@ -63,14 +72,27 @@ def label(
         write_quarantine(error.logs, out)
         raise
     table = labels.label(read.table, known)
+    overlap: tuple[Stratum, ...] = ()
+    gains: dict[str, Any] = {}
+    if pseudo_outcomes:
+        table, overlap = one_arm.with_pseudo_outcomes(table, ROOT / "data" / "cache")
+        gains = one_arm.mean_gains(table) if overlap else {}
     files.write_table(table, out)
     quarantine = write_quarantine(read, out)
     counts = {name: _counts(table[f"label_{name}"]) for name in known}
     if json_report:
         places = {"out": str(out), "quarantine": str(quarantine) if quarantine else None, "rows": len(table)}
-        typer.echo(json.dumps({**places, "labels": counts, "logs": read.report.as_dict()}, ensure_ascii=False))
+        told = {
+            "labels": counts,
+            "logs": read.report.as_dict(),
+            "one_arm": [asdict(s) for s in overlap],
+            "gains": gains,
+        }
+        typer.echo(json.dumps({**places, **told}, ensure_ascii=False))
         return
     typer.echo(f"{read.report.text()}\n{_as_lines(counts)}")
+    for line in (*(f"one arm: {stratum.text()}" for stratum in overlap), *one_arm.gain_lines(gains)):
+        typer.echo(line)
     typer.echo(f"{len(table):,} rows in {out}" + (f", bad rows in {quarantine}" if quarantine else ""))
 
 

@@ -14,7 +14,7 @@ from contract.records import Verdict
 from contract.scorer import Scorer
 from training.config import TrainConfig
 from training.embedding_cache import EmbeddingCache
-from training.evidence import Rows, pair_rows
+from training.evidence import Rows, outcome_rows, unit_rows
 from training.metrics import (
     auc,
     defined,
@@ -27,6 +27,7 @@ from training.metrics import (
     shown,
     shown_interval,
 )
+from training.pseudo_outcomes import pseudo_outcomes
 
 Array = NDArray[Any]
 
@@ -42,14 +43,22 @@ def evaluate(scorer: Scorer, labelled: pd.DataFrame, cache: EmbeddingCache) -> d
     macro-mean of q over those that tell something (`telling`), and the pooled q beside that of the source means, which it
     mostly measures. A figure that is undefined, such as the AUC where no pair gains, is None, and so is its interval.
 
+    Prompts with one arm are judged by their doubly robust pseudo-outcomes, by means alone (`one_arm`): an order by realised
+    gains, which q and AUC compare with, is not to be had from them.
+
     Raises:
-        InvalidInput: no pair has both arms scored.
+        InvalidInput: nothing says what thinking gained.
     """
-    if not labelled.gain.notna().any():
+    config, units = TrainConfig(), unit_rows(labelled, cache)
+    every = np.ones(len(units.table), dtype=bool)
+    pseudo = None if units.table.gain.notna().all() else pseudo_outcomes(units, every, config).table
+    rows = outcome_rows(units, pseudo, config)
+    if rows.table.empty:
         raise InvalidInput(
-            "no pair has a score in both arms: nothing to evaluate; collect both arms of some prompts", field="logs"
-        )
-    return evaluate_rows(scorer, pair_rows(labelled, cache, TrainConfig()))
+            "no pair has a score in both arms, and no source and model has enough scored prompts of either: nothing to evaluate; "
+            "collect both arms of some prompts", field="logs",
+        )  # fmt: skip
+    return evaluate_rows(scorer, rows)
 
 
 def evaluate_rows(scorer: Scorer, rows: Rows) -> dict[str, Any]:
@@ -57,9 +66,10 @@ def evaluate_rows(scorer: Scorer, rows: Rows) -> dict[str, Any]:
     name = default_name(scorer.manifest.profiles)
     if rows.table.empty:
         figures = dict.fromkeys(("macro_q", "pooled_q", "pooled_q_of_source_means"))
-        return {"revision": scorer.manifest.revision, "profile": name, "n": 0, "sources": {}, **figures}
-    told = predictions(scorer, rows)
-    table = pd.concat([rows.table.reset_index(drop=True), told], axis=1)
+        return {"revision": scorer.manifest.revision, "profile": name, "n": 0, "sources": {}, "one_arm": {}, **figures}
+    table = pd.concat([rows.table.reset_index(drop=True), predictions(scorer, rows)], axis=1)
+    one_arm = {str(source): _means(part) for source, part in table[table.modelled].groupby("source")}
+    table = table[~table.modelled].reset_index(drop=True)
     sources = {
         str(source): source_report(part, scorer.manifest.profiles[name]) for source, part in table.groupby("source")
     }
@@ -67,7 +77,7 @@ def evaluate_rows(scorer: Scorer, rows: Rows) -> dict[str, Any]:
     means = table.groupby("source").gain.transform("mean").to_numpy(float)
     macro = [report["q"]["value"] for report in telling(sources).values() if report["q"]["value"] is not None]
     return {
-        "revision": scorer.manifest.revision, "profile": name, "n": len(table), "sources": sources,
+        "revision": scorer.manifest.revision, "profile": name, "n": len(table), "sources": sources, "one_arm": one_arm,
         "macro_q": float(np.mean(macro)) if macro else None,
         "pooled_q": defined(q(table.worth.to_numpy(), gain, extra)),
         "pooled_q_of_source_means": defined(q(means, gain, extra)),
@@ -141,6 +151,16 @@ def _q_of(worth: Array, gain: Array, extra: Array) -> Callable[[Array], float]:
     return lambda rows: q(worth[rows], gain[rows], extra[rows])
 
 
+def _means(table: pd.DataFrame) -> dict[str, Any]:
+    """Return the doubly robust mean gain of a source's prompts with one arm, in all and behind each verdict."""
+    gain, groups, verdict = table.gain.to_numpy(float), table.group.to_numpy(str), table.verdict.to_numpy(str)
+    every = np.ones(len(table), dtype=bool)
+    return {
+        **_verdict(gain, every, groups),
+        "verdicts": {str(v): _verdict(gain, verdict == v, groups) for v in Verdict},
+    }
+
+
 def _verdict(gain: Array, mask: Array, groups: Array) -> dict[str, Any]:
     if not mask.any():
         return {"n": 0, "mean_gain": None, "interval": None}
@@ -166,15 +186,25 @@ def headline(report: dict[str, Any]) -> str:
                 f"  {row['policy']:<38}{row['share']:>8.2f}{row['score']:>8.3f}  {shown_interval(row['score_interval']):<16}"
                 f"{row['extra_tokens']:>13.1f}"
             )
-        for verdict, row in r["verdicts"].items():
-            gained = ranged(row["mean_gain"], row["interval"], "+.3f")
-            lines.append(f"  verdict {verdict:<6} n = {row['n']:<7,}{f'mean gain {gained}' if row['n'] else 'none'}")
+        lines += _behind_verdicts(r["verdicts"])
+    for source, r in report["one_arm"].items():
+        gained = ranged(r["mean_gain"], r["interval"], "+.3f")
+        lines.append(f"\n{source}: {r['n']:,} prompts with one arm, doubly robust mean gain {gained}")
+        lines += _behind_verdicts(r["verdicts"])
     if len(report["sources"]) > 1:
         lines.append(
             f"\nmacro-mean of q within sources{_of_how_many(report['sources'])} {shown(report['macro_q'])}; pooled {shown(report['pooled_q'])} "
             f"(source means alone {shown(report['pooled_q_of_source_means'])})"
         )
     return "\n".join(lines)
+
+
+def _behind_verdicts(verdicts: Mapping[str, Any]) -> list[str]:
+    return [
+        f"  verdict {verdict:<6} n = {row['n']:<7,}"
+        + (f"mean gain {ranged(row['mean_gain'], row['interval'], '+.3f')}" if row["n"] else "none")
+        for verdict, row in verdicts.items()
+    ]
 
 
 def _of_how_many(sources: Mapping[str, Any]) -> str:

@@ -15,6 +15,12 @@ from training.config import TrainConfig
 from training.embedding_cache import EmbeddingCache
 from training.taxonomy import Family
 
+OUTCOMES = ("gain", "score_direct", "score_reasoning", "extra_tokens")
+"""What a row says of its prompt; `target_X` is what heads are fitted on."""
+
+HYPOTHETICAL = ("gain_if_low", "gain_if_high", "p_high")
+"""What is known of the label of a row with one arm; see `training.pseudo_outcomes.Pseudo`."""
+
 PRIOR = "taxonomy"
 """Source of pseudo-observations."""
 
@@ -36,6 +42,10 @@ class Rows:
     def logged(self) -> "Rows":
         """Return the rows that logs hold."""
         return self.take(~self.table.prior.to_numpy(bool))
+
+    def paired(self) -> "Rows":
+        """Return the rows whose both arms are logged."""
+        return self.take(~(self.table.prior | self.table.modelled).to_numpy(bool))
 
     def pseudo(self) -> "Rows":
         """Return the pseudo-observations of the taxonomy."""
@@ -61,16 +71,45 @@ def embed(prompts: Sequence[Prompt], cache: EmbeddingCache) -> tuple[Floats, Flo
     return np.hstack([asks, wholes])[index], named.reshape(-1, len(features.FEATURE_NAMES))[index]
 
 
+def unit_rows(labelled: pd.DataFrame, cache: EmbeddingCache) -> Rows:
+    """Return the labelled (source, prompt_id, model) that have a score in an arm or both."""
+    scored = labelled[[f"score_{arm}" for arm in Arm]].notna().any(axis=1)
+    units = labelled[scored].reset_index(drop=True)
+    prompts = prompts_of(units)
+    return Rows(*embed(prompts, cache), units.assign(group=[prompt.digest for prompt in prompts]))
+
+
 def pair_rows(labelled: pd.DataFrame, cache: EmbeddingCache, config: TrainConfig) -> Rows:
-    """Return the scored pairs with a weight each: sources are tempered, their mean weight is 1."""
-    pairs = labelled[labelled.gain.notna()].reset_index(drop=True)
-    prompts = prompts_of(pairs)
-    size = pairs.groupby("source").gain.transform("size").astype(float)
-    weight = size**-config.source_power
-    table = pairs[
-        ["source", "prompt_id", "model", "task", "gain", "score_direct", "score_reasoning", "extra_tokens"]
-    ].assign(group=[prompt.digest for prompt in prompts], weight=weight / weight.mean(), prior=False)
-    return Rows(*embed(prompts, cache), table)
+    """Return the scored pairs with a weight each; see `outcome_rows`."""
+    return outcome_rows(unit_rows(labelled[labelled.gain.notna()], cache), None, config)
+
+
+def outcome_rows(units: Rows, pseudo: pd.DataFrame | None, config: TrainConfig) -> Rows:
+    """Return the units that say what thinking gains, a weight each: pairs, and those with a pseudo-outcome (`modelled`).
+
+    `gain`, the scores and extra_tokens are the outcomes with their noise; `target_*` is what heads are fitted on. A pair weighs
+    1 and a pseudo-outcome its precision before sources are tempered, and as much on average after.
+
+    Args:
+        units: labelled units with a score, [n].
+        pseudo: `training.pseudo_outcomes.Pseudo.table` of them, or None where pairs are all that is wanted.
+        config: the run's settings.
+    """
+    if pseudo is None:
+        pseudo = pd.DataFrame(index=units.table.index)
+    known = units.table.join(pseudo)
+    one_arm = known.get("gain_dr", units.table.gain * np.nan).notna().to_numpy(bool)
+    told = known.gain.notna().to_numpy(bool) | one_arm
+    rows, modelled = Rows(units.embeddings, units.features, known).take(told), one_arm[told]
+    out = rows.table[["source", "prompt_id", "model", "task", "group"]].assign(prior=False, modelled=modelled)
+    for name in OUTCOMES:
+        for column, said in ((name, f"{name}_dr"), (f"target_{name}", f"target_{name}")):
+            out[column] = rows.table[name].astype(float).where(~modelled, rows.table.get(said))
+    for name in HYPOTHETICAL:
+        out[name] = rows.table.get(name, np.nan)
+    precision = rows.table.get("precision", pd.Series(1.0, index=out.index)).where(modelled, 1.0)
+    weight = precision * precision.groupby(out.source).transform("sum") ** -config.source_power
+    return Rows(rows.embeddings, rows.features, out.assign(weight=weight / (weight.sum() / precision.sum())))
 
 
 def prior_rows(taxonomy: Sequence[Family], cache: EmbeddingCache, config: TrainConfig) -> Rows:
@@ -86,9 +125,10 @@ def prior_rows(taxonomy: Sequence[Family], cache: EmbeddingCache, config: TrainC
             "gain": [f.prior.gain for f in families], "score_direct": [f.prior.score_direct for f in families],
             "score_reasoning": [f.prior.score_reasoning for f in families],
             "extra_tokens": [f.prior.thinking_tokens for f in families], "group": digests,
-            "weight": [f.prior.strength * config.prior_weight for f in families], "prior": True,
+            "weight": [f.prior.strength * config.prior_weight for f in families], "prior": True, "modelled": False,
         }
-    ).astype({"prior": bool})  # fmt: skip
+    ).astype({"prior": bool, "modelled": bool})  # fmt: skip
+    table = table.assign(**{f"target_{name}": table[name] for name in OUTCOMES})
     return Rows(*embed(prompts, cache), table)
 
 
@@ -112,15 +152,18 @@ def thinking_rows(log: pd.DataFrame, cache: EmbeddingCache, config: TrainConfig)
 
 
 def is_thinking_mode(log: pd.DataFrame, pairs: pd.DataFrame, config: TrainConfig) -> NDArray[np.bool_]:
-    """Return for each pair whether its reasoning arm was a thinking mode, not chain-of-thought prompting."""
+    """Return for each row whether its reasoning arm is a thinking mode, not chain-of-thought prompting.
+
+    Where a row has one arm, most reasoning prompts of its source and model say it.
+    """
     key = list(PAIR_KEY)
     thought = log[log.arm == Arm.REASONING]
-    known = (
-        thought.assign(mode=~_prompted(thought, config) & (thought.thinking_tokens.astype(float) > 0))
-        .groupby(key)["mode"]
-        .any()
-    )
-    return pairs.set_index(key).index.map(known.to_dict()).fillna(False).to_numpy(bool)
+    thought = thought.assign(mode=~_prompted(thought, config) & (thought.thinking_tokens.astype(float) > 0))
+    known = thought.groupby(key)["mode"].any()
+    usual = known.groupby(["source", "model"]).mean() > 0.5
+    own = pairs.set_index(key).index.map(known.to_dict()).fillna(False).to_numpy(bool)
+    theirs = pairs.set_index(["source", "model"]).index.map(usual.to_dict()).fillna(False).to_numpy(bool)
+    return np.where(pairs.modelled.to_numpy(bool), theirs, own)
 
 
 def _prompted(attempts: pd.DataFrame, config: TrainConfig) -> "pd.Series[bool]":

@@ -22,7 +22,6 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 from sklearn.cluster import KMeans
-from sklearn.ensemble import HistGradientBoostingClassifier, HistGradientBoostingRegressor
 from sklearn.linear_model import LogisticRegression
 
 from contract.bundle import QUANTILES
@@ -33,7 +32,9 @@ from training.config import TrainConfig
 from training.evidence import Rows
 from training.graph import Linear
 from training.inputs import Inputs, fit_inputs, softmax
-from training.prior import Prior, labels_of, prior_of, token_offsets
+from training.prior import Prior, prior_of, token_offsets
+from training.soft_labels import weighted_labels
+from training.trees import classifier, fit_tree, regressor
 
 VERDICTS = (Verdict.USE, Verdict.MAYBE, Verdict.AVOID)
 """Order of the classes of the label classifiers."""
@@ -49,9 +50,6 @@ SURE = 30.0
 """Logit of a mixing weight where one side has no evidence at all."""
 
 LEAST_PROBABILITY = 1e-6
-
-BINS = 63
-"""Bins of a tree's input; the default of 255 buys nothing on inputs as smooth as these."""
 
 Array = NDArray[Any]
 
@@ -123,7 +121,8 @@ def fit(
     """Fit all heads but the probability scaling, which `training.calibrate` fits on its own split.
 
     Args:
-        pairs: labelled pairs and pseudo-observations (gain, scores, weight; extra_tokens null where unknown).
+        pairs: pairs, prompts with one arm and pseudo-observations (gain, scores, their targets, weight; extra_tokens null
+            where unknown).
         thinking: attempts of thinking modes (thinking_tokens, weight) and pseudo-observations.
         unfamiliar: made-up texts that no evidence covers.
         taxonomy: pseudo-observations that P(family) and the families' values are fitted on; those of `pairs` among them.
@@ -140,12 +139,12 @@ def fit(
     z = x["z"]
     weight = table.weight.to_numpy(float)
     for name in ("gain", "score_direct", "score_reasoning"):
-        heads.trees[name] = _fit(_regressor(config), z, table[name].to_numpy(float), weight)
+        heads.trees[name] = fit_tree(regressor(config), z, table[f"target_{name}"].to_numpy(float), weight)
     _fit_tokens(heads, pairs, thinking, config)
     price = heads._tokens(x)["extra_tokens"]
     for name, profile in profiles.items():
-        labels = labels_of(table.gain.to_numpy(float), price, profile)
-        heads.trees[f"label_{name}"] = _classifier(z, labels, weight, config)
+        rows, labels, shares = weighted_labels(table, table.gain.to_numpy(float), price, profile)
+        heads.trees[f"label_{name}"] = _classifier(z[rows], labels, shares, config)
         heads.scaling[name] = Linear(np.eye(3), np.zeros(3))
     heads.linear["familiar"] = _familiarity(heads, x, weight, unfamiliar)
     return heads
@@ -177,44 +176,19 @@ def _from_logs(u: Array, table: pd.DataFrame) -> Linear:
     return Linear(model.coef_.T, model.intercept_)
 
 
-def _regressor(config: TrainConfig, **more: Any) -> HistGradientBoostingRegressor:
-    return HistGradientBoostingRegressor(
-        max_iter=config.iterations, learning_rate=0.05, max_leaf_nodes=15, l2_regularization=5.0, max_features=0.3,
-        early_stopping=False, max_bins=BINS, random_state=config.seed, **{"min_samples_leaf": 15, **more},
-    )  # fmt: skip
-
-
-def _fit(tree: Any, z: Array, y: Array, weight: Array) -> Any:
-    """Fit boosted trees whose bin edges are quantiles of the rows, not of their weights; splits and leaves are weighted.
-
-    scikit-learn 1.9.1 takes one weighted percentile per edge and column: with 9,600 rows and 233 columns a fit takes 6.7 s
-    so, and 0.9 s this way. No public switch turns that off; `_bin_data` is the private step that does it.
-    """
-    binned = tree._bin_data
-    tree._bin_data = lambda x, _, **known: binned(x, None, **known)
-    try:
-        return tree.fit(z, y, weight)
-    finally:
-        del tree._bin_data
-
-
-def _classifier(z: Array, labels: Array, weight: Array, config: TrainConfig) -> HistGradientBoostingClassifier:
+def _classifier(z: Array, labels: Array, weight: Array, config: TrainConfig) -> Any:
     """Fit P(label); a class that never occurs gets one row of almost no weight, so that there are always three."""
-    model = HistGradientBoostingClassifier(
-        max_iter=config.iterations // 2, learning_rate=0.06, max_leaf_nodes=15, min_samples_leaf=15, l2_regularization=5.0,
-        max_features=0.3, early_stopping=False, max_bins=BINS, random_state=config.seed,
-    )  # fmt: skip
     z = np.vstack([z, np.repeat(z.mean(axis=0, keepdims=True), 3, axis=0)])
-    return _fit(model, z, np.r_[labels, 0, 1, 2], np.r_[weight, 1e-3, 1e-3, 1e-3])
+    return fit_tree(classifier(config), z, np.r_[labels, 0, 1, 2], np.r_[weight, 1e-3, 1e-3, 1e-3])
 
 
 def _fit_tokens(heads: Heads, pairs: Rows, thinking: Rows, config: TrainConfig) -> None:
     """Fit the token trees on thinking modes alone: mean and quantiles of extra tokens, quantiles of thinking tokens."""
-    known = pairs.table.extra_tokens.astype(float).to_numpy()
+    known = pairs.table.target_extra_tokens.astype(float).to_numpy()
     rows = _logged_or_all(pairs.take(np.isfinite(known) & (known > 0) & pairs.table.thinking_mode.to_numpy(bool)))
     z, weight = heads.inputs.of(rows)["z"], rows.table.weight.to_numpy(float)
-    extra = np.log(rows.table.extra_tokens.astype(float).to_numpy())
-    mean = heads.trees["log_extra_tokens"] = _fit(_regressor(config, min_samples_leaf=20), z, extra, weight)
+    extra = np.log(rows.table.target_extra_tokens.astype(float).to_numpy())
+    mean = heads.trees["log_extra_tokens"] = fit_tree(regressor(config, min_samples_leaf=20), z, extra, weight)
     # Duan (1983), the smearing estimate
     heads.smearing = float(np.average(np.exp(extra - mean.predict(z)), weights=weight))
     rows = _logged_or_all(thinking)
@@ -223,8 +197,8 @@ def _fit_tokens(heads: Heads, pairs: Rows, thinking: Rows, config: TrainConfig) 
     both["thinking"] = (heads.inputs.of(rows)["z"], thought, rows.table.weight.to_numpy(float))
     for kind, (x, y, w) in both.items():
         for level in QUANTILES:
-            tree = _regressor(config, min_samples_leaf=20, loss="quantile", quantile=level)
-            heads.trees[f"log_{kind}_{level}"] = _fit(tree, x, y, w)
+            tree = regressor(config, min_samples_leaf=20, loss="quantile", quantile=level)
+            heads.trees[f"log_{kind}_{level}"] = fit_tree(tree, x, y, w)
 
 
 def _centroids(pairs: Rows, config: TrainConfig) -> Array:

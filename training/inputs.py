@@ -134,7 +134,7 @@ def fit_inputs(pairs: Rows, taxonomy: Rows, config: TrainConfig) -> Inputs:
     known = taxonomy if len(taxonomy.table) else pairs
     centre = known.features.mean(axis=0)
     scale = 1 / (known.features.std(axis=0) + 1e-3) / np.sqrt(len(FEATURE_NAMES))
-    ask, whole = (_components(pairs.embeddings[:, part], config) for part in (slice(0, d), slice(d, 2 * d)))
+    ask, whole = (components(pairs.embeddings[:, part], config) for part in (slice(0, d), slice(d, 2 * d)))
     tasks = tuple(dict.fromkeys(taxonomy.table.task)) if len(taxonomy.table) else (UNKNOWN,)
     edge = CLIP / np.sqrt(len(FEATURE_NAMES))
     u = np.hstack([taxonomy.embeddings, np.clip((taxonomy.features - centre) * scale, -edge, edge)])
@@ -191,7 +191,8 @@ def _family(u: Array, task: pd.Series, tasks: tuple[str, ...]) -> Linear:
     return Linear(weight, bias)
 
 
-def _components(x: Array, config: TrainConfig) -> Linear:
+def components(x: Array, config: TrainConfig) -> Linear:
+    """Return the map to the principal components of x."""
     pca = PCA(min(config.components, *x.shape), random_state=config.seed).fit(x)
     weight = pca.components_.T.astype(np.float32)
     return Linear(weight, (-pca.mean_ @ weight).astype(np.float32))

@@ -43,6 +43,8 @@ def label(table: pd.DataFrame, profiles: Mapping[str, Profile]) -> pd.DataFrame:
         attempts_censored: reasoning attempts that hit the cap; censored: they are why there is no reasoning score.
         score_direct, score_reasoning, output_tokens_direct, output_tokens_reasoning, thinking_tokens_reasoning: means.
         gain, extra_tokens, extra_latency_s: reasoning minus direct, null where an arm is unknown.
+        p_reasoning: the chance, by the logged propensities, that the attempts of a prompt with one arm are all reasoning rather
+            than all direct; null where one of them is not logged.
         tokens_imputed: extra_tokens is unknown, and net_benefit charges the median of the source's pairs instead.
         label_confidence: P(the sign of gain is right), see `training.label_confidence`.
         net_benefit_P, label_P, label_confidence_P for each profile P: the confidence of `use` and `avoid` is P(the sign
@@ -67,6 +69,7 @@ def label(table: pd.DataFrame, profiles: Mapping[str, Profile]) -> pd.DataFrame:
     out["attempts_reasoning"] = _count(pair, len(keys), ~direct).astype(np.int64)
     out["attempts_censored"] = _count(pair, len(keys), censored).astype(np.int64)
     out["censored"] = (out["attempts_censored"] > 0) & ~any_whole
+    out["p_reasoning"] = _propensity(pair, len(keys), rows["p_reasoning"])
     source = group_codes(out, ("source",))
     error = standard_error(scores["direct"], scores["reasoning"], source)
     charged = _charged_tokens(out, source)
@@ -121,6 +124,14 @@ def _mean(pair: Integers, pairs: int, column: "pd.Series[Any]", mask: Mask) -> F
     values = column.to_numpy(np.float64, na_value=np.nan)
     mask = mask & ~np.isnan(values)
     return quotient(group_sum(pair[mask], values[mask], pairs), _count(pair, pairs, mask))
+
+
+def _propensity(pair: Integers, pairs: int, logged: "pd.Series[Any]") -> Floats:
+    """Return P(all attempts reason | all are of one arm): their odds multiply."""
+    p = logged.to_numpy(np.float64, na_value=np.nan)
+    with np.errstate(divide="ignore", invalid="ignore"):  # of a chance of 0 or 1; both at one prompt give nan
+        odds = group_sum(pair, np.log(p) - np.log1p(-p), pairs)
+    return np.asarray(np.where(np.isnan(odds), np.nan, 1 / (1 + np.exp(-np.clip(odds, -700, 700)))))
 
 
 def _scores(pair: Integers, pairs: int, score: "pd.Series[Any]", mask: Mask) -> ArmScores:

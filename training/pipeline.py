@@ -4,7 +4,7 @@ import hashlib
 import json
 import os
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
@@ -29,6 +29,8 @@ from training.files import check_replaceable, folder_written_atomically
 from training.heads import Heads, fit
 from training.labels import label
 from training.logs import Logs
+from training.overlap import Stratum
+from training.pseudo_outcomes import pseudo_outcomes
 from training.register import key, register
 from training.taxonomy import Family
 from training.unfamiliar import unfamiliar_texts
@@ -72,7 +74,8 @@ def run(
     cache = EmbeddingCache(cache_folder, encoder)
     labelled = label(logs.table, profiles)
     say(f"labelled {labelled.gain.notna().sum():,} pairs of {len(labelled):,} prompts and models; embedding")
-    parts = _split(*_evidence(logs, labelled, taxonomy, cache, config), config)
+    pairs, strata = _outcomes(labelled, cache, config, say)
+    parts = _split(*_evidence(logs, pairs, taxonomy, cache, config), config)
     say(f"fitting on {len(parts['fit'].pairs.table):,} rows")
     part, told = parts["calibrate"], _taxonomy_but_holdout(parts)
     heads = fit(parts["fit"].pairs, parts["fit"].thinking, parts["fit"].unfamiliar, told, profiles, config)
@@ -90,13 +93,13 @@ def run(
             {k: v.model_dump() for k, v in profiles.items()},
         ]
         known = _known(logs, labelled, taxonomy, parts, digests, encoder, config, decided)
-        known["training"]["families"] = _families(heads, taxonomy)
+        known["training"] |= {"families": _families(heads, taxonomy), "one_arm": [asdict(s) for s in strata]}
         report = _write(temporary, heads, calibration, profiles, known, parts["holdout"].pairs, encoder)
     registered = None
     if registering:
         registered = register(
             out, params={**config.model_dump(), "revision": known["revision"]}, metrics=_metrics(report), files=named, digests=digests,
-            plots=_plots(Scorer(Bundle(out), encoder=encoder), parts["holdout"].pairs.logged(), calibration),
+            plots=_plots(Scorer(Bundle(out), encoder=encoder), parts["holdout"].pairs.paired(), calibration),
         )  # fmt: skip
     return Trained(out, report, registered)
 
@@ -121,10 +124,23 @@ def _families(heads: Heads, taxonomy: Sequence[Family]) -> dict[str, dict[str, f
     }
 
 
+def _outcomes(
+    labelled: pd.DataFrame, cache: EmbeddingCache, config: TrainConfig, say: Callable[[str], None]
+) -> tuple[evidence.Rows, tuple[Stratum, ...]]:
+    """Return pairs and prompts with one arm as rows of evidence, and the overlap that the latter rest on."""
+    units = evidence.unit_rows(labelled, cache)
+    if units.table.gain.notna().all():
+        return evidence.outcome_rows(units, None, config), ()
+    learn = evidence.fraction(units.table.group, config.seed) >= config.holdout_share + config.calibration_share
+    pseudo = pseudo_outcomes(units, learn, config)
+    for stratum in pseudo.strata:
+        say(f"one arm: {stratum.text()}")
+    return evidence.outcome_rows(units, pseudo.table, config), pseudo.strata
+
+
 def _evidence(
-    logs: Logs, labelled: pd.DataFrame, taxonomy: Sequence[Family], cache: EmbeddingCache, config: TrainConfig
+    logs: Logs, pairs: evidence.Rows, taxonomy: Sequence[Family], cache: EmbeddingCache, config: TrainConfig
 ) -> tuple[evidence.Rows, evidence.Rows, evidence.Rows]:
-    pairs = evidence.pair_rows(labelled, cache, config)
     pairs.table["thinking_mode"] = evidence.is_thinking_mode(logs.table, pairs.table, config)
     prior = evidence.prior_rows(taxonomy, cache, config)
     prior.table["thinking_mode"] = True
