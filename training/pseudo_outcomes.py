@@ -14,7 +14,6 @@ Assumed, and not testable from the log: the rule that chose the arm looked at no
 logged (p_reasoning).
 """
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -25,18 +24,12 @@ from numpy.typing import NDArray
 from contract.records import Arm
 from training.config import TrainConfig
 from training.evidence import Rows, fraction
-from training.inputs import components
 from training.log_rows import group_codes
+from training.outcome_models import FOLDS, Fit, Inputs, chance, cross_fitted, inputs_of, mean_score, mean_tokens
 from training.overlap import CLIP, Stratum, open_strata, overlapping, strata_of
-from training.trees import classifier, fit_tree, regressor
-
-FOLDS = 5
 
 KEPT = 0.25
 """Share of its own residual that a row's training target keeps, the rest is left to the outcome models; docs/decisions/0009."""
-
-STRATA_COLUMNS = 30
-"""Largest strata that the models tell apart; the others share one intercept."""
 
 TASK_ROWS = 20.0
 """Rows after which a task's own mean residual counts as much as that of its source and model."""
@@ -92,13 +85,13 @@ def pseudo_outcomes(units: Rows, learn: Mask, config: TrainConfig) -> Pseudo:
     single, reasoning = scored.sum(axis=1) == 1, scored[:, 1] & ~scored[:, 0]
     stratum, task = (group_codes(table, key) for key in (("source", "model"), ("source", "model", "task")))
     fold = np.where(learn, (fraction(table.group, config.seed + 1) * FOLDS).astype(int), FOLDS)
-    x = _inputs(units, stratum, learn, config)
+    x = inputs_of(units, stratum, learn)
     comparable = open_strata(stratum, reasoning, single & learn)
     possible = single & np.isin(stratum, stratum[comparable])
     propensity = table.p_reasoning.to_numpy(float, na_value=np.nan)
     unlogged = np.isnan(propensity)
     if (possible & unlogged).any():
-        fitted = _cross_fitted(x, reasoning, comparable, fold, lambda a, b: _chance(a, b, config))
+        fitted = cross_fitted(x, reasoning, comparable, fold, chance)
         propensity = np.where(unlogged, fitted, propensity)
     kept = possible & overlapping(propensity)
     clipped = np.clip(propensity, CLIP, 1 - CLIP)
@@ -106,53 +99,9 @@ def pseudo_outcomes(units: Rows, learn: Mask, config: TrainConfig) -> Pseudo:
     for refused in (s for s in strata if s.refused):
         kept &= ~((table.source == refused.source) & (table.model == refused.model)).to_numpy(bool)
     took = np.column_stack([~reasoning, reasoning]) & kept[:, None]
-    chance = np.column_stack([1 - clipped, clipped])
-    out = _outcomes(score, tokens, _Design(took, chance, stratum, task, learn, fold, x), config)
+    design = _Design(took, np.column_stack([1 - clipped, clipped]), stratum, task, learn, fold, x)
+    out = _outcomes(score, tokens, design, config)
     return Pseudo(out.assign(propensity=np.where(kept, clipped, np.nan)), tuple(strata))
-
-
-def _inputs(units: Rows, stratum: Array, learn: Mask, config: TrainConfig) -> Array:
-    """Return what the models read: principal components of both views, the features, the largest strata one by one."""
-    d = units.embeddings.shape[1] // 2
-    views = (units.embeddings[:, :d], units.embeddings[:, d:])
-    largest = np.argsort(-np.bincount(stratum), kind="stable")[:STRATA_COLUMNS]
-    reduced = [components(view[learn], config)(view) for view in views]
-    return np.hstack([*reduced, units.features, stratum[:, None] == largest]).astype(np.float32)
-
-
-def _cross_fitted(
-    x: Array, y: Array, rows: Mask, fold: Array, fit: Callable[[Array, Array], Callable[[Array], Array]]
-) -> Array:
-    """Return predictions of y for all rows, each by a model fitted on those of `rows` that are of another fold.
-
-    Fold FOLDS is never fitted on.
-    """
-    out = np.full(len(x), np.nan)
-    for k in np.unique(fold):
-        judged, seen = fold == k, rows & (fold != k) & (fold < FOLDS)
-        out[judged] = fit(x[seen], y[seen])(x[judged])
-    return out
-
-
-def _chance(x: Array, reasoning: Array, config: TrainConfig) -> Callable[[Array], Array]:
-    """Fit P(reasoning | x)."""
-    if reasoning.all() or not reasoning.any():
-        return lambda x: np.full(len(x), float(reasoning.any()))
-    tree = fit_tree(classifier(config), x, reasoning.astype(int))
-    return lambda x: np.asarray(tree.predict_proba(x)[:, 1])
-
-
-def _mean_score(x: Array, score: Array, config: TrainConfig) -> Callable[[Array], Array]:
-    """Fit the expected score."""
-    tree = fit_tree(regressor(config), x, score)
-    return lambda x: np.clip(tree.predict(x), 0.0, 1.0)
-
-
-def _mean_tokens(x: Array, tokens: Array, config: TrainConfig) -> Callable[[Array], Array]:
-    """Fit the expected tokens: boosting on their logarithm, with Duan's smearing (Duan 1983) back to a mean."""
-    tree = fit_tree(regressor(config), x, np.log1p(tokens))
-    smearing = float(np.mean(1 + tokens) / np.mean(np.exp(tree.predict(x))))
-    return lambda x: np.asarray(np.exp(tree.predict(x)) * smearing - 1)
 
 
 @dataclass(frozen=True)
@@ -169,18 +118,18 @@ class _Design:
     """Number of (source, model, task)."""
     learn: Mask
     fold: Array
-    x: Array
+    x: Inputs
 
     @property
     def kept(self) -> Mask:
         return np.asarray(self.took.any(axis=1))
 
-    def expected(self, y: Array, fit: Callable[[Array, Array], Callable[[Array], Array]]) -> Array:
+    def expected(self, y: Array, fit: Fit) -> Array:
         """Return the cross-fitted expectation of y in each arm [n, 2]; all null where an arm has nothing to learn from."""
         known = np.isfinite(y) & self.learn[:, None]
         if known.sum(axis=0).min() < 2:
             return np.full(y.shape, np.nan)
-        columns = [_cross_fitted(self.x, y[:, arm], known[:, arm], self.fold, fit) for arm in (0, 1)]
+        columns = [cross_fitted(self.x, y[:, arm], known[:, arm], self.fold, fit) for arm in (0, 1)]
         return np.column_stack(columns)
 
     def gamma(self, y: Array, expected: Array) -> Array:
@@ -210,7 +159,7 @@ class _Design:
 
 def _outcomes(score: Array, tokens: Array, design: _Design, config: TrainConfig) -> pd.DataFrame:
     """Return the columns of `Pseudo.table`, without `propensity`."""
-    mu = design.expected(score, lambda x, y: _mean_score(x, y, config))
+    mu = design.expected(score, mean_score(config))
     gamma = design.gamma(score, mu)
     spread = np.column_stack(
         [design.mean((score - mu)[:, arm] ** 2, design.took[:, arm] / design.chance[:, arm]) for arm in (0, 1)]
@@ -221,7 +170,7 @@ def _outcomes(score: Array, tokens: Array, design: _Design, config: TrainConfig)
     residual = gamma - mu
     bias = np.column_stack([design.task_mean(residual[:, arm], weight) for arm in (0, 1)])
     target = np.where(design.kept[:, None], mu + bias + KEPT * (residual - bias), np.nan)
-    spent = design.expected(tokens, lambda x, y: _mean_tokens(x, y, config))
+    spent = design.expected(tokens, mean_tokens(config))
     extra = np.diff(design.gamma(tokens, spent))[:, 0]
     return pd.DataFrame(
         {

@@ -67,7 +67,7 @@ def simulate_logs(families: Sequence[Family], prompts: int, *, attempts: int = 2
     truth.insert(0, "prompt_id", pd.array([f"{SOURCE}-{seed}-{i}" for i in range(prompts)], dtype=_TYPES[str]))
     truth["task"] = _repeated([f.name for f in families], family)
     truth["regime"] = _repeated([f.regime for f in families], family)
-    return Simulated(_attempts(truth, texts, attempts, rng), truth)
+    return Simulated(attempts_at(truth, texts, attempts, rng), truth)
 
 
 def write_simulated(simulated: Simulated, out: Path) -> Path:
@@ -129,8 +129,8 @@ def _truth(families: Sequence[Family], family: npt.NDArray[np.int64], rng: np.ra
     )
 
 
-def _attempts(truth: pd.DataFrame, texts: list[str], attempts: int, rng: np.random.Generator) -> pd.DataFrame:
-    """Return the log table: all attempts of a prompt together, direct before reasoning."""
+def attempts_at(truth: pd.DataFrame, texts: Sequence[str], attempts: int, rng: np.random.Generator) -> pd.DataFrame:
+    """Return `attempts` drawn in each arm for each row of `truth`, as a log table: a prompt's together, direct first."""
     size = len(truth)
     graded = (truth["regime"] == "easy").to_numpy(bool)
     prompt = pd.array(texts, dtype=_TYPES[str])
