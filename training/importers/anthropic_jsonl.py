@@ -49,7 +49,7 @@ def _record(pair: Pair) -> Record:
         model=at(message, "model") or request.get("model"),
         messages=messages,
         parameters={name: value for name, value in request.items() if name not in ("messages", "system")},
-        usage=_usage(at(message, "usage")),
+        usage=usage_of(at(message, "usage")),
         request_id=pair.id if pair.id is not None else at(message, "id"),
         attempt_of=None if pair.id is None else str(pair.id),
         started=moment(at(message, "created_at")),
@@ -59,8 +59,8 @@ def _record(pair: Pair) -> Record:
     )
 
 
-def _usage(usage: Any) -> Usage:
-    """Return the counts; input_tokens leaves out what was read from the cache and written to it."""
+def usage_of(usage: Any) -> Usage:
+    """Return the counts of a message's `usage`, whose input_tokens leave out what was read from the cache and written to it."""
     fresh, cached = at(usage, "input_tokens"), at(usage, "cache_read_input_tokens")
     return Usage(
         output_tokens=at(usage, "output_tokens"),

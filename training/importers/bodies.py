@@ -41,11 +41,11 @@ def usage_of(response: Any) -> Usage:
     """Return the usage of a response: OpenAI's (Chat, Responses, and those like it), Anthropic's or Gemini's."""
     for name in ("usageMetadata", "usage_metadata"):
         if at(response, name) is not None:
-            return gemini_jsonl._usage(at(response, name))
+            return gemini_jsonl.usage_of(at(response, name))
     usage = at(response, "usage")
     if at(response, "type") == "message" or at(usage, "cache_read_input_tokens") is not None:
-        return anthropic_jsonl._usage(usage)
-    return openai_jsonl._usage(usage)
+        return anthropic_jsonl.usage_of(usage)
+    return openai_jsonl.usage_of(usage)
 
 
 def ended(response: Any) -> Any:

@@ -56,7 +56,7 @@ def _record(pair: Pair) -> Record:
         model=model.rsplit("/", 1)[-1] if isinstance(model, str) else model,
         messages=messages,
         parameters={name: value for name, value in request.items() if name != "contents"},
-        usage=_usage(_named(response, "usageMetadata")),
+        usage=usage_of(_named(response, "usageMetadata")),
         request_id=pair.id if pair.id is not None else _named(response, "responseId"),
         attempt_of=None if pair.id is None else str(pair.id),
         started=moment(_named(response, "createTime")),
@@ -68,8 +68,8 @@ def _record(pair: Pair) -> Record:
     )
 
 
-def _usage(usage: Any) -> Usage:
-    """Return the counts: candidates leave out the thoughts, and what tools fed back is input."""
+def usage_of(usage: Any) -> Usage:
+    """Return the counts of a response's `usageMetadata`: candidates leave out the thoughts, and what tools fed back is input."""
     prompt, tools = _named(usage, "promptTokenCount"), _named(usage, "toolUsePromptTokenCount")
     thoughts, total = _named(usage, "thoughtsTokenCount"), _named(usage, "totalTokenCount")
     return Usage(

@@ -90,7 +90,7 @@ def _call(
         model=answer.get("model") or request.get("model"),
         messages=messages,
         parameters=_parameters(request, answer),
-        usage=_usage(answer.get("usage")),
+        usage=usage_of(answer.get("usage")),
         request_id=pair.id if pair.id is not None else answer.get("id"),
         attempt_of=None if pair.id is None else str(pair.id),
         started=moment(answer.get("created", answer.get("created_at"))),
@@ -120,8 +120,8 @@ def _parameters(request: Mapping[str, Any], answer: Mapping[str, Any]) -> dict[s
     return sent
 
 
-def _usage(usage: Any) -> Usage:
-    """Return the counts; the names are Chat's, Responses', and of the cache DeepSeek's."""
+def usage_of(usage: Any) -> Usage:
+    """Return the counts of an answer's `usage`; the names are Chat's, Responses', and of the cache DeepSeek's."""
     output, prompt = (
         _one_of(usage, "completion_tokens", "output_tokens"),
         _one_of(usage, "prompt_tokens", "input_tokens"),
