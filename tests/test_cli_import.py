@@ -90,6 +90,7 @@ def test_scores_a_declared_arm_and_a_json_report(tmp_path, log):
         (["litellm-payload"], 2, "Missing argument"),
         (["logfmt", "traffic.jsonl"], 2, "unknown format 'logfmt'; use one of canonical"),
         (["litellm-payload", "absent.jsonl"], 2, "no such file"),
+        (["litellm-payload", "x" * 5000], 2, "cannot be read: File name too long"),
         (["litellm-payload", "traffic.jsonl", "--out", "logs.xlsx"], 2, "unknown suffix"),
         (["litellm-payload", "traffic.jsonl", "--out", "traffic.jsonl"], 2, "is one of the inputs"),
         (["litellm-payload", "traffic.jsonl", "--scale", "high"], 2, "is no scale"),

@@ -144,7 +144,8 @@ def _grader(spec: str, repeats: float | None) -> "tuple[Grader, Rubric | None]":
 def _json(option: str, text: str) -> dict[str, Any]:
     try:
         value = json.loads(text)
-    except ValueError as error:
+        json.dumps(value, allow_nan=False)
+    except (ValueError, RecursionError) as error:
         raise InvalidInput(f"--{option} is not JSON; write it like '{{\"name\": 1}}'", field=option) from error
     if not isinstance(value, dict):
         raise InvalidInput(f"--{option} is no JSON object; write it like '{{\"name\": 1}}'", field=option)
@@ -169,8 +170,12 @@ def _prices(given_input: float | None, given_output: float | None) -> tuple[floa
 def _url(text: str | None) -> str | None:
     if text is None:
         return None
-    parts = urlsplit(text)
-    if parts.scheme not in ("http", "https") or not parts.hostname or parts.username or parts.query:
+    try:
+        parts = urlsplit(text)
+        plain = parts.scheme in ("http", "https") and parts.hostname and "@" not in parts.netloc and not parts.query
+    except ValueError:
+        plain = False
+    if not plain:
         what = "--base-url is no plain http(s) address; write it like http://127.0.0.1:8000/v1"
         raise InvalidInput(f"{what}, and name the key's variable with --api-key-env", field="base-url")
     return text

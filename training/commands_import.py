@@ -87,7 +87,11 @@ def import_(
 def _source(places: Sequence[str], format_: str) -> str:
     """Return the name of the first file without its suffixes, or the format's where the log is no file."""
     first = Path(places[0])
-    return Path(first.name.removesuffix(".gz")).stem if first.is_file() else format_
+    try:
+        named = first.is_file()
+    except OSError:  # no place that could be one, as reading it will say
+        named = False
+    return Path(first.name.removesuffix(".gz")).stem if named else format_
 
 
 def _default_arms(texts: Sequence[str]) -> dict[str, Arm]:

@@ -89,10 +89,11 @@ class Asker:
         worst = self.worst(messages)
         if not await self.meter.reserve(worst):
             raise CeilingReached(self.meter.left_for(worst))
-        cost = worst  # of a try that is cancelled nothing is known
+        cost = Cost()
         try:
             await self.pace.turn()
             spent.tries += 1
+            cost = worst  # of a try that is cancelled nothing is known
             reply = await self.provider.ask(messages, parameters, self.max_output_tokens)
             cost = _cost(reply.usage, worst)
             spent.reported += _cost(reply.usage, Cost())

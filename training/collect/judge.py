@@ -12,6 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from contract.yaml_file import read_mapping, validated
 from training.collect.graders import Graded
+from training.collect.plan import LIMITS, OURS, named
 
 _INSTRUCTION = """\
 You grade answers to a prompt against a rubric. Grade each answer by itself, whatever its place and length.
@@ -60,9 +61,13 @@ class Rubric(BaseModel):
     prices: tuple[Annotated[float, Field(ge=0)], Annotated[float, Field(ge=0)]] | None = None
 
     @model_validator(mode="after")
-    def _ordered(self) -> Self:
+    def _possible(self) -> Self:
         if self.scale[0] >= self.scale[1]:
             raise ValueError("scale is [worst, best], two numbers that rise")
+        if name := named(self.params, (*OURS, *LIMITS)):
+            raise ValueError(
+                f"params sets {name}, which is not taken there; leave it out (the cap is max_output_tokens)"
+            )
         return self
 
 

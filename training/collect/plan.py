@@ -132,9 +132,8 @@ def check(settings: Settings) -> None:
         ("direct", settings.direct), ("reasoning", settings.reasoning), ("budget", settings.budget),
         ("params", settings.params),
     ):  # fmt: skip
-        for name in given:
-            if name in OURS:
-                raise InvalidInput(f"--{option} sets {name}, which is not taken there; leave it out", field=option)
+        if name := named(given, OURS if option == "params" else (*OURS, *LIMITS)):
+            raise InvalidInput(f"--{option} sets {name}, which is not taken there; leave it out", field=option)
     if settings.max_output_tokens and set(LIMITS) & set(settings.params):
         raise InvalidInput("--params sets the cap on output tokens, and --max-output-tokens does; give one of them")
     if settings.budgets and BUDGET not in json.dumps(settings.budget):
@@ -152,6 +151,14 @@ def check(settings: Settings) -> None:
     twice = [word for word, count in Counter(mode.thinking_setting for mode in ways).items() if count > 1]
     if twice:
         raise InvalidInput(f"two arms or budgets ask for the same: {twice[0]}; leave one out", field="budgets")
+
+
+def named(parameters: Mapping[str, Any], names: Sequence[str]) -> str | None:
+    """Return the first of the names that parameters set, or None; the limits are never taken from `extra_body`."""
+    inner = parameters.get("extra_body")
+    hidden = inner if isinstance(inner, Mapping) else {}
+    found = (*(name for name in parameters if name in names), *(name for name in hidden if name in (*names, *LIMITS)))
+    return next(iter(found), None)
 
 
 def differences(ours: Mapping[str, Any], theirs: Mapping[str, Any]) -> list[str]:

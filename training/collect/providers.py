@@ -93,6 +93,7 @@ class Provider:
 
     def __init__(self, model: str, *, base_url: str | None, key: str | None, timeout_s: float, prices: Prices) -> None:
         self.prices = prices
+        self._key = key
         self._fixed: dict[str, Any] = {
             "model": f"openai/{model}" if base_url else model,
             "stream": True, "stream_options": {"include_usage": True},
@@ -133,7 +134,7 @@ class Provider:
                 last = getattr(chunk, "usage", None) or last
                 request_id = chunk.id
         except Exception as error:  # what LiteLLM lets out is not only its own
-            raise _failed(error, self._usage(stream, None)) from error
+            raise _failed(error, self._usage(stream, None), self._key) from error
         finish = getattr(stream, "received_finish_reason", None) or getattr(stream, "intermittent_finish_reason", None)
         if finish is None:
             raise Failed("no answer in the body", again=True, usage=self._usage(stream, None))
@@ -180,10 +181,10 @@ def _clean(text: Any) -> Any:
     return text.encode("utf-8", "replace").decode() if isinstance(text, str) else text
 
 
-def _failed(error: Exception, usage: Usage | None) -> Failed:
+def _failed(error: Exception, usage: Usage | None, key: str | None) -> Failed:
     """Return why a try failed: LiteLLM's own exception says little, what it was raised from says more."""
     chain = list(_chain(error))
-    detail = without_secrets(str(error))[:500]
+    detail = without_secrets(str(error), key)[:500]
     refusal = next((e for e in chain if isinstance(e, httpx.HTTPStatusError)), None)
     status = refusal.response.status_code if refusal else getattr(error, "status_code", None)
     if refusal is None:
@@ -226,9 +227,9 @@ def _retry_after(headers: Mapping[str, str] | None) -> float | None:
         return None
 
 
-def without_secrets(text: str) -> str:
-    """Return a text without the values of the environment variables that hold keys."""
-    for name, value in os.environ.items():
-        if len(value) >= 8 and _SECRET.search(name):
-            text = text.replace(value, "***")
+def without_secrets(text: str, key: str | None = None) -> str:
+    """Return a text without the key of the call and the values of the environment variables that hold keys."""
+    secrets = [value for name, value in os.environ.items() if len(value) >= 8 and _SECRET.search(name)]
+    for secret in sorted((*secrets, key or ""), key=len, reverse=True):
+        text = text.replace(secret, "***") if secret else text
     return text

@@ -17,7 +17,7 @@ from training.collect.rows import row_of
 from training.collect.tally import Tally, judge_key
 
 ALIKE = 3
-"""Where the first this many asks all fail for one reason, nothing works, and the run stops."""
+"""Where all asks of the first this many prompts fail for one reason, nothing works, and the run stops."""
 
 
 @dataclass(frozen=True)
@@ -54,7 +54,7 @@ class Run:
     _open: Counter[str] = field(default_factory=Counter)
     _by_prompt: dict[str, list[Ask]] = field(default_factory=dict)
     _grading: asyncio.Lock = field(default_factory=asyncio.Lock)
-    _first: dict[str, list[str | None]] = field(default_factory=dict)
+    _first: dict[tuple[bool, str], str | None] = field(default_factory=dict)
 
     async def run(self) -> None:
         """Ask until all is answered, a ceiling is reached, nothing works, or it is cancelled.
@@ -102,23 +102,23 @@ class Run:
         spent = Spent()
         try:
             reply = await self.asker.ask(ask.item.conversation, ask.mode.parameters, spent)
-        except (Failed, CeilingReached) as error:
-            self._failed(ask.key, error, spent, of_judge=False)
+            result = await self._graded(ask.item, reply.answer)
+        except (Failed, CeilingReached, asyncio.CancelledError) as error:
+            self._failed(ask.key, ask.item, error, spent, of_judge=False)
         else:
-            self._first.setdefault("model", []).append(None)
-            row, result = row_of(ask, reply, spent, self.settings), Graded(None, "not judged yet")
-            if self.grade is not None:
-                item = ask.item
-                async with self._grading:  # a grader need not be safe for threads
-                    result = await asyncio.to_thread(
-                        graded, self.grade, item.content.whole, reply.answer, item.reference
-                    )
-                row["score"] = result.score
+            self._first[False, ask.item.prompt_id] = None
+            row = {**row_of(ask, reply, spent, self.settings), "score": result.score}
             self._write(
                 kind="answer", key=ask.key, row=row, answer=reply.answer, unscored=result.reason,
                 spent=spent.record(judge=False),
             )  # fmt: skip
         self.settled()
+
+    async def _graded(self, item: Item, answer: str) -> Graded:
+        if self.grade is None:
+            return Graded(None, "not judged yet")
+        async with self._grading:  # a grader need not be safe for threads
+            return await asyncio.to_thread(graded, self.grade, item.content.whole, answer, item.reference)
 
     async def _judge(self, item: Item) -> None:
         """Have the answers to a prompt judged, and on a share of the prompts judged again in another order."""
@@ -136,31 +136,47 @@ class Run:
         question = judging.messages(judge.rubric, item.content.whole, answers)
         try:
             reply = await judge.asker.ask(question, judge.rubric.params, spent)
-        except (Failed, CeilingReached) as error:
-            self._failed(judge_key(item.prompt_id), error, spent, of_judge=True)
+        except (Failed, CeilingReached, asyncio.CancelledError) as error:
+            self._failed(judge_key(item.prompt_id), item, error, spent, of_judge=True)
             return
-        self._first.setdefault("judge", []).append(None)
+        self._first[True, item.prompt_id] = None
         grades = judging.read_grades(judge.rubric, reply.answer, len(keys))
         self._write(
             kind="judgement", prompt_id=item.prompt_id, again=again, scores=dict(zip(keys, grades, strict=True)),
             spent=spent.record(judge=True),
         )  # fmt: skip
 
-    def _failed(self, key: str, error: Failed | CeilingReached, spent: Spent, *, of_judge: bool) -> None:
-        """Write a failure down, and stop where a ceiling is reached or nothing works."""
+    def _failed(
+        self, key: str, item: Item, error: Failed | CeilingReached | asyncio.CancelledError, spent: Spent, *, of_judge: bool
+    ) -> None:  # fmt: skip
+        """Write a failure down, and stop where a ceiling is reached or nothing works.
+
+        Raises:
+            CancelledError: it was given.
+        """
         if isinstance(error, CeilingReached):
             self.stopped = self.stopped or f"the ceiling is reached: {error}"
-            if not spent.tries:
-                return
-            error = Failed("ceiling reached", again=True)
+        if not isinstance(error, Failed):
+            if spent.tries:  # what they cost counts against the ceilings of the next run
+                reason = "ceiling reached" if isinstance(error, CeilingReached) else "interrupted"
+                self._write(kind="failure", key=key, reason=reason, detail="", spent=spent.record(judge=of_judge))
+            if isinstance(error, asyncio.CancelledError):
+                raise error
+            return
+        failed_before = key in self.tally.failures
         self._write(
             kind="failure", key=key, reason=error.reason, detail=error.detail, spent=spent.record(judge=of_judge)
         )
-        who = "judge" if of_judge else "model"
-        first = self._first.setdefault(who, [])
-        first.append(error.reason)
+        if not failed_before:
+            self._stop_where_nothing_works(item, error, of_judge=of_judge)
+
+    def _stop_where_nothing_works(self, item: Item, error: Failed, *, of_judge: bool) -> None:
+        """Stop where the first prompts all failed alike; not what failed in an earlier run, or it would never go on."""
+        self._first.setdefault((of_judge, item.prompt_id), error.reason)
+        first = [reason for (judge, _), reason in self._first.items() if judge is of_judge]
         if first == [error.reason] * ALIKE and not self.stopped:
-            words = f"the first {ALIKE} asks of the {who} all failed alike: {error.reason}"
+            who = "judge" if of_judge else "model"
+            words = f"all asks of the {who} for the first {ALIKE} prompts failed alike: {error.reason}"
             self.stopped = f"{words}; the {who}'s own words are in {self.journal.path}"
 
     def _write(self, **record: Any) -> None:

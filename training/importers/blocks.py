@@ -180,8 +180,12 @@ class Blocks:
         numbers = [[*call.failure.usage, call.failure.started, call.failure.ended] for call in failed]
         names = (*USAGE, "started", "ended")
         files, lines = self._places([call.place for call in failed])
+        events = [  # the tries of a request may share its id: LiteLLM's proxy and batch files give them the same
+            None if call.request_id is None else f"{call.request_id} {values}"
+            for call, values in zip(failed, numbers, strict=True)
+        ]
         return {
-            "event": text_keys([call.request_id for call in failed]),
+            "event": text_keys(events),
             "attempt": text_keys([call.attempt_of for call in failed]),
             "file": files,
             "line": lines,

@@ -22,6 +22,7 @@ _PIECE = 2**20
 _SUFFIXES = (".jsonl", ".ndjson", ".json", ".csv")
 _TOO_LONG = f"line over {LONGEST >> 20} MB"
 _NO_OBJECT = "not a JSON object"
+_BAD_QUOTES = "a quote is not closed or not doubled: what it spans is not read"
 _BETWEEN = re.compile(r"[\s,]*")
 _LIST = re.compile(r'\s*(?:\{\s*"data"\s*:\s*)?\[')
 
@@ -152,7 +153,8 @@ def _is_utf8(text: str) -> bool:
 def _cells(path: Path) -> Iterator[Item]:
     csv.field_size_limit(LONGEST)
     with open_text(path, newline="") as handle:
-        reader = csv.reader(iter(lambda: handle.readline(2 * LONGEST), ""))  # of a longer line, piece by piece
+        lines = iter(lambda: handle.readline(2 * LONGEST), "")  # of a longer line, piece by piece
+        reader = csv.reader(lines, strict=True)  # or a quote that is not closed would swallow the rows after it
         header = next(reader, [])
         begins = reader.line_num + 1
         while (row := _row(reader)) is not None:
@@ -171,8 +173,8 @@ def _row(reader: Any) -> list[str] | str | None:
     """Return the next row, what is wrong with it, or None at the end."""
     try:
         row: list[str] | None = next(reader, None)
-    except csv.Error:  # the one left to a reader that is not strict: a field over the limit
-        return _TOO_LONG
+    except csv.Error as error:
+        return _TOO_LONG if "limit" in str(error) else _BAD_QUOTES
     return row
 
 

@@ -7,7 +7,6 @@ the record is quarantined. A wrong total of Langfuse's own, summed over parts th
 """
 
 import re
-from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from functools import cache
 from typing import Any
@@ -131,19 +130,19 @@ def _number(value: Any) -> float | None:
         return None
 
 
-def _generations(places: Sequence[str], marks: Marks) -> Counter[str]:
-    """Return how many generations the traces have that are scored as a whole; nothing is read where none is."""
-    counts: Counter[str] = Counter()
+def _generations(places: Sequence[str], marks: Marks) -> dict[str, set[str]]:
+    """Return the ids of the generations of traces that are scored as a whole; nothing is read where none is."""
+    found: dict[str, set[str]] = {}
     for place in places if marks.of_any("trace") else ():
         for item in records(place):
             record = {} if isinstance(item, Broken) else _named(item[1])
             trace = str(record.get("traceId"))
             if record.get("type") == "GENERATION" and marks.of("trace", trace):
-                counts[trace] += 1
-    return counts
+                found.setdefault(trace, set()).add(str(record.get("id")))
+    return found
 
 
-def _observation(place: Place, found: Mapping[str, Any], marks: Marks, generations: Mapping[str, int]) -> Record:
+def _observation(place: Place, found: Mapping[str, Any], marks: Marks, generations: Mapping[str, set[str]]) -> Record:
     kind = found.get("type")
     if not isinstance(kind, str):
         return Broken(place, "not an observation", "not an observation: it has no type")
@@ -172,7 +171,7 @@ def _observation(place: Place, found: Mapping[str, Any], marks: Marks, generatio
         failed=found.get("level") == "ERROR",
         marks=(
             *marks.take("observation", str(found.get("id"))),
-            *(marks.take("trace", trace) if generations.get(trace) == 1 else ()),
+            *(marks.take("trace", trace) if len(generations.get(trace, ())) == 1 else ()),
         ),
         conversation_id=found.get("sessionId"),
         **own_marks(json_text(found.get("metadata"))),

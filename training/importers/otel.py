@@ -28,6 +28,7 @@ _CALLS = ("chat", "generate_content", "text_completion")
 _OLDER_CALLS = ("llm", "chat", "completion")
 _OLDER_KINDS = ("openinference.span.kind", "llm.request.type", "traceloop.span.kind")
 _FOREIGN = "span of another kind"
+_NO_OBJECT = "a span or log record is no object"
 _WORD = re.compile(r"[\w.:-]{1,40}")
 _PARAMETER = re.compile(r"(?:(?:gen_ai|llm|openai|anthropic|azure|aws|gcp)\.(?:[\w.]+\.)?request|thinkworth)\.(.+)")
 _MODEL = ("gen_ai.response.model", "gen_ai.request.model", "llm.response.model", "llm.model_name")
@@ -108,6 +109,9 @@ def _evaluations(place: str, marks: Marks) -> Iterator[Record]:
             yield item
             continue
         for record in inside(item[1], LOGS):
+            if record is None:
+                yield Broken(item[0], _NO_OBJECT, _NO_OBJECT)
+                continue
             found = attributes(record.get("attributes"))
             judged = (("span", record.get("spanId")), ("response", _first(found, _ID)))
             kind, target = next(((kind, target) for kind, target in judged if target), ("", None))
@@ -117,7 +121,9 @@ def _evaluations(place: str, marks: Marks) -> Iterator[Record]:
                 yield Other(item[0], "log record")
 
 
-def _span(place: Place, span: Mapping[str, Any], marks: Marks) -> Record:
+def _span(place: Place, span: Mapping[str, Any] | None, marks: Marks) -> Record:
+    if span is None:
+        return Broken(place, _NO_OBJECT, _NO_OBJECT)
     found = attributes(span.get("attributes"))
     kind = _other(found)
     if kind is not None:

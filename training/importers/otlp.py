@@ -18,12 +18,18 @@ _SIGNALS = {
 SPANS, LOGS = _SIGNALS
 
 
-def inside(record: Mapping[str, Any], signal: str) -> Iterator[dict[str, Any]]:
-    """Yield the spans (`resourceSpans`) or log records (`resourceLogs`) of a record; what is no object is left out."""
-    scopes, items = _SIGNALS[signal]
-    for resource in objects(record.get(signal)):
-        for scope in objects(resource.get(scopes)):
-            yield from objects(scope.get(items))
+def inside(record: Mapping[str, Any], signal: str) -> Iterator[dict[str, Any] | None]:
+    """Yield the spans (`resourceSpans`) or log records (`resourceLogs`) of a record; None for each that is no object."""
+    found: list[Any] = [record]
+    for name in (signal, *_SIGNALS[signal]):
+        found = [inner for one in found for inner in _listed(one, name)]
+    yield from (one if isinstance(one, dict) else None for one in found)
+
+
+def _listed(one: Any, name: str) -> list[Any]:
+    """Return a list that an object holds, empty where it has none; [None] where either is not what it should be."""
+    value = (one.get(name) or []) if isinstance(one, dict) else None
+    return value if isinstance(value, list) else [None]
 
 
 def objects(values: Any) -> list[dict[str, Any]]:

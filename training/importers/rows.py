@@ -50,10 +50,10 @@ def row_of(call: Call, default_arms: Mapping[str, Arm]) -> dict[str, Any] | Faul
         "tokens_are": None if call.usage.output_tokens is None else "recorded",
         "timestamp": times.started,
         "latency_s": times.latency_s,
-        "request_id": call.request_id,
+        "request_id": _id(call.request_id),
         "finish_reason": call.finish_reason,
-        "conversation_id": call.conversation_id,
-        "decision_id": call.decision_id,
+        "conversation_id": _id(call.conversation_id),
+        "decision_id": _id(call.decision_id),
         "p_reasoning": call.p_reasoning,
         "task": call.task,
     }
@@ -125,6 +125,11 @@ def _moment(name: str, value: datetime | str | None) -> datetime | Fault | None:
         return moment.astimezone(UTC) if moment.tzinfo else moment.replace(tzinfo=UTC)
     except (ValueError, OverflowError, AttributeError):
         return Fault(f"{name} is not a timestamp", f"{name} {shown(value)} is not a timestamp (ISO 8601)")
+
+
+def _id(value: Any) -> Any:
+    """Return an id that was logged as a whole number as a text; any other value as it is."""
+    return str(value) if isinstance(value, int) and not isinstance(value, bool) else value
 
 
 def _whole(value: Any) -> int | None:

@@ -116,6 +116,9 @@ def test_ctrl_c_writes_what_there_is_and_the_rest_may_follow(folder, llm):
     assert "interrupted" in err
     assert "Traceback" not in err
     assert 0 < len(pd.read_parquet(folder / "logs.parquet")) < 16
+    kept = [record for record in journal(folder) if record["kind"] != "begin"]
+    assert len(kept) == len(llm.calls)  # those in flight count against the ceilings of the next run
+    assert {record["reason"] for record in kept if record["kind"] == "failure"} == {"interrupted"}
     assert run(folder, llm)[0] == 0
     assert len(pd.read_parquet(folder / "logs.parquet")) == 16
 
@@ -170,6 +173,9 @@ def test_a_dry_run_asks_and_writes_nothing(folder, llm):
     ("arguments", "message"),
     [
         (["--grader", "fuzzy"], "is none of exact"), (["--direct", "{"], "--direct is not JSON"),
+        (["--params", '{"top_p": NaN}'], "--params is not JSON"), (["--params", '{"top_p": 1e999}'], "--params is not JSON"),
+        (["--base-url", "http://:secret@host/v1"], "--base-url is no plain"),
+        (["--base-url", "http://[::1/v1"], "--base-url is no plain"),
         (["--params", "[1]"], "--params is no JSON object"), (["--budgets", "a,b"], "no list of positive whole numbers"),
         (["--base-url", "http://me:secret@host/v1"], "--base-url is no plain"), (["--price-input", "1"], "give both"),
         (["--out", "logs.xlsx"], "unknown suffix"), (["--out", "sums.jsonl"], "is the file of prompts"),

@@ -59,6 +59,10 @@ def test_thinking_setting_is_the_parameters_in_words(parameters, words):
         ({"budgets": (4096,), "params": {"max_tokens": 2000}}, "leaves no room"),
         ({"budgets": (1024, 1024)}, "ask for the same"), ({"reasoning": {"reasoning_effort": "none"}}, "say the other one"),
         ({"params": {"max_tokens": 5}, "max_output_tokens": 5}, "give one of them"),
+        ({"reasoning": {"reasoning_effort": "high", "max_tokens": 9}}, "--reasoning sets max_tokens"),
+        ({"budget": {**LADDER, "max_completion_tokens": 9}}, "--budget sets max_completion_tokens"),
+        ({"params": {"extra_body": {"max_tokens": 9}}}, "--params sets max_tokens"),
+        ({"direct": {"extra_body": {"api_key": "sk-1"}}}, "--direct sets api_key"),
     ],
 )  # fmt: skip
 def test_settings_that_cannot_give_what_they_promise_are_refused(more, message):

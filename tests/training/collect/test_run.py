@@ -88,13 +88,31 @@ def test_nothing_works_stops_the_run(collected, items, llm, how, reason):
     report, rows = collected(items(50))
     assert reason in report.stopped
     assert rows == []
-    assert len(llm.calls) <= running.ALIKE + 4  # and those in flight beside them
+    assert len(llm.calls) <= 2 * running.ALIKE + 4  # both arms, and those in flight beside them
 
 
 def test_a_run_that_once_worked_is_not_stopped_by_failures(collected, items, llm):
     llm.script = {f"What is {i} +": ["400", "400"] for i in range(2, 9)}
     report, _ = collected(items(9), limits={"concurrency": 1})
     assert (report.stopped, report.answered, sum(report.failed.values())) == (None, 4, 14)
+
+
+@pytest.mark.parametrize("failing", [1, 5])
+def test_prompts_that_are_always_refused_do_not_hold_up_the_rest(collected, items, llm, failing):
+    llm.script = {f"What is {i} +": ["400"] * 99 for i in range(1, failing + 1)}
+    for _ in range(3):
+        report, rows = collected(items(8), attempts=2, limits={"concurrency": 1})
+    assert (report.stopped, len(rows)) == (None, 4 * (8 - failing))
+    assert report.failed == {"400 BadRequestError": 4 * failing}
+
+
+def test_the_key_is_in_no_journal_whatever_its_variable_is_called(collected, items, llm, tmp_path, monkeypatch):
+    monkeypatch.setenv("MINE", "open-sesame")
+    llm.script = {"What is 1 +": ["401"]}
+    collected(items(1), limits={"api_key_env": "MINE", "concurrency": 1})
+    written = (tmp_path / "logs.parquet.journal.jsonl").read_text()
+    assert "said 401 to Bearer ***" in written
+    assert "open-sesame" not in written
 
 
 def test_gives_up_after_its_retries(collected, items, llm):

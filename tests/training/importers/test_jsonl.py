@@ -154,6 +154,16 @@ def test_a_cell_over_the_limit_breaks_its_row(written, monkeypatch):
     assert read(path) == [(2, {"id": "1", "text": "x" * 90}), (3, "line over 64 MB"), (4, {"id": "3", "text": "c"})]
 
 
+def test_a_quote_that_is_not_closed_makes_no_record_of_the_rows_after_it(written):
+    path = written("a.csv", 'id,text\n1,"a ""b""\nc"\n2,"d"e\n3,f\n4,"g\n5,h\n')
+    assert read(path) == [
+        (2, {"id": "1", "text": 'a "b"\nc'}),
+        (4, "a quote is not closed or not doubled: what it spans is not read"),
+        (5, {"id": "3", "text": "f"}),
+        (6, "a quote is not closed or not doubled: what it spans is not read"),
+    ]
+
+
 @pytest.mark.parametrize("name", ["a.jsonl", "a.jsonl.gz", "a.json", "a.csv"])
 def test_a_line_of_50_mb_is_read_in_bounded_memory(written, name):
     big = "x" * 50_000_000

@@ -291,6 +291,12 @@ def test_a_score_of_a_trace_is_its_only_generations(imported):
     assert kinds(records) == ["span", "score of no single call"]
 
 
+def test_a_generation_exported_twice_keeps_the_score_of_its_trace(imported):
+    records = imported(scores_jsonl=[score(1, observation=None)], observations_jsonl=[observation(), observation()])
+    assert [mark.value for call in calls(records) for mark in call.marks] == [1, 1]
+    assert kinds(records) == []
+
+
 def test_a_score_exported_again_replaces_its_older_state(imported):
     (call,) = imported(scores_jsonl=[score(0), score(1), score(0.5, "s2")], observations_jsonl=[observation()])
     assert [mark.value for mark in call.marks] == [1, 0.5]

@@ -289,8 +289,16 @@ def test_what_is_no_span_is_broken_and_the_rest_is_read(imported):
     records = imported(
         traces=["{", traces(span(CHAT)), {"resourceMetrics": []}, '{"resourceSpans": [[], {"scopeSpans": 1}]}']
     )
-    assert [type(record) for record in records] == [Broken, Call, Broken]
-    assert records[2].rule == "no OTLP spans"
+    assert [type(record) for record in records] == [Broken, Call, Broken, Broken, Broken]
+    assert [record.rule for record in records[2:]] == ["no OTLP spans", *["a span or log record is no object"] * 2]
+
+
+def test_what_is_no_object_is_counted(imported):
+    odd = {"resourceSpans": [None, {}, {"scopeSpans": 5}, {"scopeSpans": [{"spans": [7, span(CHAT)]}, "x"]}]}
+    records = imported(
+        traces=[odd], logs=[{"resourceLogs": [{"scopeLogs": [{"logRecords": [None]}, {"logRecords": None}]}]}]
+    )
+    assert [type(record) for record in records] == [Broken, Broken, Broken, Broken, Call, Broken]
 
 
 def test_a_span_of_odd_shapes_says_nothing(imported):

@@ -35,6 +35,12 @@ def test_a_row_has_the_columns_of_a_call():
     assert set(row()) == set(CALL_COLUMNS)
 
 
+def test_ids_that_are_whole_numbers_are_texts():
+    ids = row(request_id=7, conversation_id=0, decision_id=10**20)
+    assert (ids["request_id"], ids["conversation_id"], ids["decision_id"]) == ("7", "0", "1" + "0" * 20)
+    assert row(request_id=True)["request_id"] is True  # refused by its column
+
+
 def test_one_user_turn_of_plain_text_is_a_prompt():
     assert (row()["prompt"], row()["messages"]) == ("Hello there.", None)
 

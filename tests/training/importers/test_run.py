@@ -171,6 +171,18 @@ def test_retries_are_one_attempt(run):
     assert (done.report.failed, done.report.retries, done.bad) == (2, 2, [])
 
 
+def test_tries_that_share_the_id_of_their_request_are_all_added_and_each_once(run):
+    first, second = (
+        failure(
+            line, request_id="q", attempt_of="q", usage=Usage(output_tokens=40), started=f"2026-11-01T08:00:0{line}Z"
+        )
+        for line in (1, 2)
+    )
+    done = run(first, second, second, call(4, attempt_of="q", usage=Usage(output_tokens=100)))
+    assert done.rows["output_tokens"].tolist() == [180]
+    assert (done.report.retries, done.report.quarantined) == (2, {"duplicate": 1})
+
+
 def test_what_the_attempt_does_not_know_stays_unknown(run):
     done = run(
         failure(1, attempt_of="q", usage=Usage(output_tokens=40, cost_usd=1)), call(2, attempt_of="q", latency_s=2)
