@@ -35,6 +35,14 @@ q is the normalised Qini over tokens: 0 is a random order, 1 an oracle that know
 {% for v, d in s.verdicts.items() %}<tr><td>{{ v }}<td>{{ "{:,}".format(d.n) }}<td>{{ ranged(d.mean_gain, d.interval, "+.3f") }}</tr>{% endfor %}
 </table></div>
 {% endfor %}
+{% for name, s in r.one_arm.items() %}
+<h2>{{ name }}: prompts with one arm</h2>
+<div class="wide"><table><caption>Verdicts and the doubly robust mean gain: estimated, from arms that were not drawn by chance</caption>
+<tr><th>verdict<th>prompts<th>mean gain</tr>
+<tr><td>all<td>{{ "{:,}".format(s.n) }}<td>{{ ranged(s.mean_gain, s.interval, "+.3f") }}</tr>
+{% for v, d in s.verdicts.items() %}<tr><td>{{ v }}<td>{{ "{:,}".format(d.n) }}<td>{{ ranged(d.mean_gain, d.interval, "+.3f") }}</tr>{% endfor %}
+</table></div>
+{% endfor %}
 </html>
 """
 

@@ -23,7 +23,9 @@ def rows_at(directions, seed, **columns):
     view[np.arange(len(directions)), directions] += 1
     view /= np.linalg.norm(view, axis=1, keepdims=True)
     features = rng.normal(0, 1, (len(directions), len(FEATURE_NAMES)))
-    table = pd.DataFrame({"score_direct": 0.5, "thinking_mode": True, **columns}, index=range(len(directions)))
+    table = pd.DataFrame(
+        {"score_direct": 0.5, "thinking_mode": True, "modelled": False, **columns}, index=range(len(directions))
+    )
     return Rows(np.hstack([view, view]).astype(np.float32), features.astype(np.float32), table)
 
 
@@ -34,9 +36,10 @@ def evidence(logged):
     gain = np.r_[np.repeat([FAMILIES[n][0] for n in FAMILIES], 40), np.full(logged, -0.2)]
     tokens = np.r_[np.repeat([FAMILIES[n][1] for n in FAMILIES], 40), np.full(logged, 1500.0)]
     prior = np.r_[np.ones(80, bool), np.zeros(logged, bool)]
+    said = {"gain": gain, "score_direct": 0.5, "score_reasoning": 0.5 + gain, "extra_tokens": tokens}
     return rows_at(
-        axes, 0, task=task, gain=gain, score_reasoning=0.5 + gain, extra_tokens=tokens, thinking_tokens=tokens,
-        prior=prior, weight=np.where(prior, 4.0, 1.0),
+        axes, 0, task=task, thinking_tokens=tokens, prior=prior, modelled=False, weight=np.where(prior, 4.0, 1.0),
+        **said, **{f"target_{name}": value for name, value in said.items()},
     )  # fmt: skip
 
 

@@ -26,7 +26,7 @@ def table(gain, *, verdict=None, groups=None, source="logs", worth=None):
         {
             "source": source, "gain": gain, "score_direct": 0.5, "extra_tokens": 100.0, "worth": worth or np.arange(n) * 0.1,
             "group": groups or [f"p{i}" for i in range(n)], "verdict": verdict or ["use"] * n, "familiarity": 0.9,
-            "expected_gain": 0.1, "expected_extra_tokens": 200.0, "net_benefit": 0.09, "p_use": 0.5,
+            "modelled": False, "expected_gain": 0.1, "expected_extra_tokens": 200.0, "net_benefit": 0.09, "p_use": 0.5,
         }
     )  # fmt: skip
 
@@ -34,7 +34,7 @@ def table(gain, *, verdict=None, groups=None, source="logs", worth=None):
 def report(*tables, **more):
     sources = {part.source.iloc[0]: source_report(part, PROFILE) for part in tables}
     return {
-        "revision": "thinkworth/1", "profile": "balanced", "n": sum(map(len, tables)), "sources": sources,
+        "revision": "thinkworth/1", "profile": "balanced", "n": sum(map(len, tables)), "sources": sources, "one_arm": {},
         "macro_q": 0.25, "pooled_q": 0.5, "pooled_q_of_source_means": 0.125, **more,
     }  # fmt: skip
 
@@ -281,3 +281,16 @@ def test_of_no_pair_the_report_has_no_source(monkeypatch):
     assert "0 pairs" in headline(made)
     assert "0 pairs" in page(made)
     assert "## Families" in card_of(made)
+
+
+def test_prompts_with_one_arm_are_shown_by_what_is_estimated_of_them():
+    made = report(table([1.0, 0.0]))
+    behind = {
+        "use": {"n": 40, "mean_gain": 0.2, "interval": (0.1, 0.3)},
+        "avoid": {"n": 0, "mean_gain": None, "interval": None},
+    }
+    made["one_arm"] = {"<traffic>": {"n": 40, "mean_gain": 0.2, "interval": (0.1, 0.3), "verdicts": behind}}
+    text = page(made)
+    assert "&lt;traffic&gt;: prompts with one arm" in text
+    assert text.count("+0.200 [+0.100, +0.300]") == 2
+    assert "doubly robust mean gain +0.200 [+0.100, +0.300]" in headline(made)

@@ -26,7 +26,7 @@ TYPES = {"attempt": "Int64", "thinking_budget": "Int64", "output_tokens": "Int64
 def table(*rows):
     defaults = {"prompt": "p", "model": "m", "source": "s", "prompt_id": "1"}
     frame = pd.DataFrame([{**defaults, **r} for r in rows], columns=list(COLUMNS))
-    floats = dict.fromkeys(("score", "latency_s"), "float64")
+    floats = dict.fromkeys(("score", "latency_s", "p_reasoning"), "float64")
     texts = dict.fromkeys((*PAIR_KEY, "arm", "flag", "finish_reason", "pair_kind", "prompt", "messages"), "string")
     return frame.astype({**TYPES, **floats, **texts})
 
@@ -242,3 +242,19 @@ def test_output_tokens_over_the_budget_say_nothing_where_thinking_tokens_are_unk
     found = only(direct(0.0), reasoning(1.0, thinking_budget=512, thinking_tokens=None, tokens=600))
     assert not found["censored"]
     assert found["gain"] == 1.0
+
+
+@pytest.mark.parametrize(
+    ("logged", "expected"),
+    [
+        ([0.8], 0.8),
+        ([0.8, 0.8], 0.8**2 / (0.8**2 + 0.2**2)),
+        ([0.8, None], None),
+        ([0.0], 0.0),
+        ([1.0], 1.0),
+        ([None], None),
+    ],
+)
+def test_propensities_of_attempts_multiply_their_odds(logged, expected):
+    told = only(*(reasoning(attempt=i, p_reasoning=p) for i, p in enumerate(logged, 1)))["p_reasoning"]
+    assert pd.isna(told) if expected is None else told == pytest.approx(expected)

@@ -222,7 +222,7 @@ def collected(llm, tmp_path, monkeypatch):
             }
         )  # fmt: skip
         settled = {
-            "api_key_env": None, "timeout_s": 1.0, "retries": 4, "concurrency": 4, "requests_per_minute": None,
+            "api_key_env": None, "timeout_s": 30.0, "retries": 4, "concurrency": 4, "requests_per_minute": None,
             "max_tokens": None, "max_usd": None, **(limits or {}),
         }  # fmt: skip
         chosen = Grader("judge:j", lambda *_: None) if rubric else grader(grader_spec)
