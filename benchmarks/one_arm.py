@@ -95,7 +95,9 @@ def measured(logs: Logs, folds: int) -> dict[str, Any]:
     """Return the figures of one file."""
     cache = EmbeddingCache(ROOT / "data" / "cache", Encoder(find("models/encoder")))
     labelled = label(logs.table, load_profiles(find("data/profiles.yaml")))
-    pairs = outcome_rows(unit_rows(labelled[labelled.gain.notna()], cache), None, TrainConfig())
+    units = unit_rows(labelled[labelled.gain.notna()], cache)
+    nothing_hidden = pseudo_outcomes(units, np.ones(len(units.table), dtype=bool), TrainConfig())
+    pairs = outcome_rows(units, nothing_hidden.table, TrainConfig())
     one_arm, fold = hidden(logs.table, pairs), (fraction(pairs.table.group, DEAL + 1) * folds).astype(int)
     worth = {name: np.empty(len(fold)) for name in ("pairs", "one_arm", "naive")}
     for k in range(folds):

@@ -50,9 +50,8 @@ def evaluate(scorer: Scorer, labelled: pd.DataFrame, cache: EmbeddingCache) -> d
         InvalidInput: nothing says what thinking gained.
     """
     config, units = TrainConfig(), unit_rows(labelled, cache)
-    every = np.ones(len(units.table), dtype=bool)
-    pseudo = None if units.table.gain.notna().all() else pseudo_outcomes(units, every, config).table
-    rows = outcome_rows(units, pseudo, config)
+    pseudo = pseudo_outcomes(units, np.ones(len(units.table), dtype=bool), config)
+    rows = outcome_rows(units, pseudo.table, config)
     if rows.table.empty:
         raise InvalidInput(
             "no pair has a score in both arms, and no source and model has enough scored prompts of either: nothing to evaluate; "

@@ -79,12 +79,7 @@ def unit_rows(labelled: pd.DataFrame, cache: EmbeddingCache) -> Rows:
     return Rows(*embed(prompts, cache), units.assign(group=[prompt.digest for prompt in prompts]))
 
 
-def pair_rows(labelled: pd.DataFrame, cache: EmbeddingCache, config: TrainConfig) -> Rows:
-    """Return the scored pairs with a weight each; see `outcome_rows`."""
-    return outcome_rows(unit_rows(labelled[labelled.gain.notna()], cache), None, config)
-
-
-def outcome_rows(units: Rows, pseudo: pd.DataFrame | None, config: TrainConfig) -> Rows:
+def outcome_rows(units: Rows, pseudo: pd.DataFrame, config: TrainConfig) -> Rows:
     """Return the units that say what thinking gains, a weight each: pairs, and those with a pseudo-outcome (`modelled`).
 
     `gain`, the scores and extra_tokens are the outcomes with their noise; `target_*` is what heads are fitted on. A pair weighs
@@ -92,22 +87,18 @@ def outcome_rows(units: Rows, pseudo: pd.DataFrame | None, config: TrainConfig) 
 
     Args:
         units: labelled units with a score, [n].
-        pseudo: `training.pseudo_outcomes.Pseudo.table` of them, or None where pairs are all that is wanted.
+        pseudo: `training.pseudo_outcomes.Pseudo.table` of them.
         config: the run's settings.
     """
-    if pseudo is None:
-        pseudo = pd.DataFrame(index=units.table.index)
-    known = units.table.join(pseudo)
-    one_arm = known.get("gain_dr", units.table.gain * np.nan).notna().to_numpy(bool)
-    told = known.gain.notna().to_numpy(bool) | one_arm
-    rows, modelled = Rows(units.embeddings, units.features, known).take(told), one_arm[told]
-    out = rows.table[["source", "prompt_id", "model", "task", "group"]].assign(prior=False, modelled=modelled)
+    known = Rows(units.embeddings, units.features, units.table.join(pseudo))
+    rows = known.take((known.table.gain.notna() | known.table.gain_dr.notna()).to_numpy(bool))
+    modelled = rows.table.gain_dr.notna()
+    out = rows.table[["source", "prompt_id", "model", "task", "group", *HYPOTHETICAL]]
+    out = out.assign(prior=False, modelled=modelled)
     for name in OUTCOMES:
         for column, said in ((name, f"{name}_dr"), (f"target_{name}", f"target_{name}")):
-            out[column] = rows.table[name].astype(float).where(~modelled, rows.table.get(said))
-    for name in HYPOTHETICAL:
-        out[name] = rows.table.get(name, np.nan)
-    precision = rows.table.get("precision", pd.Series(1.0, index=out.index)).where(modelled, 1.0)
+            out[column] = rows.table[name].astype(float).where(~modelled, rows.table[said])
+    precision = rows.table.precision.where(modelled, 1.0)
     weight = precision * precision.groupby(out.source).transform("sum") ** -config.source_power
     return Rows(rows.embeddings, rows.features, out.assign(weight=weight / (weight.sum() / precision.sum())))
 

@@ -6,7 +6,9 @@ from jinja2 import Environment, select_autoescape
 
 from training.metrics import ranged, shown
 
-_PAGE = """<!doctype html>
+_PAGE = """{% macro gained(name, d) -%}
+<tr><td>{{ name }}<td>{{ "{:,}".format(d.n) }}<td>{{ ranged(d.mean_gain, d.interval, "+.3f") }}</tr>
+{%- endmacro %}<!doctype html>
 <html lang="en"><meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1">
 <title>thinkworth: evaluation of {{ r.revision }}</title>
 <style>
@@ -32,15 +34,15 @@ q is the normalised Qini over tokens: 0 is a random order, 1 an oracle that know
 <td>{{ ranged(p.extra_tokens, p.extra_tokens_interval, ".1f") }}<td>{{ shown(p.points_per_1k_tokens, ".2f") }}</tr>{% endfor %}
 </table></div>
 <div class="wide"><table><caption>Verdicts and the gain that was realised</caption><tr><th>verdict<th>pairs<th>mean gain</tr>
-{% for v, d in s.verdicts.items() %}<tr><td>{{ v }}<td>{{ "{:,}".format(d.n) }}<td>{{ ranged(d.mean_gain, d.interval, "+.3f") }}</tr>{% endfor %}
+{% for v, d in s.verdicts.items() %}{{ gained(v, d) }}{% endfor %}
 </table></div>
 {% endfor %}
 {% for name, s in r.one_arm.items() %}
 <h2>{{ name }}: prompts with one arm</h2>
 <div class="wide"><table><caption>Verdicts and the doubly robust mean gain: estimated, from arms that were not drawn by chance</caption>
 <tr><th>verdict<th>prompts<th>mean gain</tr>
-<tr><td>all<td>{{ "{:,}".format(s.n) }}<td>{{ ranged(s.mean_gain, s.interval, "+.3f") }}</tr>
-{% for v, d in s.verdicts.items() %}<tr><td>{{ v }}<td>{{ "{:,}".format(d.n) }}<td>{{ ranged(d.mean_gain, d.interval, "+.3f") }}</tr>{% endfor %}
+{{ gained("all", s) }}
+{% for v, d in s.verdicts.items() %}{{ gained(v, d) }}{% endfor %}
 </table></div>
 {% endfor %}
 </html>

@@ -129,8 +129,6 @@ def _outcomes(
 ) -> tuple[evidence.Rows, tuple[Stratum, ...]]:
     """Return pairs and prompts with one arm as rows of evidence, and the overlap that the latter rest on."""
     units = evidence.unit_rows(labelled, cache)
-    if units.table.gain.notna().all():
-        return evidence.outcome_rows(units, None, config), ()
     learn = evidence.fraction(units.table.group, config.seed) >= config.holdout_share + config.calibration_share
     pseudo = pseudo_outcomes(units, learn, config)
     for stratum in pseudo.strata:

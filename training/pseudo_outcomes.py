@@ -40,6 +40,12 @@ LEAST_VARIANCE = 0.01
 LEAST_GRADED = 0.05
 """Share of scores strictly between 0 and 1 from which on a stratum's answers are graded, not checked."""
 
+COLUMNS = (
+    "gain_dr", "score_direct_dr", "score_reasoning_dr", "extra_tokens_dr", "variance", "precision", "propensity", "target_gain",
+    "target_score_direct", "target_score_reasoning", "target_extra_tokens", "gain_if_low", "gain_if_high", "p_high",
+)  # fmt: skip
+"""Of the table of pseudo-outcomes."""
+
 ARMS = (Arm.DIRECT.value, Arm.REASONING.value)
 
 Array = NDArray[Any]
@@ -85,10 +91,13 @@ def pseudo_outcomes(units: Rows, learn: Mask, config: TrainConfig) -> Pseudo:
     single, reasoning = scored.sum(axis=1) == 1, scored[:, 1] & ~scored[:, 0]
     stratum, task = (group_codes(table, key) for key in (("source", "model"), ("source", "model", "task")))
     fold = np.where(learn, (fraction(table.group, config.seed + 1) * FOLDS).astype(int), FOLDS)
-    x = inputs_of(units, stratum, learn)
     comparable = open_strata(stratum, reasoning, single & learn)
     possible = single & np.isin(stratum, stratum[comparable])
     propensity = table.p_reasoning.to_numpy(float, na_value=np.nan)
+    if not possible.any():
+        strata = strata_of(table, stratum, reasoning, single, possible, propensity)
+        return Pseudo(pd.DataFrame(np.nan, index=table.index, columns=list(COLUMNS)), tuple(strata))
+    x = inputs_of(units, stratum, learn)
     unlogged = np.isnan(propensity)
     if (possible & unlogged).any():
         fitted = cross_fitted(x, reasoning, comparable, fold, chance)
