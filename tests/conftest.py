@@ -1,9 +1,10 @@
-"""A PostgreSQL of the tests' own, started once where one is installed."""
+"""What tests share: a PostgreSQL of their own, started once where one is installed, and a Ctrl-C that reaches what they start."""
 
 import os
 import pwd
 import secrets
 import shutil
+import signal
 import socket
 import subprocess
 import tempfile
@@ -28,6 +29,14 @@ def _other_user() -> str | None:
     if os.geteuid() != 0:
         return None
     return "postgres" if "postgres" in {user.pw_name for user in pwd.getpwall()} else "nobody"
+
+
+@pytest.fixture(scope="session", autouse=True)
+def ctrl_c():
+    """A shell that runs tests in the background has SIGINT ignored, and their child processes would inherit that."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
 
 
 @pytest.fixture(scope="session")
