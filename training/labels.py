@@ -19,10 +19,10 @@ from contract.records import PAIR_KEY, Arm, Label
 from training.label_confidence import (
     ArmScores,
     Floats,
-    band_confidence,
+    Posterior,
     group_sum,
+    posterior,
     quotient,
-    sign_confidence,
     standard_error,
 )
 from training.log_rows import Integers, Mask, group_codes
@@ -46,7 +46,8 @@ def label(table: pd.DataFrame, profiles: Mapping[str, Profile]) -> pd.DataFrame:
         p_reasoning: the chance, by the logged propensities, that the attempts of a prompt with one arm are all reasoning rather
             than all direct; null where one of them is not logged.
         tokens_imputed: extra_tokens is unknown, and net_benefit charges the median of the source's pairs instead.
-        label_confidence: P(the sign of gain is right), see `training.label_confidence`.
+        label_confidence: P(the sign of gain is right), see `training.label_confidence`; under a half where a noisy gain
+            contradicts its task.
         net_benefit_P, label_P, label_confidence_P for each profile P: the confidence of `use` and `avoid` is P(the sign
         of net_benefit is right), that of `maybe` P(net_benefit is within the margin), null for `unscored`. Latency is
         charged where the profile does and both arms' is known.
@@ -70,12 +71,15 @@ def label(table: pd.DataFrame, profiles: Mapping[str, Profile]) -> pd.DataFrame:
     out["attempts_censored"] = _count(pair, len(keys), censored).astype(np.int64)
     out["censored"] = (out["attempts_censored"] > 0) & ~any_whole
     out["p_reasoning"] = _propensity(pair, len(keys), rows["p_reasoning"])
-    source = group_codes(out, ("source",))
-    error = standard_error(scores["direct"], scores["reasoning"], source)
+    source, model, task = (
+        group_codes(out, key) for key in (("source",), ("source", "model"), ("source", "model", "task"))
+    )
+    gain = out["gain"].to_numpy(np.float64)
+    likely = posterior(gain, standard_error(scores["direct"], scores["reasoning"], source), task, model)
     charged = _charged_tokens(out, source)
-    out["label_confidence"] = sign_confidence(out["gain"].to_numpy(np.float64), error)
+    out["label_confidence"] = likely.of_sign(gain, np.zeros(len(gain)))
     for name, profile in profiles.items():
-        _add_profile(out, name, profile, charged, error)
+        _add_profile(out, name, profile, charged, likely)
     return out
 
 
@@ -166,16 +170,16 @@ def _charged_tokens(out: pd.DataFrame, source: Integers) -> Floats:
     return extra.fillna(typical).to_numpy(np.float64)
 
 
-def _add_profile(out: pd.DataFrame, name: str, profile: Profile, tokens: Floats, error: Floats) -> None:
+def _add_profile(out: pd.DataFrame, name: str, profile: Profile, tokens: Floats, likely: Posterior) -> None:
     """Add a profile's net_benefit, label and confidence."""
-    net = out["gain"].to_numpy(np.float64) - tokens / profile.tokens_per_point
+    price = tokens / profile.tokens_per_point
     if profile.seconds_per_point is not None:
-        net = net - np.nan_to_num(out["extra_latency_s"].to_numpy(np.float64)) / profile.seconds_per_point
-    net = np.round(net, 9)  # .52 - .50 is not above a margin of .02
+        price = price + np.nan_to_num(out["extra_latency_s"].to_numpy(np.float64)) / profile.seconds_per_point
+    net = np.round(out["gain"].to_numpy(np.float64) - price, 9)  # .52 - .50 is not above a margin of .02
     use, avoid = net > profile.margin, net < -profile.margin
     kinds = [Label.UNSCORED.value, Label.USE.value, Label.AVOID.value]
     labels = np.select([np.isnan(net), use, avoid], kinds, Label.MAYBE.value)
-    confidence = np.where(use | avoid, sign_confidence(net, error), band_confidence(net, error, profile.margin))
     out[f"net_benefit_{name}"] = net
     out[f"label_{name}"] = pd.array(labels.tolist(), dtype=pd.StringDtype("pyarrow"))
-    out[f"label_confidence_{name}"] = confidence
+    sure = likely.of_sign(net, price), likely.of_band(price, profile.margin)
+    out[f"label_confidence_{name}"] = np.where(use | avoid, *sure)

@@ -140,6 +140,17 @@ def test_more_attempts_and_less_spread_give_more_confidence():
     assert confidence(direct(0.5), reasoning(0.5)) == 0.5
 
 
+def test_one_noisy_gain_against_its_task_is_trusted_less_than_its_opposite():
+    task = [
+        r | {"prompt_id": f"n{i}", "task": "maths"} for i in range(30) for r in (direct(0.0), reasoning(i % 10 > 0))
+    ]
+    odd = [direct(1.0, task="maths"), reasoning(0.0, task="maths")]
+    found = label(table(*task, *odd), PROFILES).set_index("prompt_id")
+    assert found.loc["1", "label_balanced"] == "avoid"
+    assert found.loc["1", "label_confidence"] < 0.5
+    assert found.loc["1", "label_confidence_balanced"] < 0.5 < found.loc["n1", "label_confidence_balanced"]
+
+
 SCORE = st.one_of(st.none(), st.sampled_from([0.0, 0.1, 0.3, 0.5, 0.7, 1.0]), st.floats(0, 1))
 ROW = st.fixed_dictionaries(
     {
@@ -190,7 +201,7 @@ def test_labels_follow_from_net_benefit_and_confidence_is_a_probability(rows):
         assert ((labels == "unscored") == net.isna()).all()
         assert found[f"label_confidence_{name}"].dropna().between(0, 1).all()
         assert (found[f"label_confidence_{name}"].isna() == net.isna()).all()
-    assert found["label_confidence"].dropna().between(0.5, 1).all()
+    assert found["label_confidence"].dropna().between(0, 1).all()
     assert (found["gain"].isna() == found["label_balanced"].eq("unscored")).all()
 
 
