@@ -43,7 +43,7 @@ def one_arm(pool, seed, *, logged=True):
 
 @pytest.mark.slow
 def test_the_interval_of_the_mean_gain_holds_the_truth_and_the_naive_difference_does_not(pool, cache):
-    """The small version of benchmarks/coverage.py."""
+    """The small version of benchmarks/interval_coverage.py."""
     true, covered, estimates, naive = pool.truth.expected_gain.mean(), 0, [], []
     for seed in range(6):
         log = one_arm(pool, seed)

@@ -1,6 +1,6 @@
 """How often the 95 % interval of the doubly robust mean gain holds the truth, on simulated one-arm logs, as JSON.
 
-    python benchmarks/coverage.py [--simulations 200] [--prompts 800]
+    python benchmarks/interval_coverage.py [--simulations 200] [--prompts 800]
 
 A pool of POOL simulated prompts stands for the traffic, its mean expected gain is the truth. Each simulation draws prompts from
 it, then one arm each, P(reasoning) rising from .1 to .9 with difficulty, then an attempt. The interval is the one that `thinkworth
@@ -106,11 +106,11 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--simulations", type=int, default=200)
     parser.add_argument("--prompts", type=int, default=1000)
-    parser.add_argument("--out", type=Path, default=RESULTS / "coverage.json")
+    parser.add_argument("--out", type=Path, default=RESULTS / "interval_coverage.json")
     options, before = parser.parse_args(), provenance()
     pool = simulate_logs(load_taxonomy(), POOL, attempts=1, seed=SEED)
     chance = chances(pool, EmbeddingCache(CACHE, Encoder(find("models/encoder"))))
-    command = f"python benchmarks/coverage.py --simulations {options.simulations} --prompts {options.prompts}"
+    command = f"python benchmarks/interval_coverage.py --simulations {options.simulations} --prompts {options.prompts}"
     figure = {**before, "command": command, "prompts": options.prompts}
     seeds = {"model": range(options.simulations), "family": range(max(options.simulations // 10, 1))}
     for rule, numbers in seeds.items():
