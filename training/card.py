@@ -1,10 +1,12 @@
 """The model card that lies in every bundle."""
 
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from contract.bundle import Calibration
+from contract.records import Arm
 from training.evaluate import telling
-from training.metrics import ranged
+from training.metrics import ranged, shown
 
 MOVED = 0.02
 """Least move of a family's gain, in points, that the card lists."""
@@ -33,10 +35,11 @@ def card(
         "–: undefined, such as the AUC where no pair gains, or of so few pairs that it says nothing.", "",
         "| source | pairs | q | AUC for gain > 0 |", "|---|---|---|---|",
     ]  # fmt: skip
-    shown = telling(holdout["sources"])
+    telling_sources = telling(holdout["sources"])
     for source, report in holdout["sources"].items():
-        figures = [ranged(**report[name]) if source in shown else "–" for name in ("q", "auc")]
+        figures = [ranged(**report[name]) if source in telling_sources else "–" for name in ("q", "auc")]
         lines.append(f"| {_cell(source)} | {report['n']:,} | {' | '.join(figures)} |")
+    lines += ["", *_one_arm(training["one_arm"], holdout["one_arm"])] if training["one_arm"] else []
     moved = {name: f for name, f in training["families"].items() if abs(f["gain"] - f["declared"]) >= MOVED}
     lines += [
         "",
@@ -56,6 +59,28 @@ def card(
         "",
     ]
     return "\n".join(lines)
+
+
+def _one_arm(strata: Sequence[Mapping[str, Any]], holdout: Mapping[str, Any]) -> Iterator[str]:
+    """Yield what was learned from prompts with one arm, and what they say on held-out prompts."""
+    used = [s for s in strata if not s["refused"]]
+    left_out = f"{len(strata) - len(used):,} of {len(strata):,} (source, model)"
+    yield from (
+        "## Prompts with one arm", "",
+        "What the other arm would have scored is estimated, doubly robust: right where the rule that chose the arm looked at nothing but the "
+        f"prompt, or its probability was logged. Left out, for want of an arm or of overlap: {left_out}; the manifest says why of each.", "",
+    )  # fmt: skip
+    if used:
+        yield "Effective: number of prompts after weighing by inverse propensities, direct and reasoning."
+        yield from ("", "| source | model | direct | reasoning | effective | trimmed |", "|---|---|---|---|---|---|")
+    for s in used:
+        effective = " and ".join(shown(s[f"effective_{arm}"], ",.0f") for arm in Arm)
+        counts = f"{s['direct']:,} | {s['reasoning']:,} | {effective} | {s['trimmed']:.1%}"
+        yield f"| {_cell(s['source'])} | {_cell(s['model'])} | {counts} |"
+    if holdout:
+        yield from ("", "| source | held-out prompts with one arm | mean gain, doubly robust |", "|---|---|---|")
+    for source, report in holdout.items():
+        yield f"| {_cell(source)} | {report['n']:,} | {ranged(report['mean_gain'], report['interval'], '+.3f')} |"
 
 
 def _cell(text: str) -> str:

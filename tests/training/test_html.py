@@ -2,6 +2,7 @@
 
 import json
 import re
+from dataclasses import asdict
 from html.parser import HTMLParser
 from types import SimpleNamespace
 
@@ -15,6 +16,7 @@ from training.card import card
 from training.evaluate import LEAST_PAIRS, headline, source_report
 from training.evidence import Rows
 from training.html import page
+from training.overlap import Stratum
 
 PROFILE = Profile(tokens_per_point=20_000, max_thinking_tokens=8192)
 
@@ -39,8 +41,9 @@ def report(*tables, **more):
     }  # fmt: skip
 
 
-def card_of(holdout, families=None):
+def card_of(holdout, families=None, one_arm=()):
     training = {
+        "one_arm": one_arm,
         "pairs": {},
         "prior_weight": 1.0,
         "taxonomy_prompts": 0,
@@ -164,6 +167,21 @@ def test_the_card_lists_the_families_that_logs_moved():
     assert "| moved | +0.040 | +0.155 |" in lines
     assert not [line for line in lines if "stayed" in line]
     assert "No family did." in card_of(report(ORDINARY))
+
+
+def test_the_card_says_what_prompts_with_one_arm_were_learned_from():
+    shared = {"source": "a|b", "model": "m", "logged": 0.0}
+    used = asdict(
+        Stratum(**shared, direct=1200, reasoning=300, trimmed=0.025, effective_direct=900.4, effective_reasoning=80.0)
+    )
+    refused = asdict(Stratum(**shared, direct=3, reasoning=300, refused="3 scored prompts in the direct arm"))
+    held_out = {"a|b": {"n": 40, "mean_gain": 0.12, "interval": (0.01, 0.23), "verdicts": {}}}
+    lines = card_of(report(ORDINARY, one_arm=held_out), one_arm=[used, refused]).splitlines()
+    assert "| a\\|b | m | 1,200 | 300 | 900 and 80 | 2.5% |" in lines
+    assert "| 3 |" not in " ".join(lines)
+    assert any("1 of 2 (source, model)" in line for line in lines)
+    assert "| a\\|b | 40 | +0.120 [+0.010, +0.230] |" in lines
+    assert "one arm" not in card_of(report(ORDINARY))
 
 
 def test_a_bar_in_a_name_splits_no_cell_of_the_card():
