@@ -74,15 +74,17 @@ def collect(
 ) -> None:
     """Ask prompts in both arms, grade the answers, and write them as rows of the log table: paired evidence.
 
-    Answers go to OUT.journal.jsonl as they come (prompts and answers in plain text). Run the same command again to
-    resume: what was answered is not asked again. Calls in flight at a kill are, and are billed twice; failed asks are
-    tried anew. The ceilings count all runs of a journal; a call reserves its worst case before it is made, and one
-    whose tokens were not reported is charged at that.
+    Answers go to OUT.journal.jsonl as they come (prompts and answers in plain text), and to OUT every minute and at the
+    end. Run the same command again to resume: what was answered is not asked again. Calls in flight at a kill are, and
+    are billed twice; failed asks are tried anew. With another grader, or one that was edited, or corrected references,
+    answers are graded anew (a judge is paid anew) and not asked again. The ceilings count all runs of a journal; a call reserves its worst
+    case before it is made, and one whose tokens were not reported is charged at that.
 
     Example: thinkworth collect prompts.jsonl --model claude-sonnet-4-5 --grader numeric --attempts 3 --max-cost-usd 5
     """
     with needs("train"):
-        from training.collect.plan import Settings, asks, check
+        from training.collect.checks import check
+        from training.collect.plan import Settings, asks
         from training.collect.prompts import read_prompts
         from training.collect.prompts import sample as sampled
         from training.files import remove, table_format, table_stem, write_jsonl
@@ -98,8 +100,8 @@ def collect(
     settings = Settings(
         model=model, base_url=_url(base_url), direct=_json("direct", direct), reasoning=_json("reasoning", reasoning),
         budget=_json("budget", budget), budgets=_numbers(budgets), params=_json("params", params),
-        max_output_tokens=max_output_tokens, attempts=attempts, source=source or table_stem(prompts), grader=grader,
-        grader_digest=chosen.digest, prices=_prices(price_input, price_output),
+        max_output_tokens=max_output_tokens, attempts=attempts, source=source or table_stem(prompts),
+        prices=_prices(price_input, price_output),
     )  # fmt: skip
     check(settings)
     read = read_prompts(prompts)
@@ -134,11 +136,10 @@ def _grader(spec: str, repeats: float | None) -> "tuple[Grader, Rubric | None]":
         if repeats is not None:
             raise InvalidInput("--judge-repeats needs --grader judge:RUBRIC.yaml", field="judge-repeats")
         return grader(spec), None
-    path = Path(spec.removeprefix(JUDGE))
-    rubric = load_rubric(path)
+    rubric = load_rubric(Path(spec.removeprefix(JUDGE)))
     if repeats is not None:
         rubric = rubric.model_copy(update={"repeats": repeats})
-    return Grader(f"{JUDGE}{rubric.model}", lambda *_: None, path), rubric
+    return Grader(f"{JUDGE}{rubric.model}", lambda *_: None, rubric.digest), rubric
 
 
 def _json(option: str, text: str) -> dict[str, Any]:

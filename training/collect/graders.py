@@ -2,12 +2,14 @@
 
 import hashlib
 import importlib
+import inspect
 import json
 import math
 import re
 import sys
 import unicodedata
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -36,16 +38,16 @@ class Graded(NamedTuple):
 
 
 class Grader(NamedTuple):
-    """A grader, the words of score_kind, and the file that it reads, if any."""
+    """A grader, the words of score_kind, and the sha256 of what it is made of beside them, if anything."""
 
     kind: str
     grade: Grade
-    file: Path | None = None
+    digest: str | None = None
 
-    @property
-    def digest(self) -> str | None:
-        """The sha256 of its file."""
-        return hashlib.sha256(self.file.read_bytes()).hexdigest() if self.file else None
+    def name(self, references: Sequence[str | None] = ()) -> str:
+        """Return what names it in a journal: another version of it, or other right answers, have another name."""
+        made_of = json.dumps([self.digest, *references])
+        return f"{self.kind} {hashlib.sha256(made_of.encode()).hexdigest()}"
 
 
 def grader(spec: str) -> Grader:
@@ -62,9 +64,9 @@ def grader(spec: str) -> Grader:
     if name == "regex":
         return Grader(spec, matches(_pattern(rest) if rest else None))
     if name == "json-schema" and rest:
-        return Grader(f"{name}:{Path(rest).name}", follows(_schema(Path(rest))), Path(rest))
+        return Grader(f"{name}:{Path(rest).name}", follows(_schema(Path(rest))), _digest(Path(rest)))
     if name == "python" and rest:
-        return Grader(spec, _function(rest))
+        return Grader(spec, *_function(rest))
     raise InvalidInput(f"--grader {spec!r} is none of {', '.join(KINDS)}", field="grader", limit=list(KINDS))
 
 
@@ -74,7 +76,7 @@ def graded(grade: Grade, prompt: str, answer: str, reference: str | None) -> Gra
         value = grade(prompt, answer, reference)
     except Undecided as error:
         return Graded(None, str(error))
-    except Exception as error:  # it may be anybody's code
+    except (Exception, SystemExit) as error:  # it may be anybody's code
         return Graded(None, f"the grader raised {type(error).__name__}")
     if value is None:
         return Graded(None, "the grader cannot decide")
@@ -192,17 +194,30 @@ def _schema(path: Path) -> Any:
     return kind(schema, registry=Registry())
 
 
-def _function(named: str) -> Grade:
-    """Return the function that `module:function` names; modules of the working directory are found too."""
+def _function(named: str) -> tuple[Grade, str | None]:
+    """Return the function that `module:function` names, and the sha256 of the files that it is written in.
+
+    Modules of the working directory are found too.
+    """
     module, _, name = named.partition(":")
     if str(Path.cwd()) not in sys.path:
         sys.path.insert(0, str(Path.cwd()))
     try:
-        function = getattr(importlib.import_module(module), name, None) if name else None
+        found = importlib.import_module(module)
+        function = getattr(found, name, None) if name else None
     except Exception as error:  # it is anybody's code
         what = f"--grader python: {module!r} cannot be imported ({type(error).__name__}: {error})"
         raise InvalidInput(f"{what}; run from the folder that holds it", field="grader") from error
     if not callable(function):
         what = f"--grader python:{named} is no function; name it as module:function"
         raise InvalidInput(f"{what}, called as f(prompt, answer, reference)", field="grader")
-    return function  # type: ignore[no-any-return]
+    files = set()
+    for written in (found, inspect.unwrap(function)):
+        with suppress(TypeError):  # it is compiled, or an object
+            files.add(inspect.getsourcefile(written))
+    return function, _digest(*(Path(file) for file in sorted(file for file in files if file)))
+
+
+def _digest(*files: Path) -> str | None:
+    contents = b"".join(file.read_bytes() for file in files)
+    return hashlib.sha256(contents).hexdigest() if files else None

@@ -1,9 +1,13 @@
 """The journal of a run: one JSON record a line, on disk before anything else happens; what makes a run resumable.
 
-    {"kind": "begin", "format": 1, "settings": {...}}
-    {"kind": "answer", "key": ..., "row": {...}, "answer": "...", "unscored": null, "spent": {...}}
-    {"kind": "judgement", "prompt_id": ..., "again": false, "scores": {key: [score, reason]}, "spent": {...}}
-    {"kind": "failure", "key": ..., "reason": "...", "detail": "...", "spent": {...}}
+    {"kind": "begin", "format": 2, "settings": {...}}
+    {"kind": "answer", "key": ..., "row": {...}, "answer": "...", "spent": {...}}
+    {"kind": "grades", "grader": ..., "again": false, "prompt_id": ..., "scores": {key: [score, reason]}, "spent": {...}}
+    {"kind": "failure", "key": ..., "grader": ..., "reason": "...", "detail": "...", "spent": {...}}
+
+An answer is written before it is graded, and grades name their grader: what is not graded, or by another grader or
+another version of it, is graded when the run is resumed, and not asked again. `spent` is null where grading costs
+nothing; a failure names a grader where a judge was asked.
 
 A record is one line, flushed and synced. Only the last one can be torn by a kill; it is dropped, and asked again.
 """
@@ -18,8 +22,9 @@ from typing import IO, Any, Self
 
 from contract.errors import InvalidInput
 from training.collect.plan import differences
+from training.log_values import shown
 
-FORMAT = 1
+FORMAT = 2
 """Bumped when an older record would be misread."""
 
 
@@ -92,8 +97,11 @@ class Journal:
             self.append({"kind": "begin", "format": FORMAT, "settings": settings})
             return
         begin = self.records.pop(0)
-        if begin.get("kind") != "begin" or begin.get("format") != FORMAT:
-            raise InvalidInput(f"{self.path} is no journal of this thinkworth; name another --out", field="out")
+        if begin.get("kind") != "begin" or "format" not in begin:
+            raise InvalidInput(f"{self.path} is no journal of a run; name another --out", field="out")
+        if begin["format"] != FORMAT:
+            what = f"{self.path} has format {shown(begin['format'])}, and this version of thinkworth reads {FORMAT}"
+            raise InvalidInput(f"{what}; resume it with the version that began it, or name another --out", field="out")
         if differ := differences(settings, begin["settings"]):
             what = f"{self.path} is of a run with other settings: {'; '.join(differ)}"
             raise InvalidInput(f"{what}; resume it with the same ones, or name another --out", field="out")

@@ -11,8 +11,9 @@ from typing import Annotated, Any, NamedTuple, Self
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from contract.yaml_file import read_mapping, validated
+from training.collect.checks import OURS, credential, named
 from training.collect.graders import Graded
-from training.collect.plan import LIMITS, OURS, named
+from training.collect.plan import LIMITS
 
 _INSTRUCTION = """\
 You grade answers to a prompt against a rubric. Grade each answer by itself, whatever its place and length.
@@ -64,11 +65,20 @@ class Rubric(BaseModel):
     def _possible(self) -> Self:
         if self.scale[0] >= self.scale[1]:
             raise ValueError("scale is [worst, best], two numbers that rise")
+        if name := credential(self.params):
+            raise ValueError(f"params sets {name}, which looks like a credential; name its variable as api_key_env")
         if name := named(self.params, (*OURS, *LIMITS)):
             raise ValueError(
                 f"params sets {name}, which is not taken there; leave it out (the cap is max_output_tokens)"
             )
         return self
+
+    @property
+    def digest(self) -> str:
+        """The sha256 of what its grades depend on: not keys, prices, or how many prompts are judged twice."""
+        decides = {"model", "base_url", "rubric", "scale", "params", "max_output_tokens"}
+        text = json.dumps(self.model_dump(mode="json", include=decides), sort_keys=True)
+        return hashlib.sha256(text.encode()).hexdigest()
 
 
 class Agreement(NamedTuple):

@@ -2,13 +2,11 @@
 
 import hashlib
 import json
-from collections import Counter
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from contract.errors import InvalidInput
 from contract.records import Arm, PairKind
 from training.collect.prompts import Item
 from training.importers.arms import Undecidable, arm_of
@@ -16,18 +14,12 @@ from training.importers.arms import Undecidable, arm_of
 BUDGET = "$budget"
 """What stands for the number of thinking tokens in the parameters of the ladder."""
 
-OURS = (
-    "api_base", "api_key", "base_url", "extra_headers", "headers", "max_retries", "messages", "model", "n",
-    "num_retries", "stream", "stream_options", "timeout",
-)  # fmt: skip
-"""Parameters that a run sets itself, or that would put a key on the command line."""
-
 LIMITS = ("max_tokens", "max_completion_tokens")
 
 
 @dataclass(frozen=True, kw_only=True)
 class Settings:
-    """What a run asks and how it grades: with the prompts, what decides whether a journal is this run's.
+    """What a run asks: with the prompts, what decides whether a journal is this run's. Who grades may change.
 
     Attributes:
         model: name of the model, as LiteLLM (or the server at base_url) knows it.
@@ -40,8 +32,6 @@ class Settings:
         max_output_tokens: cap on the output of a call, hidden tokens included.
         attempts: how often each is asked.
         source: the rows' source.
-        grader: what the command named.
-        grader_digest: sha256 of the file that the grader reads, if any.
         prices: dollars per million input and output tokens, where they are given.
     """
 
@@ -55,8 +45,6 @@ class Settings:
     max_output_tokens: int | None = None
     attempts: int = 1
     source: str
-    grader: str
-    grader_digest: str | None = None
     prices: tuple[float, float] | None = None
 
     @property
@@ -66,8 +54,8 @@ class Settings:
         return self.max_output_tokens or (min(given) if given else None)
 
     def digest_of(self, items: Sequence[Item]) -> dict[str, Any]:
-        """Return the settings as a journal holds them; of the prompts only a digest."""
-        prompts = [[i.prompt_id, i.digest, i.task, i.language, i.reference] for i in items]
+        """Return the settings as a journal holds them; of the prompts only a digest, without the right answers."""
+        prompts = [[i.prompt_id, i.digest, i.task, i.language] for i in items]
         digest = hashlib.sha256(json.dumps(prompts).encode()).hexdigest()
         settings: dict[str, Any] = json.loads(json.dumps(asdict(self)))
         return {"prompts": digest, **settings}
@@ -119,46 +107,6 @@ def modes(settings: Settings) -> list[Mode]:
         *(_mode(arm, own, settings, _named_budget(own, arm), "toggle") for arm, own in arms),
         *(_mode(Arm.REASONING, _filled(settings.budget, n), settings, n, "budget") for n in settings.budgets),
     ]
-
-
-def check(settings: Settings) -> None:
-    """Refuse settings that cannot give what they promise.
-
-    Raises:
-        InvalidInput: a parameter is ours to set, an arm's parameters say the other arm, the ladder has no place for its
-            number, or a budget leaves no room for an answer.
-    """
-    for option, given in (
-        ("direct", settings.direct), ("reasoning", settings.reasoning), ("budget", settings.budget),
-        ("params", settings.params),
-    ):  # fmt: skip
-        if name := named(given, OURS if option == "params" else (*OURS, *LIMITS)):
-            raise InvalidInput(f"--{option} sets {name}, which is not taken there; leave it out", field=option)
-    if settings.max_output_tokens and set(LIMITS) & set(settings.params):
-        raise InvalidInput("--params sets the cap on output tokens, and --max-output-tokens does; give one of them")
-    if settings.budgets and BUDGET not in json.dumps(settings.budget):
-        raise InvalidInput(f'--budget has no "{BUDGET}" for the number of tokens', field="budget")
-    for budget in settings.budgets:
-        if settings.limit is not None and budget >= settings.limit:
-            what = f"budget {budget:,} leaves no room for an answer under the cap of {settings.limit:,} output tokens"
-            raise InvalidInput(f"{what}; lower it or raise --max-output-tokens", field="budgets", limit=settings.limit)
-    ways = modes(settings)
-    for mode in ways:
-        with suppress(Undecidable):
-            if arm_of(mode.parameters, thinking_tokens=None, default=mode.arm).arm is not mode.arm:
-                what = f"the parameters of the {mode.arm.value} arm say the other one: {mode.thinking_setting}"
-                raise InvalidInput(f"{what}; see --direct and --reasoning", field=mode.arm.value)
-    twice = [word for word, count in Counter(mode.thinking_setting for mode in ways).items() if count > 1]
-    if twice:
-        raise InvalidInput(f"two arms or budgets ask for the same: {twice[0]}; leave one out", field="budgets")
-
-
-def named(parameters: Mapping[str, Any], names: Sequence[str]) -> str | None:
-    """Return the first of the names that parameters set, or None; the limits are never taken from `extra_body`."""
-    inner = parameters.get("extra_body")
-    hidden = inner if isinstance(inner, Mapping) else {}
-    found = (*(name for name in parameters if name in names), *(name for name in hidden if name in (*names, *LIMITS)))
-    return next(iter(found), None)
 
 
 def differences(ours: Mapping[str, Any], theirs: Mapping[str, Any]) -> list[str]:

@@ -21,6 +21,7 @@ class Report:
         failed: asks (and judgements) without an answer, by reason.
         tries: calls made; retried: those after a failed one; failed_tries: failed ones by reason.
         unscored: answers without a score, by reason.
+        graded_anew: graded answers that another grader, or another version of it, had graded before.
         without_usage: answers of which the server reported no tokens.
         output_tokens, cost_usd: reported by the server, of failed tries and the judge too; None where no price is known.
         charged_tokens, charged_usd: what counted against the ceilings, unreported calls at their worst case.
@@ -40,6 +41,7 @@ class Report:
     retried: int
     failed_tries: Mapping[str, int]
     unscored: Mapping[str, int]
+    graded_anew: int
     without_usage: int
     output_tokens: int
     cost_usd: float | None
@@ -79,6 +81,8 @@ class Report:
         ):
             lines.append(_line(title, sum(counts.values())))
             lines += [f"  {count:>10,}  {reason}" for reason, count in counts.items()]
+        if self.graded_anew:
+            lines.append(_line("graded anew", self.graded_anew) + "  answers that another grader had graded before")
         if self.judge is not None:
             paid = "unknown, and not in the sum above" if self.judge_usd is None else f"{self.judge_usd:.4f}"
             lines += [_line("judge's tokens", self.judge_tokens) + f"  dollars {paid}", _self_agreement(self.judge)]
@@ -91,7 +95,7 @@ def report(plan: Sequence[Ask], tally: Tally, *, judged: bool, left_out: int = 0
     """Return the account of a plan and what became of it."""
     answers = {ask.key: tally.answers[ask.key] for ask in plan if ask.key in tally.answers}
     rows = [answer["row"] for answer in answers.values()]
-    scores = {key: _score(answer, tally, key) for key, answer in answers.items()}
+    scores = {key: tally.score(key) for key in answers}
     unscored = Counter(str(reason) for score, reason in scores.values() if score is None)
     failed = sum(ask.key in tally.failures for ask in plan)
     twice = [(tally.scores[key][0], score) for key, (score, _) in tally.again.items() if key in tally.scores]
@@ -99,7 +103,8 @@ def report(plan: Sequence[Ask], tally: Tally, *, judged: bool, left_out: int = 0
         asks=len(plan), answered=len(answers), not_asked=len(plan) - len(answers) - failed,
         failed=dict(Counter(tally.failures.values()).most_common()),
         tries=tally.tries, retried=tally.tries - tally.asked, failed_tries=dict(tally.failed_tries.most_common()),
-        unscored=dict(unscored.most_common()), without_usage=sum(row["output_tokens"] is None for row in rows),
+        unscored=dict(unscored.most_common()),
+        graded_anew=len(answers.keys() & tally.scores.keys() & tally.other_grades), without_usage=sum(row["output_tokens"] is None for row in rows),
         output_tokens=tally.tokens, cost_usd=tally.usd,
         charged_tokens=tally.charged.output_tokens, charged_usd=tally.charged.usd,
         judge_tokens=tally.judge.output_tokens, judge_usd=tally.judge.usd,
@@ -115,10 +120,6 @@ def _pairs(plan: Sequence[Ask], keys: Collection[str]) -> int:
     """Return of how many prompts both arms are among the keys."""
     there = {(ask.item.prompt_id, ask.mode.arm) for ask in plan if ask.key in keys and ask.mode.pair_kind == "toggle"}
     return sum(count == len(Arm) for count in Counter(prompt_id for prompt_id, _ in there).values())
-
-
-def _score(answer: Mapping[str, Any], tally: Tally, key: str) -> tuple[float | None, str | None]:
-    return tally.scores[key] if key in tally.scores else (answer["row"]["score"], answer["unscored"])
 
 
 def _line(name: str, value: int | str) -> str:

@@ -19,14 +19,13 @@ NOT_OFF = "thinking was not off"
 
 
 def row_of(ask: Ask, reply: Reply, spent: Spent, settings: Settings) -> dict[str, Any]:
-    """Return the row of an answer, as a journal holds it and not yet scored."""
+    """Return the row of an answer, as a journal holds it, without a score."""
     usage = _billed(reply.usage, spent.failed)
     item, mode = ask.item, ask.mode
     return {
         "prompt": item.prompt, "messages": item.messages, "model": settings.model, "arm": mode.arm.value,
         "source": settings.source, "prompt_id": item.prompt_id, "request_id": reply.request_id,
         "attempt": ask.attempt, "thinking_setting": mode.thinking_setting, "thinking_budget": mode.thinking_budget,
-        "score": None, "score_kind": None,
         "output_tokens": usage.output_tokens, "thinking_tokens": usage.thinking_tokens,
         "input_tokens": usage.input_tokens, "cached_tokens": usage.cached_tokens,
         "tokens_are": None if usage.output_tokens is None else "recorded", "cost_usd": usage.cost_usd,
@@ -37,16 +36,13 @@ def row_of(ask: Ask, reply: Reply, spent: Spent, settings: Settings) -> dict[str
 
 
 def table(asks: Sequence[Ask], tally: Tally, score_kind: str) -> pd.DataFrame:
-    """Return the rows of all answers in the plan's order, with the judge's scores where it gave some."""
+    """Return the rows of all answers in the plan's order, with their scores."""
     rows = []
     for ask in asks:
         if ask.key in tally.answers:
-            row = dict(tally.answers[ask.key]["row"])
-            if ask.key in tally.scores:
-                row["score"] = tally.scores[ask.key][0]
-            row["score_kind"] = None if row["score"] is None else score_kind
-            row["timestamp"] = pd.Timestamp(row["timestamp"])
-            rows.append(row)
+            row, score = tally.answers[ask.key]["row"], tally.score(ask.key)[0]
+            scored = {"score": score, "score_kind": None if score is None else score_kind}
+            rows.append({**row, **scored, "timestamp": pd.Timestamp(row["timestamp"])})
     frame: pd.DataFrame = pa.Table.from_pylist(rows, schema=arrow_schema()).to_pandas(types_mapper=pd.ArrowDtype)
     return frame
 

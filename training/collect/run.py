@@ -1,8 +1,8 @@
-"""A run: several asks at a time, graded as they are answered, and each on disk before it counts."""
+"""A run: several asks at a time, each answer on disk before it is graded."""
 
 import asyncio
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -31,13 +31,13 @@ class Judge:
 
 @dataclass
 class Run:
-    """Asks what the tally has no answer to.
+    """Grades what the tally has no grade of, and asks what it has no answer to.
 
     Attributes:
         plan: all asks; those of one prompt stand together.
         grade: the grader; None where a judge grades.
         judge: the judge; None where a grader does.
-        settled: called after each ask, answered or not.
+        settled: called after each ask, answered or not, and each answer of an earlier run that is graded.
         stopped: why the run ended before its plan, or None.
     """
 
@@ -65,12 +65,25 @@ class Run:
         for ask in self.plan:
             self._by_prompt.setdefault(ask.item.prompt_id, []).append(ask)
             self._open[ask.item.prompt_id] += ask.key not in self.tally.answers
+        try:
+            for ask in self.to_grade():  # first: it costs nothing, and a ceiling may keep the rest from being asked
+                await self._grade(ask)
+                self.settled()
+            await self._ask_all()
+        except asyncio.CancelledError:
+            self.stopped = "interrupted"
+
+    def to_grade(self) -> list[Ask]:
+        """Return the asks whose answers a grader has still to grade; a judge grades whole prompts as it goes."""
+        if self.grade is None:
+            return []
+        return [ask for ask in self.plan if ask.key in self.tally.answers and ask.key not in self.tally.scores]
+
+    async def _ask_all(self) -> None:
         work = self._work()
         workers = [asyncio.create_task(self._worker(work)) for _ in range(self.concurrency)]
         try:
             await asyncio.gather(*workers)
-        except asyncio.CancelledError:
-            self.stopped = "interrupted"
         finally:
             for worker in workers:
                 worker.cancel()
@@ -98,27 +111,27 @@ class Run:
                 await self._judge(piece.item)
 
     async def _ask(self, ask: Ask) -> None:
-        """Ask, grade and write down; what fails is written down too."""
+        """Ask, write down, and then grade; what fails is written down too."""
         spent = Spent()
         try:
             reply = await self.asker.ask(ask.item.conversation, ask.mode.parameters, spent)
-            result = await self._graded(ask.item, reply.answer)
         except (Failed, CeilingReached, asyncio.CancelledError) as error:
             self._failed(ask.key, ask.item, error, spent, of_judge=False)
         else:
             self._first[False, ask.item.prompt_id] = None
-            row = {**row_of(ask, reply, spent, self.settings), "score": result.score}
-            self._write(
-                kind="answer", key=ask.key, row=row, answer=reply.answer, unscored=result.reason,
-                spent=spent.record(judge=False),
-            )  # fmt: skip
+            row = row_of(ask, reply, spent, self.settings)
+            self._write(kind="answer", key=ask.key, row=row, answer=reply.answer, spent=spent.record(judge=False))
+            await self._grade(ask)
         self.settled()
 
-    async def _graded(self, item: Item, answer: str) -> Graded:
+    async def _grade(self, ask: Ask) -> None:
+        """Grade an answer that is written down, where no judge does."""
         if self.grade is None:
-            return Graded(None, "not judged yet")
+            return
+        item, answer = ask.item, self.tally.answers[ask.key]["answer"]
         async with self._grading:  # a grader need not be safe for threads
-            return await asyncio.to_thread(graded, self.grade, item.content.whole, answer, item.reference)
+            result = await asyncio.to_thread(graded, self.grade, item.content.whole, answer, item.reference)
+        self._write_grades(item, {ask.key: result}, again=False, spent=None)
 
     async def _judge(self, item: Item) -> None:
         """Have the answers to a prompt judged, and on a share of the prompts judged again in another order."""
@@ -141,10 +154,7 @@ class Run:
             return
         self._first[True, item.prompt_id] = None
         grades = judging.read_grades(judge.rubric, reply.answer, len(keys))
-        self._write(
-            kind="judgement", prompt_id=item.prompt_id, again=again, scores=dict(zip(keys, grades, strict=True)),
-            spent=spent.record(judge=True),
-        )  # fmt: skip
+        self._write_grades(item, dict(zip(keys, grades, strict=True)), again=again, spent=spent)
 
     def _failed(
         self, key: str, item: Item, error: Failed | CeilingReached | asyncio.CancelledError, spent: Spent, *, of_judge: bool
@@ -156,17 +166,16 @@ class Run:
         """
         if isinstance(error, CeilingReached):
             self.stopped = self.stopped or f"the ceiling is reached: {error}"
+        record = {"key": key, "grader": self.tally.grader if of_judge else None, "spent": spent.record(judge=of_judge)}
         if not isinstance(error, Failed):
             if spent.tries:  # what they cost counts against the ceilings of the next run
                 reason = "ceiling reached" if isinstance(error, CeilingReached) else "interrupted"
-                self._write(kind="failure", key=key, reason=reason, detail="", spent=spent.record(judge=of_judge))
+                self._write(kind="failure", reason=reason, detail="", **record)
             if isinstance(error, asyncio.CancelledError):
                 raise error
             return
         failed_before = key in self.tally.failures
-        self._write(
-            kind="failure", key=key, reason=error.reason, detail=error.detail, spent=spent.record(judge=of_judge)
-        )
+        self._write(kind="failure", reason=error.reason, detail=error.detail, **record)
         if not failed_before:
             self._stop_where_nothing_works(item, error, of_judge=of_judge)
 
@@ -178,6 +187,12 @@ class Run:
             who = "judge" if of_judge else "model"
             words = f"all asks of the {who} for the first {ALIKE} prompts failed alike: {error.reason}"
             self.stopped = f"{words}; the {who}'s own words are in {self.journal.path}"
+
+    def _write_grades(self, item: Item, scores: Mapping[str, Graded], *, again: bool, spent: Spent | None) -> None:
+        self._write(
+            kind="grades", grader=self.tally.grader, again=again, prompt_id=item.prompt_id, scores=scores,
+            spent=spent and spent.record(judge=True),
+        )  # fmt: skip
 
     def _write(self, **record: Any) -> None:
         self.journal.append(record)

@@ -3,6 +3,7 @@
 import asyncio
 import os
 import sys
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -26,6 +27,9 @@ from training.collect.run import Judge, Run
 from training.collect.spending import Cost, Meter, Pace
 from training.collect.tally import Tally
 from training.files import write_table
+
+EVERY_S, SHARE = 60.0, 0.01
+"""The table is written about every so many seconds of a run, but for no more than this share of its time: calls wait."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -73,7 +77,9 @@ class Session:
         )
 
     def run(self, out: Path) -> Report:
-        """Ask what the journal beside `out` has no answer to, write the table, and return the report.
+        """Ask what the journal beside `out` has no answer to, grade what it has no grade of, and return the report.
+
+        The table is written at the end, however the run ends, and now and then before: a kill leaves rows too.
 
         Raises:
             InvalidInput: the journal is another run's or in use, a place cannot be written, a key is not set, or a
@@ -85,13 +91,33 @@ class Session:
         self._askers(Meter(Cost()))  # what is wrong here needs no journal
         items = list(dict.fromkeys(ask.item for ask in self.plan))
         with Journal(journal_path, self.settings.digest_of(items)) as journal:
-            tally = Tally.of(journal.records)
+            references = [] if self.rubric else [item.reference for item in items]  # a judge does not see them
+            tally = Tally.of(journal.records, self.grader.name(references))
             run = self._run(journal, tally)
-            with _bar(sum(ask.key not in tally.answers for ask in self.plan), tally) as run.settled:
+            pieces = sum(ask.key not in tally.answers for ask in self.plan) + len(run.to_grade())
+            with _bar(pieces, tally) as moved:
+                run.settled = self._settling(tally, out, moved)
                 asyncio.run(_closing(run))
-            if tally.answers:
-                write_table(table(self.plan, tally, self.grader.kind), out)
+            self._write(tally, out)
             return report(self.plan, tally, judged=self.rubric is not None, left_out=self.left_out, stopped=run.stopped)
+
+    def _settling(self, tally: Tally, out: Path, moved: Callable[[], None]) -> Callable[[], None]:
+        """Return what moves the bar, and writes the table where that was long ago."""
+        due = time.monotonic() + EVERY_S
+
+        def settled() -> None:
+            nonlocal due
+            moved()
+            if (start := time.monotonic()) >= due:
+                self._write(tally, out)
+                end = time.monotonic()
+                due = end + max(EVERY_S, (end - start) / SHARE)
+
+        return settled
+
+    def _write(self, tally: Tally, out: Path) -> None:
+        if tally.answers:
+            write_table(table(self.plan, tally, self.grader.kind), out)
 
     def _run(self, journal: Journal, tally: Tally) -> Run:
         meter = Meter(tally.charged, max_tokens=self.limits.max_tokens, max_usd=self.limits.max_usd)

@@ -2,6 +2,7 @@
 
 import json
 import re
+import sys
 import threading
 import time
 from collections import Counter
@@ -12,6 +13,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
+from contract.cli import main
 from contract.prompt import Prompt
 from training.collect import asking
 from training.collect.graders import Grader, grader
@@ -212,11 +214,11 @@ def collected(llm, tmp_path, monkeypatch):
     """A function that runs a plan against the fake model and returns the session's report and the table's rows."""
     monkeypatch.setattr(asking, "FIRST_WAIT_S", 0.01)
 
-    def collected(prompts, *, grader_spec="numeric", rubric=None, out="logs.parquet", limits=None, **more):
+    def collected(prompts, *, grader_spec="numeric", grade=None, rubric=None, out="logs.parquet", limits=None, **more):
         settings = Settings(
             **{
                 "model": "m", "base_url": llm.url, "direct": {"reasoning_effort": "none"},
-                "reasoning": {"reasoning_effort": "medium"}, "params": {}, "source": "sums", "grader": grader_spec,
+                "reasoning": {"reasoning_effort": "medium"}, "params": {}, "source": "sums",
                 "budget": {"reasoning_effort": "medium", "thinking": {"type": "enabled", "budget_tokens": "$budget"}},
                 **more,
             }
@@ -225,7 +227,8 @@ def collected(llm, tmp_path, monkeypatch):
             "api_key_env": None, "timeout_s": 30.0, "retries": 4, "concurrency": 4, "requests_per_minute": None,
             "max_tokens": None, "max_usd": None, **(limits or {}),
         }  # fmt: skip
-        chosen = Grader("judge:j", lambda *_: None) if rubric else grader(grader_spec)
+        chosen = Grader("mine", grade) if grade else grader(grader_spec) if rubric is None else None
+        chosen = chosen or Grader("judge:j", lambda *_: None, rubric.digest)
         session = Session(asks(prompts, settings), settings, chosen, rubric, Limits(**settled))
         report = session.run(tmp_path / out)
         written = out.endswith(".parquet") and (tmp_path / out).exists()
@@ -233,3 +236,57 @@ def collected(llm, tmp_path, monkeypatch):
         return report, rows
 
     return collected
+
+
+KEY = "sk-a-key-nobody-may-see"
+
+
+@pytest.fixture
+def folder(tmp_path, monkeypatch):
+    """The working directory, with eight prompts and a row that holds none, and keys in the environment."""
+    rows = [{"prompt": item.prompt, "prompt_id": item.prompt_id, "reference": item.reference} for item in sums(8)]
+    text = "".join(json.dumps(row) + "\n" for row in [*rows, {"prompt": ""}])
+    (tmp_path / "sums.jsonl").write_text(text, encoding="utf-8")
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "path", list(sys.path))
+    monkeypatch.setenv("MY_KEY", KEY)
+    monkeypatch.setenv("OPENAI_API_KEY", "sk-another-one-that-stays-here")
+    return tmp_path
+
+
+@pytest.fixture
+def command(folder, llm):
+    """A function that returns the command's words."""
+
+    def command(*arguments):
+        given = ["collect", "sums.jsonl", "--model", "m", "--base-url", llm.url, "--api-key-env", "MY_KEY"]
+        return [*given, "--grader", "numeric", *map(str, arguments)]
+
+    return command
+
+
+@pytest.fixture
+def run(command, monkeypatch, capsys):
+    """A function that runs the command as the console does, in this process, and returns code, output and errors."""
+    monkeypatch.setattr(asking, "FIRST_WAIT_S", 0.01)
+
+    def run(*arguments):
+        monkeypatch.setattr(sys, "argv", ["thinkworth", *command(*arguments)])
+        with pytest.raises(SystemExit) as ended:
+            main()
+        return ended.value.code or 0, *capsys.readouterr()
+
+    return run
+
+
+@pytest.fixture
+def journal(tmp_path):
+    """A function that returns the whole records of the journal."""
+
+    def journal(kind=None):
+        path = tmp_path / "logs.parquet.journal.jsonl"
+        lines = path.read_bytes().splitlines(keepends=True) if path.exists() else []
+        records = [json.loads(line) for line in lines if line.endswith(b"\n")]
+        return [record for record in records if kind in (None, record["kind"])]
+
+    return journal

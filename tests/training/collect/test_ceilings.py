@@ -19,16 +19,16 @@ def test_missing_usage_is_unknown_and_charged_at_the_worst_case(collected, items
 
 @pytest.mark.parametrize("concurrency", [1, 8])
 def test_the_token_ceiling_is_never_passed(collected, items, llm, concurrency):
-    report, rows = collected(items(40), max_output_tokens=100, limits={"max_tokens": 1_050, "concurrency": concurrency})
+    report, rows = collected(items(16), max_output_tokens=100, limits={"max_tokens": 1_050, "concurrency": concurrency})
     assert "ceiling" in report.stopped
     assert 1_050 - 100 < llm.billed <= 1_050
     assert report.output_tokens == llm.billed == sum(row["output_tokens"] for row in rows)
     assert report.not_asked == report.asks - len(rows)
     calls = len(llm.calls)
-    assert "ceiling" in collected(items(40), max_output_tokens=100, limits={"max_tokens": 1_050})[0].stopped
+    assert "ceiling" in collected(items(16), max_output_tokens=100, limits={"max_tokens": 1_050})[0].stopped
     assert len(llm.calls) == calls  # the ceiling counts all runs of the journal
-    resumed, _ = collected(items(40), max_output_tokens=100)
-    assert (resumed.answered, resumed.stopped) == (80, None)
+    resumed, _ = collected(items(16), max_output_tokens=100)
+    assert (resumed.answered, resumed.stopped) == (32, None)
     assert set(llm.asked().values()) == {1}
 
 

@@ -11,7 +11,7 @@ from training.collect.spending import Cost, Meter, Pace
 
 SETTINGS = Settings(
     model="m", direct={"reasoning_effort": "none"}, reasoning={"reasoning_effort": "medium"}, params={}, source="s",
-    budget={"thinking_budget": "$budget"}, budgets=(100,), grader="exact", attempts=2,
+    budget={"thinking_budget": "$budget"}, budgets=(100,), attempts=2,
 )  # fmt: skip
 PRICES = Prices("m", given=(1.0, 10.0), known=False)
 

@@ -63,6 +63,7 @@ def test_a_grader_that_raises_is_counted_by_its_error_and_its_message_is_not_rep
 
     assert graded(bad, "a secret prompt", "a", None) == (None, "the grader raised KeyError")
     assert graded(unsure, "p", "a", None) == (None, "too long to read")
+    assert graded(lambda *_: sys.exit(0), "p", "a", None) == (None, "the grader raised SystemExit")
 
 
 @pytest.fixture
@@ -85,6 +86,13 @@ def test_json_schema(schema, answer, expected):
     assert grader(f"json-schema:{schema}").kind == "json-schema:city.json"
 
 
+def test_another_schema_of_the_same_name_is_another_grader(schema):
+    before = grader(f"json-schema:{schema}")
+    schema.write_text("{}")
+    after = grader(f"json-schema:{schema}")
+    assert (before.kind, before.name() != after.name()) == (after.kind, True)
+
+
 def test_a_schema_that_refers_elsewhere_fetches_nothing(tmp_path):
     path = tmp_path / "far.json"
     path.write_text('{"$ref": "http://127.0.0.1:9/schema.json"}')
@@ -96,6 +104,13 @@ def test_python_function_of_the_working_directory(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(sys, "path", list(sys.path))
     assert score("python:my_grading:grade", "12345") == (0.5, None)
+    first = grader("python:my_grading:grade")
+    assert first.name() == grader("python:my_grading:grade").name() != first.name(["7"])
+    (tmp_path / "my_grading.py").write_text(
+        "def grade(prompt, answer, reference):\n    return len(answer) / 20\n# new\n"
+    )
+    assert grader("python:my_grading:grade").name() != first.name()
+    assert score("python:math:isnan", "x") == (None, "the grader raised TypeError")  # compiled, without a file
     for spec, message in [("python:my_grading:absent", "is no function"), ("python:not_there:f", "cannot be imported")]:
         with pytest.raises(InvalidInput, match=message):
             grader(spec)

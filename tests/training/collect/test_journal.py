@@ -59,9 +59,9 @@ def test_a_journal_whose_first_record_is_torn_begins_anew(path):
 @pytest.mark.parametrize(
     ("content", "message"),
     [
-        (b'{"kind": "begin"}\n', "no journal of this thinkworth"), (b'{"prompt": "x"}\n', "no journal of this"),
+        (b'{"kind": "begin"}\n', "no journal of a run"), (b'{"prompt": "x"}\n', "no journal of a run"),
         (b"{oops}\n" + b'{"kind": "begin"}\n', "damaged at line 1"),
-        (b'{"kind": "begin", "format": 99, "settings": {}}\n', "no journal of this thinkworth"),
+        (b'{"kind": "begin", "format": 99, "settings": {}}\n', "has format 99, and this version of thinkworth reads 2"),
     ],
 )  # fmt: skip
 def test_what_is_no_journal_is_left_alone(path, content, message):

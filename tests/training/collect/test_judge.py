@@ -81,7 +81,7 @@ def test_a_rubric_is_read(tmp_path):
         ("model: m\nscale: [0, 1]\n", "rubric"), ("model: m\nrubric: r\nscale: [1, 0]\n", "scale"),
         ("model: m\nrubric: r\nscale: [0]\n", "scale"), ("model: m\nrubric: r\nscale: [0, 1]\nrepeat: 1\n", "repeat"),
         ("model: m\nrubric: r\nscale: [0, 1]\nparams: {max_tokens: 9}\n", "params sets max_tokens"),
-        ("model: m\nrubric: r\nscale: [0, 1]\nparams: {api_key: sk-1}\n", "params sets api_key"),
+        ("model: m\nrubric: r\nscale: [0, 1]\nparams: {api_key: sk-1}\n", "params sets api_key, which looks like a credential"),
         ("model: m\nrubric: r\nscale: [0, 1]\nrepeats: 2\n", "repeats"), ("", "is empty"), ("[", "not valid YAML"),
     ],
 )  # fmt: skip

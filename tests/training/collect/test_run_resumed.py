@@ -35,7 +35,6 @@ def test_a_finished_journal_has_nothing_to_do(collected, items, llm, tmp_path):
         ({"model": "n"}, 'model was "m", now "n"'),
         ({"attempts": 2}, "attempts was 1, now 2"),
         ({"params": {"temperature": 1}}, "params was {}, now"),
-        ({"grader_spec": "exact"}, 'grader was "numeric", now "exact"'),
     ],
 )
 def test_other_settings_do_not_resume(collected, items, llm, change, message):
