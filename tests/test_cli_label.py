@@ -1,10 +1,13 @@
 import json
+import re
 import subprocess
 import sys
 from pathlib import Path
 
 import pandas as pd
 import pytest
+
+from contract.locate import ROOT
 
 THINKWORTH = Path(sys.executable).with_name("thinkworth")
 ROWS = [
@@ -39,6 +42,20 @@ def test_writes_labels_quarantine_and_a_report(tmp_path, log):
         "labels.parquet.quarantine.jsonl",
         "traffic.jsonl",
     ]
+
+
+def test_every_column_is_in_the_dictionary(tmp_path, log):
+    assert run(tmp_path, log).returncode == 0
+    text = (ROOT / "data" / "README.md").read_text(encoding="utf-8")
+    section = text.partition("## The labels")[2].partition("## ")[0]
+    described = {name.strip() for row in re.findall(r"^\| (.+?) \|", section, re.M) for name in row.split(",")} - {
+        "column"
+    }
+    written = {
+        re.sub("_(balanced|quality_critical|latency_critical)$", "_P", name)
+        for name in pd.read_parquet(tmp_path / "labels.parquet")
+    }
+    assert written == described
 
 
 @pytest.mark.parametrize("name", ["labels.jsonl", "deep/labels.csv.gz"])
