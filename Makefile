@@ -12,7 +12,7 @@ run: .venv/base
 
 test: .venv/dev
 	$(MAKE) .venv/litellm/ready || echo 'LiteLLM proxy not installed: its test skips'
-	$(BIN)/python -m pytest $(ARGS)
+	$(BIN)/python -m pytest -n auto --dist loadfile $(ARGS)
 
 check: .venv/dev
 	$(BIN)/ruff check .

@@ -27,7 +27,11 @@ def import_(
     ],
     out: Annotated[Path, typer.Option(help="Log table to write: .parquet, .jsonl or .csv.")] = Path("logs.parquet"),
     source: Annotated[
-        str | None, typer.Option(help="Source of the rows; the first file's name, or the format's for a server.")
+        str | None,
+        typer.Option(
+            help="Source of the rows; arms are paired within one. If not given, the name of the log's first file (of a "
+            "server or folder, the format's; of canonical, each file's own): give it where a log comes in several imports."
+        ),
     ] = None,
     scores: Annotated[
         Path | None,
@@ -38,7 +42,8 @@ def import_(
         typer.Option(help="Scale of the scores: WORST..BEST (1..5; 5..1 where 1 is best) or poor=0,fair=0.5,good=1."),
     ] = "0..1",
     score: Annotated[
-        str | None, typer.Option(help="Name of the log's own score that counts, if it has several.")
+        str | None,
+        typer.Option(help="Name of the log's own score that counts, if it has several: otel, langfuse, mlflow."),
     ] = None,
     default_arm: Annotated[
         list[str] | None,
@@ -47,8 +52,10 @@ def import_(
             help="Arm (direct or reasoning) of a model's calls that do not say it; MODEL * is any. Repeatable.",
         ),
     ] = None,
-    experiment: Annotated[str | None, typer.Option(help="MLflow experiment to read; all if not given.")] = None,
-    table: Annotated[str | None, typer.Option(help="Table to read in a database.")] = None,
+    experiment: Annotated[str | None, typer.Option(help="Experiment of mlflow to read; all if not given.")] = None,
+    table: Annotated[
+        str | None, typer.Option(help="Table of litellm-spend's database; LiteLLM_SpendLogs if not given.")
+    ] = None,
     json_report: Annotated[bool, typer.Option("--json", help="Print the report as JSON.")] = False,
 ) -> None:
     """Turn a gateway's log into the log table, and report what was quarantined and why.
@@ -69,7 +76,7 @@ def import_(
 
         chosen = importer(format_)
         told = Told(
-            source=source or _source(places, format_),
+            source=source,
             scale=parse_scale(scale),
             score=score,
             default_arms=_default_arms(default_arm or ()),
@@ -84,23 +91,14 @@ def import_(
     typer.echo(f"{report.imported:,} rows in {out}" + (f", bad records in {quarantine}" if quarantine else ""))
 
 
-def _source(places: Sequence[str], format_: str) -> str:
-    """Return the name of the first file without its suffixes, or the format's where the log is no file."""
-    first = Path(places[0])
-    try:
-        named = first.is_file()
-    except OSError:  # no place that could be one, as reading it will say
-        named = False
-    return Path(first.name.removesuffix(".gz")).stem if named else format_
-
-
 def _default_arms(texts: Sequence[str]) -> dict[str, Arm]:
-    arms = {}
+    arms: dict[str, Arm] = {}
     for text in texts:
         model, _, arm = text.rpartition("=")
         if not model or arm not in tuple(Arm):
             raise InvalidInput(
                 f"--default-arm {text!r} is not MODEL=direct or MODEL=reasoning (MODEL * is any)", field="default_arm"
             )
-        arms[model] = Arm(arm)
+        if arms.setdefault(model, Arm(arm)) != arm:
+            raise InvalidInput(f"--default-arm gives {model} both arms; keep one", field="default_arm")
     return arms

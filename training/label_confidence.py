@@ -117,9 +117,9 @@ def posterior(gain: Floats, error: Floats, task: Integers, model: Integers) -> P
 
 def _variance_of_prompts(gain: Floats, noise: Floats, task: Integers, model_of: Integers) -> Floats:
     """Return the variance of true gains within a task, for each task that of its source and model [tasks]."""
-    count = np.bincount(task)
+    count = np.bincount(task).astype(np.float64)
     around = (gain - (group_sum(task, gain, len(count)) / count)[task]) ** 2
-    free = _per_group(model_of, count - 1.0)
+    free = _per_group(model_of, count - 1)
     total = quotient(_per_group(model_of, group_sum(task, around, len(count))), free)
     noisy = quotient(_per_group(model_of, group_sum(task, noise * (1 - 1 / count[task]), len(count))), free)
     least = np.maximum(LEAST_SIGNAL * total, LEAST_VARIANCE)

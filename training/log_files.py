@@ -1,11 +1,10 @@
 """The files of a log, read block by block: raw values by column, the line of each row, and lines that hold no row."""
 
-import csv
 import gzip
 import io
 import json
 import zlib
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -19,6 +18,7 @@ import pyarrow.parquet as pq
 from contract.errors import InvalidInput
 from contract.progress import opened
 from contract.records import COLUMNS
+from training.csv_files import csv_header, csv_rows, wrong_count
 from training.files import table_format
 from training.log_values import CONTENT, REQUIRED, Fault, shown
 
@@ -26,7 +26,7 @@ BLOCK_ROWS = 100_000
 BLOCK_SIZE = 32 * 2**20
 """Characters (of Parquet, bytes) after which a block ends, however few its rows."""
 _KNOWN = frozenset(COLUMNS)
-_LONGEST_FIELD = 2**31 - 1
+_LONGEST_FIELD = 64 * 2**20
 
 
 @dataclass(frozen=True)
@@ -78,8 +78,6 @@ def readable(path: Path) -> Iterator[None]:
         raise InvalidInput(f"{path} is cut off or damaged (gzip: {error}); fetch it again") from error
     except gzip.BadGzipFile as error:
         raise InvalidInput(f"{path} is not a gzip file ({error})") from error
-    except csv.Error as error:
-        raise InvalidInput(f"{path} is not a readable CSV file ({error})") from error
     except pa.ArrowException as error:
         raise InvalidInput(f"{path} is not a readable Parquet file; write it again") from error
     except OSError as error:
@@ -181,35 +179,27 @@ def _block_of_rows(lines: list[int], rows: list[dict[str, Any]], broken: dict[in
 
 
 def _csv(path: Path) -> Iterator[Block]:
-    csv.field_size_limit(_LONGEST_FIELD)
     with open_text(path, newline="") as handle:
-        reader = csv.reader(handle)
-        header = next(reader, [])
+        numbered = csv_rows(handle, _LONGEST_FIELD)
+        header = csv_header(path, numbered)
         _check_columns(path, header)
         lines: list[int] = []
         rows: list[list[str]] = []
         broken: dict[int, Fault] = {}
         size = 0
-        for number, row in _numbered(reader):
-            size += sum(map(len, row))
-            if len(row) == len(header):
+        for number, row in numbered:
+            if isinstance(row, Fault):
+                broken[number] = row
+            elif len(row) == len(header):
+                size += sum(map(len, row))
                 lines.append(number)
                 rows.append(row)
             elif row:
-                reason = f"{len(row)} fields where the header has {len(header)}"
-                broken[number] = Fault("number of fields is not the header's", reason)
+                broken[number] = wrong_count(row, header)
             if len(rows) + len(broken) >= BLOCK_ROWS or size >= BLOCK_SIZE:
                 yield _block_of_fields(header, lines, rows, broken)
                 lines, rows, broken, size = [], [], {}, 0
         yield _block_of_fields(header, lines, rows, broken)
-
-
-def _numbered(reader: Any) -> Iterable[tuple[int, list[str]]]:
-    """Yield each row with the line it begins on (a quoted field may span lines)."""
-    begins = reader.line_num + 1
-    for row in reader:
-        yield begins, row
-        begins = reader.line_num + 1
 
 
 def _block_of_fields(header: list[str], lines: list[int], rows: list[list[str]], broken: dict[int, Fault]) -> Block:

@@ -12,6 +12,7 @@ from training.importers.pairs import Half, Pair, pairs
 NAME = "anthropic-jsonl"
 ABOUT = "Anthropic Message Batches (requests and results) or a log of requests and responses of the Messages API."
 NO_TEXT = "log the request's `messages`: a response alone does not say what was asked"
+TAKES = ("default_arm",)
 
 
 def read(places: Sequence[str], options: Options) -> Iterator[Record]:
@@ -20,8 +21,7 @@ def read(places: Sequence[str], options: Options) -> Iterator[Record]:
     Raises:
         InvalidInput: a file is missing, empty, or cannot be read.
     """
-    for pair in pairs(places, _half):
-        yield pair if isinstance(pair, Broken) else _record(pair)
+    return pairs(places, _half, _record)
 
 
 def _half(record: Mapping[str, Any]) -> Half:
@@ -51,6 +51,7 @@ def _record(pair: Pair) -> Record:
         parameters={name: value for name, value in request.items() if name not in ("messages", "system")},
         usage=usage_of(at(message, "usage")),
         request_id=pair.id if pair.id is not None else at(message, "id"),
+        answer_id=pair.answer_id(at(message, "id")),
         attempt_of=None if pair.id is None else str(pair.id),
         started=moment(at(message, "created_at")),
         finish_reason=finish_reason(at(message, "stop_reason")),

@@ -60,6 +60,8 @@ _WRAPPERS = (
     *("generationconfig", "config", "google", "thinkingconfig", "chattemplatekwargs", "outputconfig"),
 )
 _DEEPEST = 8
+UNSAID = "no thinking parameter"
+"""Why a call is undecidable that says nothing of thinking: the one reason that a declared default mends."""
 _WHOLE = re.compile(r"-?[0-9]{1,18}")
 
 
@@ -88,7 +90,7 @@ def arm_of(parameters: Mapping[str, Any], *, thinking_tokens: int | None, defaul
             raise Undecidable(f"{little.text} asks for next to nothing, and no hidden tokens were recorded to tell by")
         return Setting(Arm.REASONING if thinking_tokens > 0 else Arm.DIRECT, setting, None)
     if default is None:
-        raise Undecidable("no thinking parameter")
+        raise Undecidable(UNSAID)
     setting = "declared default"
     return _direct(setting, thinking_tokens) if default is Arm.DIRECT else Setting(default, setting, None)
 

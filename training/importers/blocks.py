@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -10,10 +11,12 @@ import pandas as pd
 import pyarrow as pa
 
 from contract.records import Arm, arrow_schema
+from training.files import table_stem
+from training.importers.arms import UNSAID
 from training.importers.call import Call, Place, Rows
 from training.importers.keys import Keys, event_keys, pair_keys, text_keys
 from training.importers.report import Quarantine
-from training.importers.rows import CALL_COLUMNS, USAGE, Failure, failure_of, row_of
+from training.importers.rows import ADDED, CALL_COLUMNS, Failure, failure_of, row_of
 from training.importers.scores import Scale, Scored, of_marks
 from training.importers.scores_file import ScoresFile
 from training.importers.staging import Staging
@@ -32,13 +35,14 @@ class Told:
     """What the operator says of a log.
 
     Attributes:
-        source: of its rows.
+        source: of its rows that name none; where None, rows of a table are named after their file, as `read_logs` does,
+            and calls after the log.
         scale: of its scores, and of a scores file.
         score: the name of the score that counts; None where the log has one name only.
         default_arms: by model (or `*`), the arm of calls whose parameters do not say it.
     """
 
-    source: str
+    source: str | None = None
     scale: Scale = field(default_factory=Scale)
     score: str | None = None
     default_arms: Mapping[str, Arm] = field(default_factory=dict)
@@ -51,6 +55,7 @@ class _Answered(NamedTuple):
     row: Mapping[str, Any]
     score: Scored | Fault
     attempt_of: str | None
+    answer_id: str | None
 
 
 class _Failed(NamedTuple):
@@ -65,11 +70,13 @@ class _Failed(NamedTuple):
 class Blocks:
     """Takes calls and rows, quarantines the bad, puts the good away, and remembers what `merge.settle` asks."""
 
-    def __init__(self, told: Told, staging: Staging, quarantine: Quarantine, scores: ScoresFile) -> None:
+    def __init__(self, told: Told, log: str, staging: Staging, quarantine: Quarantine, scores: ScoresFile) -> None:
+        """Make an empty one: of what the operator says of the log, by its name, with the scores of a file."""
         self._told = told
-        self._staging = staging
-        self._quarantine = quarantine
-        self._scores = scores
+        self._log = log
+        self.staging = staging
+        self.quarantine = quarantine
+        self.scores = scores
         self._files: list[str] = []
         self._numbers: dict[str, int] = {}
         self._answered: list[_Answered] = []
@@ -86,17 +93,19 @@ class Blocks:
         if call.failed:
             failure = failure_of(call)
             if isinstance(failure, Fault):
-                self._quarantine.add(call.place, failure)
+                self.quarantine.add(call.place, failure)
             else:
                 self._failed.append(_Failed(call.place, _text(call.request_id), attempt_of, failure))
         else:
             row = row_of(call, self._told.default_arms)
             if isinstance(row, Fault):
-                self._quarantine.add(call.place, row)
+                self.quarantine.add(call.place, row)
+                if row.reason == UNSAID:
+                    self.quarantine.count_silent(call.model)
                 self._quarantined.append(attempt_of)
             else:
                 score = of_marks(call.marks, self._told.scale, self._told.score)
-                self._answered.append(_Answered(call.place, row, score, attempt_of))
+                self._answered.append(_Answered(call.place, row, score, attempt_of, _text(call.answer_id)))
                 self._size += len(row["prompt"] or row["messages"] or "")
         pending = len(self._answered) + len(self._failed) + len(self._quarantined)
         if pending >= BLOCK_ROWS or self._size >= BLOCK_SIZE:
@@ -106,7 +115,8 @@ class Blocks:
         """Take a block of rows that are the log table already."""
         count = len(rows.block.lines)
         files = np.full(count, self._file(rows.file), dtype=np.int64)
-        self._check(rows.block.columns, files, rows.block.lines, {}, None)
+        source = self._told.source or table_stem(Path(rows.file))
+        self._check(rows.block.columns, source, files, rows.block.lines, None)
 
     def flush(self) -> None:
         """Check and put away what was taken."""
@@ -115,11 +125,10 @@ class Blocks:
         self._spoiled.append(text_keys(quarantined))
         self._failures.append(self._of_failed(failed))
         columns: dict[str, list[Any]] = {name: [call.row[name] for call in answered] for name in CALL_COLUMNS}
-        faults = {at: call.score for at, call in enumerate(answered) if isinstance(call.score, Fault)}
         scored = [Scored(None, None) if isinstance(call.score, Fault) else call.score for call in answered]
         columns |= {"score": [score.score for score in scored], "score_kind": [score.kind for score in scored]}
         files, lines = self._places([call.place for call in answered])
-        self._check(columns, files, lines, faults, [call.attempt_of for call in answered])
+        self._check(columns, self._told.source or self._log, files, lines, answered)
 
     def index(self) -> tuple[pd.DataFrame, pd.DataFrame, Keys]:
         """Return keys, arm and place of the good rows, the failed calls, and the attempts of quarantined calls."""
@@ -133,36 +142,38 @@ class Blocks:
     def _check(
         self,
         columns: Mapping[str, Any],
+        source: str,
         files: Integers,
         lines: Integers,
-        marked: Mapping[int, Fault],
-        attempts: Sequence[str | None] | None,
+        calls: Sequence[_Answered] | None,
     ) -> None:
-        """Check a block of raw columns; `marked` are faults of the log's own scores, `attempts` None for no calls."""
-        table, faults = checked_columns(columns, len(lines), self._told.source)
-        at_score = self._scores.places(table["request_id"])
-        table, scored = self._scores.put(at_score, table)
+        """Check a block of raw columns and put the good rows away; `calls` are what they come from, if from calls."""
+        table, faults = checked_columns(columns, len(lines), source)
+        request = text_keys(table["request_id"].to_pylist())
+        scored = self.scores.scored(self.scores.places(request))
+        marks = [call.score for call in calls or ()]
+        faults.add({at: mark for at, mark in enumerate(marks) if isinstance(mark, Fault) and not scored[at]})
         frame = as_frame(table)
-        faults.add({at: fault for at, fault in marked.items() if not scored[at]})
         digests = check_each_row(frame, faults)
         for at, fault in sorted(faults.items()):
-            self._quarantine.add(self.place(files[at], lines[at]), fault)
+            self.quarantine.add(self.place(files[at], lines[at]), fault)
         good = faults.good()
-        attempt = np.zeros(len(lines), np.uint64) if attempts is None else text_keys(attempts)
+        attempt = np.zeros(len(lines), np.uint64) if calls is None else text_keys([call.attempt_of for call in calls])
+        answer = None if calls is None else text_keys([call.answer_id for call in calls])[good]
         self._spoiled.append(attempt[~good])
-        self._scores.used[at_score[good & (at_score >= 0)]] = True
         kept = frame[good]
         keyed = kept.assign(prompt_id=kept["prompt_id"].fillna(digests[good]))
-        index = {
-            "event": event_keys(keyed, id_is_unique=attempts is not None),
+        index: dict[str, npt.NDArray[Any]] = {
+            "event": event_keys(keyed, answer),
             "attempt": attempt[good],
             "pair": pair_keys(keyed),
+            "request": request[good],
             "reasoning": (kept["arm"] == Arm.REASONING).to_numpy(bool),
             "file": files[good].astype(np.int32),
             "line": lines[good],
         }
         self._rows.append(index)
-        self._staging.add(table.filter(pa.array(good)).cast(arrow_schema()))
+        self.staging.add(table.filter(pa.array(good)).cast(arrow_schema()))
 
     def _file(self, name: str) -> int:
         if name not in self._numbers:
@@ -178,7 +189,7 @@ class Blocks:
     def _of_failed(self, failed: Sequence[_Failed]) -> dict[str, npt.NDArray[Any]]:
         """Return failed calls as `merge.settle` takes them."""
         numbers = [[*call.failure.usage, call.failure.started, call.failure.ended] for call in failed]
-        names = (*USAGE, "started", "ended")
+        names = (*ADDED, "started", "ended")
         files, lines = self._places([call.place for call in failed])
         events = [  # the tries of a request may share its id: LiteLLM's proxy and batch files give them the same
             None if call.request_id is None else f"{call.request_id} {values}"

@@ -1,10 +1,11 @@
 """What an importer gives for each record of a gateway's log, before it is a row of the log table.
 
-An importer is a module with four names:
+An importer is a module with five names:
 
     NAME: str                    the format, as the command takes it
     ABOUT: str                   what it reads, one line of the command's help
     NO_TEXT: str                 the remedy where prompts were not stored
+    TAKES: tuple[str, ...]       what it takes of the command's options that not every format does
     read(places, options)        yields a `Record` for each record of the log, in the order read
 
 It says what the record holds and decides nothing: the arm comes from `arms`, the score from `scores`, retries are summed
@@ -67,7 +68,8 @@ class Call:
         messages: the conversation, OpenAI-style, system prompt first; None where no text was stored.
         parameters: the request's parameters as they were sent, in the provider's own words; what `arms.arm_of` reads.
         usage: tokens and money.
-        request_id: the event's own id, unique in the log; what a scores file is joined by.
+        request_id: the request's own id; what a scores file is joined by.
+        answer_id: what tells two answers to one request_id apart; None where a request_id names one answer only.
         attempt_of: what the retries of one request share, or None where nothing tells.
         started, ended: when; a text is read as ISO 8601, a number is not taken.
         latency_s: seconds, where the log says them and not the two times.
@@ -84,6 +86,7 @@ class Call:
     parameters: Mapping[str, Any] = field(default_factory=dict)
     usage: Usage = field(default_factory=Usage)
     request_id: Any = None
+    answer_id: Any = None
     attempt_of: str | None = None
     started: datetime | str | None = None
     ended: datetime | str | None = None
@@ -144,6 +147,7 @@ class Importer(Protocol):
     NAME: str
     ABOUT: str
     NO_TEXT: str
+    TAKES: tuple[str, ...]
 
     def read(self, places: Sequence[str], options: Options) -> Iterator[Record]:
         """Yield the records of files (or addresses).

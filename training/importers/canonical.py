@@ -9,6 +9,7 @@ from training.log_files import read_blocks
 NAME = "canonical"
 ABOUT = "the log table itself (.parquet, .jsonl, .csv, the last two also .gz)"
 NO_TEXT = "each row needs prompt or messages"
+TAKES: tuple[str, ...] = ()
 
 
 def read(places: Sequence[str], options: Options) -> Iterator[Record]:

@@ -14,6 +14,7 @@ from training.importers.tokens import whole
 NAME = "gemini-jsonl"
 ABOUT = "Gemini batch files (requests and responses by key) or Vertex AI's batch output (both on a line)."
 NO_TEXT = "log the request's `contents`: a response alone does not say what was asked"
+TAKES = ("default_arm",)
 
 
 def read(places: Sequence[str], options: Options) -> Iterator[Record]:
@@ -22,8 +23,7 @@ def read(places: Sequence[str], options: Options) -> Iterator[Record]:
     Raises:
         InvalidInput: a file is missing, empty, or cannot be read.
     """
-    for pair in pairs(places, _half):
-        yield pair if isinstance(pair, Broken) else _record(pair)
+    return pairs(places, _half, _record)
 
 
 def _half(record: Mapping[str, Any]) -> Half:
@@ -58,6 +58,7 @@ def _record(pair: Pair) -> Record:
         parameters={name: value for name, value in request.items() if name != "contents"},
         usage=usage_of(_named(response, "usageMetadata")),
         request_id=pair.id if pair.id is not None else _named(response, "responseId"),
+        answer_id=pair.answer_id(_named(response, "responseId")),
         attempt_of=None if pair.id is None else str(pair.id),
         started=moment(_named(response, "createTime")),
         finish_reason=finish_reason(

@@ -4,7 +4,6 @@ One object a line; one array; one object that holds the list under `data`, as ex
 cells stay texts. Each may be gzipped.
 """
 
-import csv
 import json
 import re
 from collections.abc import Iterator, Mapping
@@ -12,8 +11,10 @@ from pathlib import Path
 from typing import IO, Any
 
 from contract.errors import InvalidInput
+from training.csv_files import csv_header, csv_rows, wrong_count
 from training.importers.call import Broken, Place
 from training.log_files import open_binary, open_text, readable
+from training.log_values import Fault
 
 LONGEST = 64 * 2**20
 """Bytes of a line (characters of an array's item) over which it is not read."""
@@ -22,7 +23,6 @@ _PIECE = 2**20
 _SUFFIXES = (".jsonl", ".ndjson", ".json", ".csv")
 _TOO_LONG = f"line over {LONGEST >> 20} MB"
 _NO_OBJECT = "not a JSON object"
-_BAD_QUOTES = "a quote is not closed or not doubled: what it spans is not read"
 _BETWEEN = re.compile(r"[\s,]*")
 _LIST = re.compile(r'\s*(?:\{\s*"data"\s*:\s*)?\[')
 
@@ -151,31 +151,16 @@ def _is_utf8(text: str) -> bool:
 
 
 def _cells(path: Path) -> Iterator[Item]:
-    csv.field_size_limit(LONGEST)
     with open_text(path, newline="") as handle:
-        lines = iter(lambda: handle.readline(2 * LONGEST), "")  # of a longer line, piece by piece
-        reader = csv.reader(lines, strict=True)  # or a quote that is not closed would swallow the rows after it
-        header = next(reader, [])
-        begins = reader.line_num + 1
-        while (row := _row(reader)) is not None:
-            place = Place(str(path), begins)
-            begins = reader.line_num + 1
-            if isinstance(row, str):
-                yield Broken(place, row, row)
-            elif len(row) == len(header):
+        rows = csv_rows(iter(lambda: handle.readline(2 * LONGEST), ""), LONGEST)  # of a longer line, piece by piece
+        header = csv_header(path, rows)
+        for number, row in rows:
+            place = Place(str(path), number)
+            if not isinstance(row, Fault) and len(row) == len(header):
                 yield _checked(place, {name: value or None for name, value in zip(header, row, strict=True)})
             elif row:
-                reason = f"{len(row)} fields where the header has {len(header)}"
-                yield Broken(place, "number of fields is not the header's", reason)
-
-
-def _row(reader: Any) -> list[str] | str | None:
-    """Return the next row, what is wrong with it, or None at the end."""
-    try:
-        row: list[str] | None = next(reader, None)
-    except csv.Error as error:
-        return _TOO_LONG if "limit" in str(error) else _BAD_QUOTES
-    return row
+                fault = row if isinstance(row, Fault) else wrong_count(row, header)
+                yield Broken(place, fault.rule, fault.reason)
 
 
 def _checked(place: Place, record: Mapping[str, str | None]) -> Item:

@@ -21,19 +21,25 @@ def text_keys(texts: Sequence[str | None]) -> Keys:
     return np.where(column["text"].notna().to_numpy(bool), _hashed(column), np.uint64(0))
 
 
-def event_keys(table: pd.DataFrame, *, id_is_unique: bool) -> Keys:
+def event_keys(table: pd.DataFrame, answer: Keys | None) -> Keys:
     """Return the key of the event that each row logs: equal for an event that was exported twice.
 
-    A request_id names it where the format says that it does. Otherwise the log table's own rules hold: a numbered
-    attempt by its key, another row by all its columns if one of them tells events apart.
+    The request_id of a call names it, with the answer's id where there is one. For other rows, and for calls without
+    an id, the log table's own rules hold: a numbered attempt by its key, another row by all its columns if one of them
+    tells events apart.
+
+    Args:
+        table: the rows.
+        answer: the keys of the answers' ids (`Call.answer_id`); None where the rows come from no calls.
     """
     numbered = table["attempt"].notna()
     known = table[list(EVENT)].notna().any(axis=1)
-    named = table["request_id"].notna() & id_is_unique
+    named = table["request_id"].notna() & (answer is not None)
+    table = table.assign(answer=0 if answer is None else answer)
     rest = [name for name in COLUMNS if name not in CONTENT]
     keys = np.zeros(len(table), dtype=np.uint64)
     for which, columns in (
-        (named, ["request_id"]),
+        (named, ["request_id", "answer"]),
         (numbered & ~named, list(DUPLICATE_KEY)),
         (known & ~numbered & ~named, rest),
     ):

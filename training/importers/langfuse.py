@@ -21,6 +21,7 @@ from training.importers.marks import Marks
 NAME = "langfuse"
 ABOUT = "Langfuse observations and scores, exported as JSONL, JSON or CSV: give the files of both"
 NO_TEXT = "export the observations with their input (the API leaves it out unless asked: fields=core,basic,time,io,model,usage)"
+TAKES = ("score", "default_arm")
 
 _OBSERVATIONS, _SCORES = "observations", "scores"
 _NOT_SCORED = "score of no single call"

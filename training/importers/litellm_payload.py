@@ -24,6 +24,7 @@ from training.importers.litellm_call import ended_as, model_of, other_kind, usag
 NAME = "litellm-payload"
 ABOUT = "LiteLLM's StandardLoggingPayload: JSONL or JSON files of its S3, GCS or generic logger, or folders of them"
 NO_TEXT = "remove turn_off_message_logging from litellm_settings of LiteLLM's config"
+TAKES = ("default_arm",)
 
 _SUFFIXES = (".json", ".jsonl", ".ndjson", ".json.gz", ".jsonl.gz", ".ndjson.gz")
 _NO_PAYLOAD = "not a StandardLoggingPayload"

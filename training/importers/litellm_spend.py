@@ -13,6 +13,7 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
+from contract.errors import InvalidInput
 from training.importers.answers import at
 from training.importers.bodies import asked
 from training.importers.call import Broken, Call, Options, Other, Place, Record, own_marks
@@ -29,6 +30,7 @@ NO_TEXT = (
     "set store_prompts_in_spend_logs: true under general_settings of LiteLLM's config, "
     "and no turn_off_message_logging under litellm_settings"
 )
+TAKES = ("table", "default_arm")
 
 _TABLE = "LiteLLM_SpendLogs"
 _COLUMNS = (
@@ -49,9 +51,12 @@ def read(places: Sequence[str], options: Options) -> Iterator[Record]:
     """Yield the requests of files and of databases (`options.table` there, LiteLLM_SpendLogs if not named).
 
     Raises:
-        InvalidInput: a file is missing, empty or unreadable; a database cannot be reached, or its table is not there.
+        InvalidInput: a file is missing, empty or unreadable; a database cannot be reached, its table is not there, or one is
+            named and no database read.
         MissingExtra: a database is read and SQLAlchemy or psycopg is not installed.
     """
+    if options.table is not None and not any(map(is_address, places)):
+        raise InvalidInput("--table names a table of a database; files are read whole", field="table")
     for place in places:
         for item in _rows(place, options.table or _TABLE):
             yield item if isinstance(item, Broken) else _record(*item)

@@ -2,7 +2,8 @@
 
 Calls that share `attempt_of` are the retries of one attempt where exactly one of them answered: what the failed ones
 are known to have cost is added to it, and its time runs from the first start. Where several answered they are no
-retries but calls of one trace: each stays a row of its own, and the failed ones among them belong to none.
+retries but calls of one trace, or one request that was made again: each stays a row of its own, and the failed ones
+among them belong to none.
 """
 
 from dataclasses import dataclass
@@ -14,7 +15,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from training.importers.keys import Keys
-from training.importers.rows import USAGE
+from training.importers.rows import ADDED
 
 Integers = npt.NDArray[np.int64]
 _MICROSECONDS = 1e6
@@ -29,8 +30,9 @@ class Settled:
         repeats: the rows that do not, and the row that each repeats.
         failed_repeats: the same of the failed calls.
         unanswered: failed calls that belong to no attempt.
-        sums: what failed calls add, by the row that it is added to: `rows.USAGE`, first start and last end.
+        sums: what failed calls add, by the row that it is added to: `rows.ADDED`, first start and last end.
         retries: number of failed calls that were added.
+        answers: of rows whose request was answered before under the same id, the number of the answer.
     """
 
     kept: npt.NDArray[np.bool_]
@@ -39,13 +41,23 @@ class Settled:
     unanswered: Integers
     sums: pd.DataFrame
     retries: int
+    answers: "pd.Series[int]"
 
     def finished(self, table: pa.Table, begin: int) -> pa.Table:
-        """Return the rows from number `begin` on, retries added, without those that repeat one."""
+        """Return the rows from number `begin` on, retries added, without those that repeat one.
+
+        The second answer to the request `a` is `a#2`: answers that are alike in all columns would else be taken for one.
+        """
         end = begin + table.num_rows
         sums = self.sums.loc[begin : end - 1]
         if len(sums):
             table = _added(table, sums, sums.index.to_numpy() - begin)
+        answers = self.answers.loc[begin : end - 1]
+        if len(answers):
+            at = answers.index.to_numpy() - begin
+            ids = table["request_id"].take(pa.array(at)).to_pylist()
+            named = pa.array([f"{id_}#{number}" for id_, number in zip(ids, answers, strict=True)])
+            table = _replaced(table, "request_id", at, named)
         return table.filter(pa.array(self.kept[begin:end]))
 
 
@@ -53,8 +65,8 @@ def settle(rows: pd.DataFrame, failures: pd.DataFrame, spoiled: Keys) -> Settled
     """Return what is to be done with rows and failed calls.
 
     Args:
-        rows: the keys `event` and `attempt` of each good row.
-        failures: the same of each failed call, its tokens and cost (`rows.USAGE`), `started` and `ended` in seconds.
+        rows: the keys `event`, `attempt` and `request` of each good row.
+        failures: `event` and `attempt` of each failed call, its tokens and cost (`rows.ADDED`), `started` and `ended` in seconds.
         spoiled: attempt keys of calls that answered and were quarantined.
     """
     repeats, failed_repeats = _repeats(rows["event"].to_numpy()), _repeats(failures["event"].to_numpy())
@@ -67,9 +79,13 @@ def settle(rows: pd.DataFrame, failures: pd.DataFrame, spoiled: Keys) -> Settled
     answers = answers[~answers.index.duplicated(keep=False) & ~answers.index.isin(spoiled)]
     row = once["attempt"].map(answers)
     added = once[row.notna()]
-    how = {**dict.fromkeys(USAGE, "sum"), "started": "min", "ended": "max"}
+    how = {**dict.fromkeys(ADDED, "sum"), "started": "min", "ended": "max"}
     sums = added.groupby(row[row.notna()].astype(np.int64)).agg(how)
-    return Settled(kept, repeats, failed_repeats, once.index[row.isna()].to_numpy(), sums, len(added))
+    unanswered = once.index[row.isna()].to_numpy()
+    request = rows["request"][kept & (attempt > 0)]
+    request = request[request.duplicated(keep=False) & (request > 0)]
+    number = request.groupby(request).cumcount() + 1
+    return Settled(kept, repeats, failed_repeats, unanswered, sums, len(added), number[number > 1])
 
 
 def _repeats(keys: Keys) -> tuple[Integers, Integers]:
@@ -86,7 +102,7 @@ def _repeats(keys: Keys) -> tuple[Integers, Integers]:
 def _added(table: pa.Table, sums: pd.DataFrame, at: Integers) -> pa.Table:
     """Return the table with what retries cost in the rows `at`; what the attempt itself does not know stays unknown."""
     rows = table.take(pa.array(at))
-    new = {name: pc.add(rows[name], pa.array(sums[name]).cast(rows[name].type)) for name in USAGE}
+    new = {name: pc.add(rows[name], pa.array(sums[name]).cast(rows[name].type)) for name in ADDED}
     started = rows["timestamp"].cast(pa.int64())
     ended = pc.add(started, pc.round(pc.multiply(rows["latency_s"], _MICROSECONDS)).cast(pa.int64()))
     first = pc.min_element_wise(started, _microseconds(sums["started"]))
@@ -94,12 +110,18 @@ def _added(table: pa.Table, sums: pd.DataFrame, at: Integers) -> pa.Table:
     new["timestamp"] = first.cast(table["timestamp"].type)
     seconds = pc.divide(pc.subtract(last, first).cast(pa.float64()), _MICROSECONDS)
     new["latency_s"] = pc.if_else(ended.is_valid(), seconds, None)
+    for name, values in new.items():
+        table = _replaced(table, name, at, values.combine_chunks())
+    return table
+
+
+def _replaced(table: pa.Table, name: str, at: Integers, values: pa.Array) -> pa.Table:
+    """Return the table with other values of a column in the rows `at`, which ascend."""
     mask = np.zeros(table.num_rows, dtype=bool)
     mask[at] = True
-    for name, values in new.items():
-        column = pc.replace_with_mask(table[name].combine_chunks(), pa.array(mask), values.combine_chunks())
-        table = table.set_column(table.schema.get_field_index(name), table.schema.field(name), column)
-    return table
+    column = table[name].combine_chunks()
+    column = pc.replace_with_mask(column, pa.array(mask), values.cast(column.type))
+    return table.set_column(table.schema.get_field_index(name), table.schema.field(name), column)
 
 
 def _microseconds(seconds: "pd.Series[float]") -> pa.Array:

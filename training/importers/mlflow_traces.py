@@ -25,10 +25,13 @@ ABOUT = "MLflow traces, read from a tracking server (http://...) or its database
 NO_TEXT = (
     "trace the inputs of model calls: mlflow.openai.autolog() and its like do, a span of your own needs set_inputs"
 )
+TAKES = ("experiment", "score", "default_arm")
 
 _MODELS = ("LLM", "CHAT_MODEL")
 _SESSION = "mlflow.trace.session"
 _SCORER = "mlflow.trace.sourceScorer"
+_CANNOT_TELL = "unknown"
+"""What a judge of MLflow's says instead of yes and no; MLflow's own averages leave it out too."""
 
 
 def read(places: Sequence[str], options: Options) -> Iterator[Record]:
@@ -84,16 +87,15 @@ def _record(place: Place, info: Any, span: Any, *, alone: bool) -> Record:
         return Broken(place, str(error), str(error))
     of_trace = {**info.trace_metadata, **info.tags} if alone else {}
     parameters = _parameters(found, request, answer)
+    answer_id = id_of(answer) or found.get("gen_ai.response.id") or f"{info.trace_id}/{span.span_id}"
     return Call(
         place=place,
         model=found.get("mlflow.llm.model") or at(answer, "model") or parameters.get("model"),
         messages=messages,
         parameters=parameters,
         usage=_usage(found, answer, of_trace),
-        request_id=(info.client_request_id if alone else None)
-        or id_of(answer)
-        or found.get("gen_ai.response.id")
-        or f"{info.trace_id}/{span.span_id}",
+        request_id=(info.client_request_id if alone else None) or answer_id,
+        answer_id=answer_id,
         started=moment(span.start_time_ns),
         ended=moment(span.end_time_ns),
         finish_reason=finish_reason(ended(answer)),
@@ -138,7 +140,7 @@ def _usage(found: Mapping[str, Any], answer: Any, of_trace: Mapping[str, str]) -
 
 
 def _marks(assessments: Sequence[Any], span_id: str, *, alone: bool) -> tuple[Mark, ...]:
-    """Return the feedback on a span, and on its whole trace where it is `alone`; not what failed or was overridden."""
+    """Return the feedback on a span, and on its whole trace where it is `alone`; not what failed, was overridden or tells nothing."""
     overridden = {assessment.overrides for assessment in assessments}
     return tuple(
         Mark(assessment.name, assessment.feedback.value, assessment.source.source_type)
@@ -148,5 +150,6 @@ def _marks(assessments: Sequence[Any], span_id: str, *, alone: bool) -> tuple[Ma
         and assessment.valid is not False
         and assessment.assessment_id not in overridden
         and isinstance(assessment.feedback.value, bool | int | float | str)
+        and str(assessment.feedback.value).lower() != _CANNOT_TELL
         and (assessment.span_id == span_id or (alone and not assessment.span_id))
     )

@@ -18,6 +18,7 @@ from training.importers.tokens import whole
 NAME = "openai-jsonl"
 ABOUT = "OpenAI batch files (requests, outputs, errors) or a log of requests and responses: Chat and Responses."
 NO_TEXT = "log the request's `messages` or `input`: a stored prompt or a response alone does not say what was asked"
+TAKES = ("default_arm",)
 
 _CONTENT = ("messages", "input", "instructions", "prompt")
 _ANSWERED = ("/completions", "/responses")
@@ -30,8 +31,7 @@ def read(places: Sequence[str], options: Options) -> Iterator[Record]:
     Raises:
         InvalidInput: a file is missing, empty, or cannot be read.
     """
-    for pair in pairs(places, _half):
-        yield pair if isinstance(pair, Broken) else _record(pair)
+    return pairs(places, _half, _record)
 
 
 def _half(record: Mapping[str, Any]) -> Half:
@@ -92,6 +92,7 @@ def _call(
         parameters=_parameters(request, answer),
         usage=usage_of(answer.get("usage")),
         request_id=pair.id if pair.id is not None else answer.get("id"),
+        answer_id=pair.answer_id(answer.get("id")),
         attempt_of=None if pair.id is None else str(pair.id),
         started=moment(answer.get("created", answer.get("created_at"))),
         ended=moment(answer.get("completed_at")),

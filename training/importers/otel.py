@@ -23,6 +23,7 @@ from training.importers.tokens import billed_output, whole
 NAME = "otel"
 ABOUT = "OpenTelemetry traces with GenAI attributes: OTLP JSON files, as the collector's file exporter writes them"
 NO_TEXT = "record content on spans: OTEL_INSTRUMENTATION_GENAI_CAPTURE_MESSAGE_CONTENT=SPAN_ONLY (OpenLLMetry: TRACELOOP_TRACE_CONTENT=true)"
+TAKES = ("score", "default_arm")
 
 _CALLS = ("chat", "generate_content", "text_completion")
 _OLDER_CALLS = ("llm", "chat", "completion")

@@ -4,6 +4,7 @@ The files come in any order, so both halves go to a temporary database on disk u
 grow with the log. A record that holds both is a pair at once.
 """
 
+import hashlib
 import json
 import sqlite3
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -11,7 +12,7 @@ from contextlib import closing
 from dataclasses import dataclass
 from typing import Any
 
-from training.importers.call import Broken, Place
+from training.importers.call import Broken, Place, Record
 from training.importers.jsonl import records
 from training.log_values import shown
 
@@ -38,13 +39,22 @@ class Pair:
     request: Mapping[str, Any]
     response: Mapping[str, Any]
 
+    def answer_id(self, given: Any) -> str:
+        """Return what tells the answer from another to the same request: the provider's id, or a digest of it all."""
+        if given is not None:
+            return str(given)
+        return hashlib.blake2b(json.dumps(self.response, sort_keys=True).encode(), digest_size=16).hexdigest()
 
-def pairs(places: Sequence[str], half_of: Callable[[Mapping[str, Any]], Half]) -> Iterator[Pair | Broken]:
-    """Yield each request with each of its responses, and what is broken or lacks its other half.
+
+def pairs(
+    places: Sequence[str], half_of: Callable[[Mapping[str, Any]], Half], record_of: Callable[[Pair], Record]
+) -> Iterator[Record]:
+    """Yield the record of each request with each of its responses, and what is broken or lacks its other half.
 
     Args:
         places: files of requests, of responses, or of both.
         half_of: what a record of the format holds.
+        record_of: what a request and its response say.
 
     Raises:
         InvalidInput: a file cannot be read.
@@ -60,9 +70,9 @@ def pairs(places: Sequence[str], half_of: Callable[[Mapping[str, Any]], Half]) -
             for item in records(file):
                 found = item if isinstance(item, Broken) else _taken(store, *item, half_of)
                 if found is not None:
-                    yield found
+                    yield record_of(found) if isinstance(found, Pair) else found
         store.executescript("CREATE INDEX r ON requests (id); CREATE INDEX s ON responses (id);")
-        yield from _joined(store)
+        yield from (record_of(found) if isinstance(found, Pair) else found for found in _joined(store))
 
 
 def _taken(

@@ -1,6 +1,7 @@
 """What became of the records of an import: counts for a reader or a machine, and the bad ones one by one."""
 
 import json
+import re
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
@@ -12,12 +13,16 @@ from training.importers.scores import NO_CATEGORY, OUTSIDE, SEVERAL
 from training.log_values import Fault
 
 REQUEST_FAILED = "request failed"
+_SILENT = "declare what a model does by itself with --default-arm MODEL=direct or MODEL=reasoning"
 _REMEDIES = {
-    UNDECIDABLE: "declare what the model does by itself with --default-arm MODEL=direct or MODEL=reasoning",
     SEVERAL: "name the one that counts with --score",
     OUTSIDE: "declare the scale with --scale",
     NO_CATEGORY: "declare it with --scale",
 }
+_OTHER_MODELS = "other models"
+_MODEL = re.compile(r"[\w.:@+/-]{1,100}", re.ASCII)
+_COUNTED, _NAMED = 1000, 5
+"""How many models are counted, and how many of them the report names: a log may hold any number."""
 
 
 class Quarantine:
@@ -25,6 +30,7 @@ class Quarantine:
 
     def __init__(self, handle: IO[str]) -> None:
         self._handle = handle
+        self._silent: Counter[str] = Counter()
         self.rules: Counter[str] = Counter()
 
     def add(self, place: Place, fault: Fault) -> None:
@@ -32,6 +38,18 @@ class Quarantine:
         self.rules[fault.rule] += 1
         entry = {"file": place.file, "line": place.line, "rule": fault.rule, "reason": fault.reason}
         self._handle.write(f"{json.dumps(entry)}\n")
+
+    def count_silent(self, model: Any) -> None:
+        """Count a call that was added because it says nothing of thinking, by its model."""
+        known = isinstance(model, str) and (model in self._silent or len(self._silent) < _COUNTED)
+        self._silent[model if known and _MODEL.fullmatch(model) else _OTHER_MODELS] += 1
+
+    def undecided(self) -> dict[str, int]:
+        """Return how many calls that say nothing of thinking the most frequent models have, and all others."""
+        named = Counter({model: count for model, count in self._silent.items() if model != _OTHER_MODELS})
+        first = dict(named.most_common(_NAMED))
+        others = self._silent.total() - sum(first.values())
+        return first | ({_OTHER_MODELS: others} if others else {})
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -43,6 +61,7 @@ class ImportReport:
         imported: rows written.
         quarantined: bad records by the rule that they broke.
         without_text: those of them whose prompt was not stored.
+        undecided: those of them whose parameters say nothing of thinking, by model: the most frequent, and all others.
         other: records that are no attempt, by kind.
         failed: calls that ended in an error; added to the attempt that answered, or quarantined.
         retries: those that were added.
@@ -50,6 +69,7 @@ class ImportReport:
         pairs: (source, prompt_id, model) with both arms.
         single_armed: the same with one arm.
         scores_without_row: ids of the scores file that no good row has; None without such a file.
+        scores_of_several: ids of it that several rows have, and whose score none of them took; None without such a file.
         no_text_remedy: how the format's prompts come to be stored.
     """
 
@@ -57,6 +77,7 @@ class ImportReport:
     imported: int
     quarantined: Mapping[str, int]
     without_text: int
+    undecided: Mapping[str, int]
     other: Mapping[str, int]
     failed: int
     retries: int
@@ -64,6 +85,7 @@ class ImportReport:
     pairs: int
     single_armed: int
     scores_without_row: int | None
+    scores_of_several: int | None
     no_text_remedy: str
 
     def as_dict(self) -> dict[str, Any]:
@@ -85,6 +107,11 @@ class ImportReport:
         lines.append(f"single-armed      {self.single_armed:>12,}  one arm logged")
         if self.scores_without_row is not None:
             lines.append(f"scores of no row  {self.scores_without_row:>12,}")
+        if self.scores_of_several:
+            count = f"{self.scores_of_several:>12,}"
+            lines.append(
+                f"scores of several {count}  answers of one request_id: none took it; import each log by itself"
+            )
         return "\n".join(lines)
 
     def why_none(self) -> str:
@@ -96,7 +123,13 @@ class ImportReport:
 
     def _rules(self) -> dict[str, int]:
         """Return how often each rule was broken, with its remedy."""
+        remedies = _REMEDIES | ({UNDECIDABLE: f"{_SILENT}: {self._models()}"} if self.undecided else {})
         return {
-            rule + (f": {_REMEDIES[rule]}" if rule in _REMEDIES else ""): count
+            rule + (f": {remedies[rule]}" if rule in remedies else ""): count
             for rule, count in self.quarantined.items()
         }
+
+    def _models(self) -> str:
+        """Return the models whose calls say nothing of thinking."""
+        counts = [f"{model} ({count:,})" for model, count in self.undecided.items()]
+        return ", ".join(counts)

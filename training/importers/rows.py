@@ -15,7 +15,8 @@ NO_TEXT = "no text"
 UNDECIDABLE = "arm undecidable"
 ANY_MODEL = "*"
 USAGE = ("output_tokens", "thinking_tokens", "input_tokens", "cached_tokens", "cost_usd")
-"""What the retries of a request add up, in the order of `Failure.usage`."""
+ADDED = ("output_tokens", "thinking_tokens", "cost_usd")
+"""What the retries of a request add up, in the order of `Failure.usage`: its input is the prompt's, however often sent."""
 CALL_COLUMNS = (
     *("prompt", "messages", *USAGE, "model", "arm", "thinking_setting", "thinking_budget", "tokens_are", "timestamp"),
     *("latency_s", "request_id", "finish_reason", "conversation_id", "decision_id", "p_reasoning", "task"),
@@ -69,7 +70,7 @@ class Failure(NamedTuple):
 
 def failure_of(call: Call) -> Failure | Fault:
     """Return tokens, money and times (seconds since 1970) of a failed call, or the value that breaks a rule."""
-    usage = {name: ask(name, getattr(call.usage, name)) for name in USAGE}
+    usage = {name: ask(name, getattr(call.usage, name)) for name in ADDED}
     times = _times(call)
     for value in (*usage.values(), times):
         if isinstance(value, Fault):

@@ -11,16 +11,20 @@ from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
+import numpy.typing as npt
 import pandas as pd
 
 from contract.errors import InvalidInput, NoUsableRows
 from contract.records import arrow_schema
 from training.files import remove, table_format, table_written_in_blocks, written_atomically
+from training.importers import FORMATS
+from training.importers import importer as importer_of
 from training.importers.blocks import Blocks, Told
 from training.importers.call import Broken, Importer, Options, Other, Record, Rows
 from training.importers.merge import Settled, settle
 from training.importers.report import REQUEST_FAILED, ImportReport, Quarantine
 from training.importers.rows import NO_TEXT
+from training.importers.scores import Scale
 from training.importers.scores_file import no_scores, read_scores
 from training.importers.staging import Staging
 from training.log_values import Fault
@@ -54,23 +58,57 @@ def import_log(
         scores: a file of scores by request id.
 
     Raises:
-        InvalidInput: a place or the scores file cannot be read, or `out` cannot be written or is one of them.
+        InvalidInput: a place or the scores file cannot be read, `out` cannot be written or is one of them, or an option
+            would do nothing.
         NothingImported: no record could be imported; the quarantine is written.
     """
     quarantine_file = out.with_name(f"{out.name}.quarantine.jsonl")
+    options = options or Options()
+    _check_options(importer, told, options, scores)
     _check_out((out, quarantine_file), [*places, *([str(scores)] if scores else [])])
     with (
         written_atomically(quarantine_file) as temporary,
         temporary.open("w", encoding="utf-8") as handle,
         Staging(out.parent) as staging,
     ):
-        records = _records(importer, places, options or Options())
-        report = _imported(records, out, told, scores, importer.NO_TEXT, Quarantine(handle), staging)
+        quarantine = Quarantine(handle)
+        known = read_scores(scores, told.scale, quarantine.add) if scores else no_scores()
+        blocks = Blocks(told, _name(places, importer.NAME), staging, quarantine, known)
+        report = _imported(_records(importer, places, options), blocks, out, importer.NO_TEXT)
     if not report.quarantined:
         remove(quarantine_file)
     if not report.imported:
         raise NothingImported(report)
     return report
+
+
+def _check_options(importer: Importer, told: Told, options: Options, scores: Path | None) -> None:
+    """Refuse what the operator says of a log that cannot say it, before he takes it for done."""
+    given = {
+        "experiment": options.experiment is not None,
+        "table": options.table is not None,
+        "score": told.score is not None,
+        "default_arm": bool(told.default_arms),
+    }
+    for name in (name for name, is_given in given.items() if is_given and name not in importer.TAKES):
+        takers = [format_ for format_ in FORMATS if name in importer_of(format_).TAKES]
+        do = "does" if len(takers) == 1 else "do"
+        option = name.replace("_", "-")
+        raise InvalidInput(f"{importer.NAME} takes no --{option}; {', '.join(takers)} {do}", field=name)
+    if told.scale != Scale() and scores is None and "score" not in importer.TAKES:
+        raise InvalidInput(
+            f"--scale has no scores to read: {importer.NAME} has none of that kind, give --scores", field="scale"
+        )
+
+
+def _name(places: Sequence[str], format_: str) -> str:
+    """Return what a log is named after: its first file without suffixes, or its format where that is no file."""
+    first = Path(places[0])
+    try:
+        named = first.is_file()
+    except OSError:  # no place that could be one, as reading it will say
+        named = False
+    return Path(first.name.removesuffix(".gz")).stem if named else format_
 
 
 def _check_out(outputs: Sequence[Path], inputs: Sequence[str]) -> None:
@@ -88,34 +126,25 @@ def _records(importer: Importer, places: Sequence[str], options: Options) -> Ite
         raise InvalidInput(f"the log cannot be read: {error.strerror or error}") from error
 
 
-def _imported(
-    records: Iterator[Record],
-    out: Path,
-    told: Told,
-    scores: Path | None,
-    no_text_remedy: str,
-    quarantine: Quarantine,
-    staging: Staging,
-) -> ImportReport:
+def _imported(records: Iterator[Record], blocks: Blocks, out: Path, no_text_remedy: str) -> ImportReport:
     """Read the records to their end, write the rows, and return what became of all."""
-    known = read_scores(scores, told.scale, quarantine.add) if scores else no_scores()
-    refused = quarantine.rules.total()
-    blocks = Blocks(told, staging, quarantine, known)
-    read, other = _read(records, blocks, quarantine)
-    written = _settle_and_write(blocks, staging, quarantine, out)
+    quarantine = blocks.quarantine
+    refused = quarantine.rules.total()  # of the scores file
+    read, other = _read(records, blocks)
+    written = _settle_and_write(blocks, out)
     return ImportReport(
         read=read + refused,
         quarantined=dict(quarantine.rules.most_common()),
         without_text=quarantine.rules[NO_TEXT],
+        undecided=quarantine.undecided(),
         other=dict(other.most_common()),
         failed=written.retries + quarantine.rules[REQUEST_FAILED],
-        scores_without_row=int((~known.used).sum()) if scores else None,
         no_text_remedy=no_text_remedy,
         **written._asdict(),
     )
 
 
-def _read(records: Iterator[Record], blocks: Blocks, quarantine: Quarantine) -> tuple[int, Counter[str]]:
+def _read(records: Iterator[Record], blocks: Blocks) -> tuple[int, Counter[str]]:
     """Hand each record to where it belongs; return how many there were, and those that are no attempt by kind."""
     read, other = 0, Counter[str]()
     for record in records:
@@ -123,7 +152,7 @@ def _read(records: Iterator[Record], blocks: Blocks, quarantine: Quarantine) -> 
         if isinstance(record, Rows):
             blocks.rows(record)
         elif isinstance(record, Broken):
-            quarantine.add(record.place, Fault(record.rule, record.reason))
+            blocks.quarantine.add(record.place, Fault(record.rule, record.reason))
         elif isinstance(record, Other):
             other[record.kind] += 1
         else:
@@ -139,41 +168,46 @@ class _Written(NamedTuple):
     unscored: int
     pairs: int
     single_armed: int
+    scores_without_row: int | None
+    scores_of_several: int | None
 
 
-def _settle_and_write(blocks: Blocks, staging: Staging, quarantine: Quarantine, out: Path) -> _Written:
+def _settle_and_write(blocks: Blocks, out: Path) -> _Written:
     """Decide what only all records together can tell, and write the rows that are left, if any."""
     rows, failures, spoiled = blocks.index()
     settled = settle(rows, failures, spoiled)
-    _quarantine_rest(settled, rows, failures, blocks, quarantine)
-    unscored = _write(staging, settled, out) if settled.kept.any() else 0
-    return _Written(int(settled.kept.sum()), settled.retries, unscored, *_pairs(rows[settled.kept]))
+    _quarantine_rest(settled, rows, failures, blocks)
+    at_score = np.where(settled.kept, blocks.scores.places(rows["request"].to_numpy()), -1)
+    unscored = _write(blocks, settled, at_score, out) if settled.kept.any() else 0
+    counts = int(settled.kept.sum()), settled.retries, unscored
+    return _Written(*counts, *_pairs(rows[settled.kept]), *blocks.scores.rest(at_score))
 
 
-def _quarantine_rest(
-    settled: Settled, rows: pd.DataFrame, failures: pd.DataFrame, blocks: Blocks, quarantine: Quarantine
-) -> None:
+def _quarantine_rest(settled: Settled, rows: pd.DataFrame, failures: pd.DataFrame, blocks: Blocks) -> None:
     """Quarantine repeated events, and failed calls without an answer."""
     for table, repeats in ((rows, settled.repeats), (failures, settled.failed_repeats)):
         files, lines = table["file"].to_numpy(), table["line"].to_numpy()
         for at, first in zip(*repeats, strict=True):
             begun = blocks.place(files[first], lines[first])
             reason = f"duplicate of line {begun.line} of {begun.file}"
-            quarantine.add(blocks.place(files[at], lines[at]), Fault("duplicate", reason))
+            blocks.quarantine.add(blocks.place(files[at], lines[at]), Fault("duplicate", reason))
     unanswered = failures.iloc[settled.unanswered]
     for file, line in zip(unanswered["file"].to_numpy(), unanswered["line"].to_numpy(), strict=True):
         reason = "the call failed, and no single call of the same request that answered was imported"
-        quarantine.add(blocks.place(file, line), Fault(REQUEST_FAILED, reason))
+        blocks.quarantine.add(blocks.place(file, line), Fault(REQUEST_FAILED, reason))
 
 
-def _write(staging: Staging, settled: Settled, out: Path) -> int:
-    """Write the rows that are kept; return how many have no score."""
+def _write(blocks: Blocks, settled: Settled, at_score: npt.NDArray[np.int64], out: Path) -> int:
+    """Write the rows that are kept, with the file's scores; return how many have no score."""
     begin = unscored = 0
+    own = blocks.scores.of_one(at_score)
     with table_written_in_blocks(out, arrow_schema()) as write:
-        for table in staging.tables():
+        for table in blocks.staging.tables():
+            these = slice(begin, begin + table.num_rows)
             kept = settled.finished(table, begin)
             begin += table.num_rows
             if kept.num_rows:
+                kept = blocks.scores.put(own[these][settled.kept[these]], kept)
                 unscored += kept["score"].null_count
                 write(kept)
     return unscored

@@ -13,6 +13,7 @@ from training.log_values import Fault, shown
 OUTSIDE = "score is outside the scale"
 NO_CATEGORY = "score is no category of the scale"
 SEVERAL = "several scores"
+_TRUTHS = {"true": 1.0, "yes": 1.0, "false": 0.0, "no": 0.0}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -32,13 +33,13 @@ class Scale:
     words: Mapping[str, float] = field(default_factory=dict)
 
     def score(self, value: Any) -> float | Fault:
-        """Return the score of a value; true and false are 1 and 0 unless they are declared categories."""
+        """Return the score of a value; true and yes are 1, false and no are 0, unless they are declared categories."""
         if self.words:
             word = _word(value)
             if word in self.words:
                 return self.words[word]
             return Fault(NO_CATEGORY, f"score {shown(value)} is no category of the scale {self.text}")
-        if (truth := {"true": 1.0, "false": 0.0}.get(_word(value))) is not None:
+        if (truth := _TRUTHS.get(_word(value))) is not None:
             return truth
         share = (_number(value) - self.worst) / (self.best - self.worst)
         if not 0 <= share <= 1:

@@ -36,31 +36,53 @@ class ScoresFile:
     Attributes:
         keys: the keys of the ids, sorted.
         table: score, score_kind and defect of each.
-        used: which of them belong to a row of the log.
+        of_file: whether there is a file at all.
     """
 
-    def __init__(self, keys: Keys, table: pa.Table) -> None:
+    def __init__(self, keys: Keys, table: pa.Table, *, of_file: bool = True) -> None:
         self.keys = keys
+        self.of_file = of_file
         self.table = table
-        self.used = np.zeros(len(keys), dtype=bool)
 
-    def places(self, request_ids: pa.ChunkedArray) -> npt.NDArray[np.int64]:
-        """Return the place of each id's score, -1 where the file has none."""
-        return places_of(text_keys(request_ids.to_pylist()), self.keys)
+    def places(self, requests: Keys) -> npt.NDArray[np.int64]:
+        """Return the place of each id's score by the key of the id, -1 where the file has none."""
+        return places_of(requests, self.keys)
 
-    def put(self, places: npt.NDArray[np.int64], attempts: pa.Table) -> tuple[pa.Table, npt.NDArray[np.bool_]]:
-        """Return the attempts with the scores of `places`, and which have one; what the file leaves open stays."""
-        found = self.table.take(pa.array(places, mask=places < 0))
+    def scored(self, places: npt.NDArray[np.int64]) -> npt.NDArray[np.bool_]:
+        """Return at which of `places` a score stands."""
+        scored: npt.NDArray[np.bool_] = self._at(places)["score"].is_valid().to_numpy()
+        return scored
+
+    def of_one(self, places: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
+        """Return the places, -1 in the stead of one that several rows have: nothing says which of them was scored."""
+        alone = np.append(self._rows(places) == 1, False)
+        return np.where(alone[places], places, -1)
+
+    def rest(self, places: npt.NDArray[np.int64]) -> tuple[int, int] | tuple[None, None]:
+        """Return of how many scores no row has the place, and of how many several; None where there is no file."""
+        rows = self._rows(places)
+        return (int((rows == 0).sum()), int((rows > 1).sum())) if self.of_file else (None, None)
+
+    def _rows(self, places: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
+        return np.bincount(places[places >= 0], minlength=len(self.keys))
+
+    def put(self, places: npt.NDArray[np.int64], attempts: pa.Table) -> pa.Table:
+        """Return the attempts with the scores of `places`; what the file leaves open stays."""
+        found = self._at(places)
         scored, judged = found["score"].is_valid(), found["defect"].is_valid()
         for name, given in (("score", scored), ("score_kind", scored), ("defect", judged)):
-            column = pc.if_else(given, found[name], attempts[name])
-            attempts = attempts.set_column(attempts.schema.get_field_index(name), name, column)
-        return attempts, scored.to_numpy()
+            at = attempts.schema.get_field_index(name)
+            column = pc.if_else(given, found[name], attempts[name]).cast(attempts.schema.field(at).type)
+            attempts = attempts.set_column(at, attempts.schema.field(at), column)
+        return attempts
+
+    def _at(self, places: npt.NDArray[np.int64]) -> pa.Table:
+        return self.table.take(pa.array(places, mask=places < 0))
 
 
 def no_scores() -> ScoresFile:
     """Return the scores of no file."""
-    return _joined(Path(), _block([]))
+    return _joined(None, _block([]))
 
 
 def read_scores(path: Path, scale: Scale, refuse: Callable[[Place, Fault], None]) -> ScoresFile:
@@ -127,7 +149,7 @@ def _block(rows: Sequence[tuple[Any, ...]]) -> pd.DataFrame:
     return frame
 
 
-def _joined(path: Path, table: pd.DataFrame) -> ScoresFile:
+def _joined(path: Path | None, table: pd.DataFrame) -> ScoresFile:
     """Return the scores sorted by key, each id once."""
     table = table.drop_duplicates(["key", "score", "score_kind", "defect"]).sort_values("key", kind="stable")
     twice = np.flatnonzero(table["key"].duplicated())
@@ -137,4 +159,4 @@ def _joined(path: Path, table: pd.DataFrame) -> ScoresFile:
             f"{path}: lines {first:,} and {second:,} give one request_id two scores; keep one of them", field="scores"
         )
     scores = pa.Table.from_pandas(table[["score", "score_kind", "defect"]], preserve_index=False)
-    return ScoresFile(table["key"].to_numpy(np.uint64), scores)
+    return ScoresFile(table["key"].to_numpy(np.uint64), scores, of_file=path is not None)

@@ -1,16 +1,19 @@
-"""The comparison of any format's import with the one story that all fixtures tell."""
+"""An import of calls made by hand, and the comparison of any format's import with the one story that all fixtures tell."""
 
 import json
+import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import pandas as pd
 import pytest
 import yaml
 
+from contract.cli import main
 from contract.prompt import Prompt
 from training.importers import importer
 from training.importers.blocks import Told
-from training.importers.call import Options
+from training.importers.call import Call, Options, Place
 from training.importers.run import import_log
 from training.importers.scores import parse_scale
 from training.logs import read_logs
@@ -94,3 +97,89 @@ def check_story(tmp_path):
         return report, rows
 
     return check
+
+
+def a_call(line=1, **changes):
+    values = {
+        "place": Place("traffic.jsonl", line),
+        "model": "m",
+        "messages": [{"role": "user", "content": "the patient is called Hildegard"}],
+        "parameters": {"reasoning_effort": "high"},
+        "request_id": f"r{line}",
+    }
+    return Call(**{**values, **changes})
+
+
+def a_log(*records, takes=("score", "default_arm")):
+    def read(places, options):
+        for record in records:
+            if isinstance(record, BaseException):
+                raise record
+            yield record
+
+    return SimpleNamespace(NAME="fake", ABOUT="", NO_TEXT="turn storing prompts on", TAKES=takes, read=read)
+
+
+@pytest.fixture
+def call():
+    """Return what makes a call that answered, at a line of a log."""
+    return a_call
+
+
+@pytest.fixture
+def failure():
+    """Return what makes a call that failed."""
+    return lambda line, **changes: a_call(line, failed=True, messages=None, **changes)
+
+
+@pytest.fixture
+def log():
+    """Return what makes an importer of records; an exception among them is raised where it stands."""
+    return a_log
+
+
+@pytest.fixture
+def run(tmp_path):
+    """Return what imports records, and gives the report, the rows, and what was quarantined."""
+
+    def run(*records, out="logs.parquet", told=None, scores=None):
+        out = tmp_path / out
+        report = import_log(a_log(*records), ["traffic.jsonl"], out, told or Told(source="traffic"), scores=scores)
+        assert report.read == (
+            report.imported + sum(report.quarantined.values()) + sum(report.other.values()) + report.retries
+        )
+        rows = read_logs([out]).table if report.imported else None
+        bad = out.with_name(f"{out.name}.quarantine.jsonl")
+        quarantined = [json.loads(line) for line in bad.read_text().splitlines()] if bad.exists() else []
+        return SimpleNamespace(
+            report=report, rows=rows, out=out, bad=[(e["line"], e["rule"]) for e in quarantined], why=quarantined
+        )
+
+    return run
+
+
+@pytest.fixture
+def read_by(tmp_path):
+    """Return what has an importer read a file of records, one a line."""
+
+    def read(importer, *records):
+        path = tmp_path / "log.jsonl"
+        path.write_text("".join(f"{json.dumps(record)}\n" for record in records))
+        return list(importer.read([str(path)], Options()))
+
+    return read
+
+
+@pytest.fixture
+def command(monkeypatch, capsys):
+    """Return what runs `thinkworth import` in this process, and gives its exit code and what it said."""
+
+    def command(*arguments):
+        monkeypatch.setattr(sys, "argv", ["thinkworth", "import", *map(str, arguments)])
+        with pytest.raises(SystemExit) as ended:
+            main()
+        said = capsys.readouterr()
+        assert "Traceback" not in said.err
+        return SimpleNamespace(code=ended.value.code or 0, out=said.out, err=said.err)
+
+    return command

@@ -89,7 +89,8 @@ def log_story():
     CLIENT.set_trace_tag(trace, "mlflow.trace.sourceScorer", "correctness")
 
     trace, _ = logged(story, *chat(1, PRIMES, usage=(20, 12, 0), reasoning_effort="none"), "2026-11-01T08:00:00Z", 1.5)
-    feedback(trace, 0.0)
+    feedback(trace, "no")
+    feedback(trace, "unknown")
 
     inside = [("answer", "CHAIN"), ("agent", "AGENT")]
     two = chat(2, PRIMES, usage=(20, 812, 780), reasoning_effort="high")
@@ -259,6 +260,7 @@ def log_shapes():
         ("litellm-completion", request, {"model": "model-a", "cache_hit": True}),
         ("Models.count_tokens", {"model": "model-a", "contents": "Why?"}, {}),
         ("chat model-a", None, TRACED),
+        ("minus", request, {"mlflow.chat.tokenUsage": counts | {"output_tokens": -1}, "mlflow.llm.model": "model-a"}),
         ("odd", {"question": "Why?"}, {}),
         ("bare", "Why?", {}),
     ):

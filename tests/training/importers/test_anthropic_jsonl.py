@@ -1,11 +1,12 @@
 """Anthropic's message batches and logs: what the story's fixture does not hold."""
 
 import json
+from functools import partial
 
 import pytest
 
 from training.importers import anthropic_jsonl
-from training.importers.call import Broken, Options, Usage
+from training.importers.call import Broken, Usage
 
 MESSAGES = [{"role": "user", "content": "Why?"}]
 REQUEST = {"model": "m", "max_tokens": 100, "messages": MESSAGES}
@@ -24,13 +25,8 @@ def message(**more):
 
 
 @pytest.fixture
-def read(tmp_path):
-    def lines(*records):
-        path = tmp_path / "log.jsonl"
-        path.write_text("".join(f"{json.dumps(record)}\n" for record in records))
-        return list(anthropic_jsonl.read([str(path)], Options()))
-
-    return lines
+def read(read_by):
+    return partial(read_by, anthropic_jsonl)
 
 
 @pytest.mark.parametrize(

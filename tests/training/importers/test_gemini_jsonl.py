@@ -1,12 +1,12 @@
 """Gemini's batch files and Vertex AI's: what the story's fixture does not hold."""
 
-import json
+from functools import partial
 
 import pytest
 
 from training.importers import gemini_jsonl
 from training.importers.arms import arm_of
-from training.importers.call import Broken, Options, Other, Usage
+from training.importers.call import Broken, Other, Usage
 
 REQUEST = {"contents": [{"role": "user", "parts": [{"text": "Why?"}]}]}
 MESSAGES = [{"role": "user", "content": "Why?"}]
@@ -18,13 +18,8 @@ def answer(**more):
 
 
 @pytest.fixture
-def read(tmp_path):
-    def lines(*records):
-        path = tmp_path / "log.jsonl"
-        path.write_text("".join(f"{json.dumps(record)}\n" for record in records))
-        return list(gemini_jsonl.read([str(path)], Options()))
-
-    return lines
+def read(read_by):
+    return partial(read_by, gemini_jsonl)
 
 
 @pytest.mark.parametrize(

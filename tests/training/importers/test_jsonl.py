@@ -151,16 +151,20 @@ def test_a_cell_that_is_not_utf8_breaks_its_row(written):
 def test_a_cell_over_the_limit_breaks_its_row(written, monkeypatch):
     monkeypatch.setattr(jsonl, "LONGEST", 100)
     path = written("a.csv", f"id,text\n1,{'x' * 90}\n2,{'x' * 101}\n3,c\n")
-    assert read(path) == [(2, {"id": "1", "text": "x" * 90}), (3, "line over 64 MB"), (4, {"id": "3", "text": "c"})]
+    assert read(path) == [
+        (2, {"id": "1", "text": "x" * 90}),
+        (3, "a field is over 100 characters"),
+        (4, {"id": "3", "text": "c"}),
+    ]
 
 
 def test_a_quote_that_is_not_closed_makes_no_record_of_the_rows_after_it(written):
     path = written("a.csv", 'id,text\n1,"a ""b""\nc"\n2,"d"e\n3,f\n4,"g\n5,h\n')
     assert read(path) == [
         (2, {"id": "1", "text": 'a "b"\nc'}),
-        (4, "a quote is not closed or not doubled: what it spans is not read"),
+        (4, "a quote is not closed or not doubled"),
         (5, {"id": "3", "text": "f"}),
-        (6, "a quote is not closed or not doubled: what it spans is not read"),
+        (6, "a quote is not closed or not doubled"),
     ]
 
 
@@ -183,8 +187,9 @@ def test_a_line_of_50_mb_is_read_in_bounded_memory(written, name):
 
 
 @pytest.mark.parametrize("name", ["a.jsonl", "a.jsonl.gz"])
-def test_a_line_over_the_limit_is_never_held(written, name):
-    path = written(name, b'{"id": 1}\n' + b"x" * 150_000_000 + b'\n{"id": 2}\n')
+def test_a_line_over_the_limit_is_never_held(written, name, monkeypatch):
+    monkeypatch.setattr(jsonl, "LONGEST", 10_000_000)
+    path = written(name, b'{"id": 1}\n' + b"x" * 30_000_000 + b'\n{"id": 2}\n')
     tracemalloc.start()
     try:
         found = list(records(path))
@@ -196,7 +201,7 @@ def test_a_line_over_the_limit_is_never_held(written, name):
         Broken(Place(path, 2), *["line over 64 MB"] * 2),
         (Place(path, 3), {"id": 2}),
     ]
-    assert peak < 145_000_000
+    assert peak < 23_000_000
 
 
 def test_a_long_array_is_not_held(written):

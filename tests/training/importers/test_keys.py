@@ -34,20 +34,26 @@ def test_a_text_has_one_key_wherever_it_stands():
     ],
 )
 def test_what_makes_two_rows_one_event(one, other, same):
-    first, second = event_keys(frame({**ROW, **one}, {**ROW, **other}), id_is_unique=True)
+    first, second = event_keys(frame({**ROW, **one}, {**ROW, **other}), text_keys([None, None]))
     assert first
     assert second
     assert (first == second) is np.bool_(same)
 
 
-def test_an_id_that_the_format_does_not_make_unique_says_less():
+def test_two_answers_to_one_request_are_two_events():
+    rows = frame(*[{**ROW, "request_id": "r"}] * 3)
+    first, second, again = event_keys(rows, text_keys(["a", "b", "a"]))
+    assert first == again != second
+
+
+def test_an_id_of_a_row_that_is_no_call_says_less():
     rows = frame({**ROW, "request_id": "r"}, {**ROW, "request_id": "r", "model": "n"})
-    first, second = event_keys(rows, id_is_unique=False)
+    first, second = event_keys(rows, None)
     assert first != second
 
 
 def test_a_row_that_names_no_event_has_no_key():
-    assert event_keys(frame({**ROW, "timestamp": None}), id_is_unique=True).tolist() == [0]
+    assert event_keys(frame({**ROW, "timestamp": None}), text_keys([None])).tolist() == [0]
 
 
 def test_a_pair_is_source_prompt_and_model():

@@ -46,13 +46,11 @@ PAYLOAD = {
 
 
 @pytest.fixture
-def read(tmp_path: Path) -> Any:
+def read(read_by: Any) -> Any:
     """A function that returns the record of a payload with some fields changed."""
 
     def record(**changed: Any) -> Record:
-        path = tmp_path / "payload.jsonl"
-        path.write_text(json.dumps({**PAYLOAD, **changed}))
-        (only,) = litellm_payload.read([str(path)], Options())
+        (only,) = read_by(litellm_payload, {**PAYLOAD, **changed})
         return only
 
     return record

@@ -4,8 +4,6 @@ import csv
 import json
 import re
 import socket
-import subprocess
-import sys
 import traceback
 import tracemalloc
 from collections.abc import Callable
@@ -26,7 +24,6 @@ from psycopg.types.json import Jsonb  # noqa: E402
 
 FIXTURE = Path(__file__).parent / "fixtures" / "litellm-spend"
 TABLE = "LiteLLM_SpendLogs"
-THINKWORTH = Path(sys.executable).with_name("thinkworth")
 
 # model LiteLLM_SpendLogs of litellm/proxy/schema.prisma, with the types that Prisma gives its columns
 COLUMNS = {
@@ -132,30 +129,25 @@ def test_a_table_tells_the_story_that_its_export_tells(fill: Fill, check_story: 
     check_story("litellm-spend", [fill(fixture_rows())], {**case, "scores": FIXTURE / case["scores"]})
 
 
-def command(folder: Path, address: str, *arguments: str) -> subprocess.CompletedProcess[str]:
-    line = [THINKWORTH, "import", "litellm-spend", address, *arguments]
-    return subprocess.run(line, cwd=folder, capture_output=True, text=True)
-
-
-def test_the_command_reads_a_database_and_writes_its_password_nowhere(fill: Fill, tmp_path: Path) -> None:
-    done = command(tmp_path, fill(fixture_rows()), "--out", "logs.jsonl")
-    assert done.returncode == 0, done.stderr
+def test_the_command_reads_a_database_and_writes_its_password_nowhere(fill: Fill, tmp_path: Path, command: Any) -> None:
+    done = command("litellm-spend", fill(fixture_rows()), "--out", tmp_path / "logs.jsonl")
+    assert done.code == 0, done.err
     written = {path.name: path.read_text() for path in tmp_path.iterdir()}
     assert set(written) == {"logs.jsonl", "logs.jsonl.quarantine.jsonl"}
     assert len(written["logs.jsonl"].splitlines()) == 5
-    assert "set store_prompts_in_spend_logs: true" in done.stdout
-    for text in (done.stdout, done.stderr, *written.values()):
+    assert "set store_prompts_in_spend_logs: true" in done.out
+    for text in (done.out, done.err, *written.values()):
         assert "sonderzeichen" not in text
     assert "tester" not in written["logs.jsonl.quarantine.jsonl"]
 
 
-def test_the_command_fails_with_one_line_and_writes_nothing(fill: Fill, tmp_path: Path) -> None:
+def test_the_command_fails_with_one_line_and_writes_nothing(fill: Fill, tmp_path: Path, command: Any) -> None:
     address = fill(fixture_rows()).replace("sonderzeichen", "sonderfarben")
-    done = command(tmp_path, address, "--out", "logs.jsonl")
-    assert done.returncode == 2
-    assert len(done.stderr.strip().splitlines()) == 1
-    assert "password authentication failed" in done.stderr
-    assert "sonderfarben" not in done.stdout + done.stderr
+    done = command("litellm-spend", address, "--out", tmp_path / "logs.jsonl")
+    assert done.code == 2
+    assert len(done.err.strip().splitlines()) == 1
+    assert "password authentication failed" in done.err
+    assert "sonderfarben" not in done.out + done.err
     assert not list(tmp_path.iterdir())
 
 

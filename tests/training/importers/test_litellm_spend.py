@@ -35,13 +35,11 @@ ROW = {
 
 
 @pytest.fixture
-def read(tmp_path: Path) -> Any:
+def read(read_by: Any) -> Any:
     """A function that returns the record of a row with some columns changed."""
 
     def record(**changed: Any) -> Record:
-        path = tmp_path / "rows.jsonl"
-        path.write_text(json.dumps({**ROW, **changed}))
-        (only,) = litellm_spend.read([str(path)], Options())
+        (only,) = read_by(litellm_spend, {**ROW, **changed})
         return only
 
     return record

@@ -4,7 +4,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from training.importers.merge import settle
-from training.importers.rows import USAGE
+from training.importers.rows import ADDED
 
 KEY = st.integers(0, 3)
 ROWS = st.lists(st.tuples(KEY, KEY), max_size=8)
@@ -13,8 +13,9 @@ FAILURES = st.lists(st.tuples(KEY, KEY, st.sampled_from([np.nan, 1.0, 10.0])), m
 
 def settled(rows, failures, spoiled=()):
     table = pd.DataFrame(rows, columns=["event", "attempt"], dtype=np.uint64)
+    table["request"] = table["attempt"]
     failed = pd.DataFrame(
-        {name: [failure[2] for failure in failures] for name in (*USAGE, "started", "ended")}, dtype=float
+        {name: [failure[2] for failure in failures] for name in (*ADDED, "started", "ended")}, dtype=float
     )
     failed["event"] = np.array([failure[0] for failure in failures], dtype=np.uint64)
     failed["attempt"] = np.array([failure[1] for failure in failures], dtype=np.uint64)
@@ -48,6 +49,9 @@ def test_every_failure_goes_to_the_one_answer_or_to_none(rows, failures, spoiled
     assert done.sums["output_tokens"].to_dict() == {row: sum(tokens) for row, tokens in sums.items()}
     assert done.unanswered.tolist() == unanswered
     assert done.retries == sum(map(len, sums.values()))
+    kept = [(at, attempt) for at, (_, attempt) in enumerate(rows) if first[at] == at and attempt]
+    numbers = {at: [one for _, one in kept[: place + 1]].count(attempt) for place, (at, attempt) in enumerate(kept)}
+    assert done.answers.to_dict() == {at: number for at, number in numbers.items() if number > 1}
 
 
 def test_the_first_start_and_the_last_end_of_failures():

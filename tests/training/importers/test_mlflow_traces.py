@@ -15,12 +15,17 @@ from urllib.request import urlopen
 
 import mlflow
 import pytest
+from mlflow.genai.judges import CategoricalRating
 
 from contract.errors import InvalidInput
-from training.importers import mlflow_server
+from contract.records import Arm
+from training.importers import importer, mlflow_server
 from training.importers.arms import arm_of
+from training.importers.blocks import Told
 from training.importers.call import Broken, Call, Mark, Options, Other
 from training.importers.mlflow_traces import read
+from training.importers.run import import_log
+from training.importers.scores import Scale
 
 pytestmark = [
     pytest.mark.slow,
@@ -52,33 +57,38 @@ def environment(uri):
 
 
 @pytest.fixture(scope="module")
-def database(tmp_path_factory):
+def places(tmp_path_factory):
+    """The addresses of one store, by what it is reached: its database, and a server."""
     folder = tmp_path_factory.mktemp("mlflow")
-    uri = f"sqlite:///{folder}/mlflow.db"
-    done = subprocess.run(
-        [sys.executable, LOGGER], cwd=folder, env=environment(uri), capture_output=True, text=True, check=False
-    )
-    assert done.returncode == 0, done.stderr
-    return uri
-
-
-@pytest.fixture(scope="module")
-def server(database, tmp_path_factory):
     with socket.socket() as found:
         found.bind(("127.0.0.1", 0))
         port = found.getsockname()[1]
-    folder = tmp_path_factory.mktemp("server")
-    command = [sys.executable, "-m", "mlflow", "server", "--backend-store-uri", database, "--workers", "1"]
+    server, database = f"http://127.0.0.1:{port}", f"sqlite:///{folder}/mlflow.db"
+    # what `mlflow server` runs, without the seconds that its command takes to load
+    command = ["-m", "uvicorn", "--port", str(port), "mlflow.server.fastapi_app:app"]
+    variables = {**environment(database), "_MLFLOW_SERVER_FILE_STORE": database}
     with (folder / "log").open("w") as log:
-        process = subprocess.Popen(
-            [*command, "--port", str(port)], cwd=folder, env=environment(database), stdout=log, stderr=log
-        )
+        told = {"cwd": folder, "env": variables, "stdout": log, "stderr": log}
+        serving = subprocess.Popen([sys.executable, *command], **told)
+        logging = subprocess.Popen([sys.executable, LOGGER], **told)
         try:
-            wait_for(f"http://127.0.0.1:{port}/health", process, folder / "log")
-            yield f"http://127.0.0.1:{port}"
+            assert logging.wait(120) == 0, (folder / "log").read_text()
+            wait_for(f"{server}/health", serving, folder / "log")
+            yield {"database": database, "server": server}
         finally:
-            process.terminate()
-            process.wait(60)
+            for process in (logging, serving):
+                process.terminate()
+                process.wait(60)
+
+
+@pytest.fixture(scope="module")
+def database(places):
+    return places["database"]
+
+
+@pytest.fixture(scope="module")
+def server(places):
+    return places["server"]
 
 
 def wait_for(address, process, log):
@@ -93,8 +103,8 @@ def wait_for(address, process, log):
 
 
 @pytest.fixture(params=["database", "server"])
-def place(request):
-    return request.getfixturevalue(request.param)
+def place(request, places):
+    return places[request.param]
 
 
 def imported(uri, experiment):
@@ -113,7 +123,7 @@ def test_pages_are_read_to_the_end(server, monkeypatch):
     monkeypatch.setattr(mlflow_server, "PAGE", 3)
     assert imported(server, None) == whole
     kinds = [type(record) for record in whole]
-    assert (kinds.count(Call), kinds.count(Other), kinds.count(Broken)) == (19, 6, 1)
+    assert (kinds.count(Call), kinds.count(Other), kinds.count(Broken)) == (20, 6, 1)
 
 
 def test_the_settings_of_the_process_are_left_alone(database, monkeypatch):
@@ -126,6 +136,7 @@ def test_the_settings_of_the_process_are_left_alone(database, monkeypatch):
 def test_what_autolog_writes(database):
     called, response, streamed, embedded, failed, *twice = imported(database, "autolog")
     assert (called.model, called.request_id, called.conversation_id) == ("model-a-2026", "client-1", "session-1")
+    assert called.answer_id == "chatcmpl-1"  # a client may name two requests alike
     assert (called.messages, called.finish_reason, called.failed, called.attempt_of) == (WHY, "stop", False, None)
     assert (called.decision_id, called.p_reasoning) == ("decision-1", "0.25")
     assert timedelta(0) < called.ended - called.started < timedelta(minutes=1)
@@ -157,7 +168,7 @@ def test_spans_of_other_frameworks(database):
     assert langchain.model == "model-a"
     assert arm_of(langchain.parameters, thinking_tokens=None).thinking_setting == "reasoning_effort=low"
     assert (litellm.model, litellm.usage.cost_usd) == ("model-a", 0.25)
-    cached, counted, traced, odd, bare = rest
+    cached, counted, traced, _, odd, bare = rest
     assert (cached.kind, counted.kind) == ("answered from a cache", "count of tokens")
     assert (traced.model, traced.request_id) == ("model-a", "chatcmpl-3")
     assert (traced.usage.output_tokens, traced.usage.thinking_tokens) == (812, 780)
@@ -167,11 +178,22 @@ def test_spans_of_other_frameworks(database):
     assert bare.messages == WHY
 
 
+def test_a_store_that_is_read_twice_gives_each_call_once(places, tmp_path):
+    told = Told(default_arms={"*": Arm.DIRECT})
+    out, options = tmp_path / "logs.jsonl", Options(experiment="shapes")
+    report = import_log(importer("mlflow"), [places["database"], places["server"]], out, told, options=options)
+    assert (report.imported, report.quarantined["duplicate"]) == (4, 4)
+    assert report.quarantined["output_tokens is under 0"] == 2
+
+
 def test_feedback_of_a_span_or_its_trace(database):
     calls = {call.request_id: call for call in imported(database, "story") if isinstance(call, Call)}
-    assert calls["req-1"].marks == (Mark("correctness", 0.0, "LLM_JUDGE"),)
+    assert calls["req-1"].marks == (Mark("correctness", "no", "LLM_JUDGE"),)
     assert calls["req-2"].marks == (Mark("correctness", True, "HUMAN"), Mark("tone", "plain", "CODE"))
     assert calls["req-6"].marks == ()
+    words = [*map(str, CategoricalRating)]  # all that MLflow's own judges say
+    assert words == ["yes", "no", "unknown"]
+    assert [Scale().score(word) for word in words[:2]] == [1.0, 0.0]
 
 
 def test_an_experiment_that_is_not_there(place):

@@ -2,6 +2,7 @@
 
 import json
 from datetime import UTC, datetime
+from functools import partial
 
 import pandas as pd
 import pytest
@@ -10,7 +11,7 @@ from contract.records import Arm
 from training.importers import importer, openai_jsonl
 from training.importers.arms import Undecidable, arm_of
 from training.importers.blocks import Told
-from training.importers.call import Broken, Call, Options, Other, Usage
+from training.importers.call import Broken, Call, Other, Usage
 from training.importers.run import import_log
 from training.importers.scores import Scale
 
@@ -31,13 +32,8 @@ def logged(answer, request=None):
 
 
 @pytest.fixture
-def read(tmp_path):
-    def lines(*records):
-        path = tmp_path / "log.jsonl"
-        path.write_text("".join(f"{json.dumps(record)}\n" for record in records))
-        return list(openai_jsonl.read([str(path)], Options()))
-
-    return lines
+def read(read_by):
+    return partial(read_by, openai_jsonl)
 
 
 @pytest.mark.parametrize(

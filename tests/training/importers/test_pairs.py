@@ -16,6 +16,10 @@ def half_of(record):
     return Half(record.get("id"), record.get("ask"), record.get("answer"))
 
 
+def same(pair):
+    return pair
+
+
 def ask(id_, text):
     return {"id": id_, "ask": {"text": text}}
 
@@ -35,7 +39,7 @@ def joined(tmp_path):
             (found.id, found.request["text"], found.response["text"])
             if isinstance(found, Pair)
             else (found.place.line, found.rule)
-            for found in pairs([str(path) for path in paths], half_of)
+            for found in pairs([str(path) for path in paths], half_of, same)
         ]
 
     return join
@@ -56,7 +60,7 @@ def test_files_may_come_in_any_order(joined):
 def test_a_pair_stands_where_its_response_does(tmp_path):
     for name, row in (("in", ask("a", "A?")), ("out", answer("a", "A!"))):
         (tmp_path / f"{name}.jsonl").write_text(f"\n{json.dumps(row)}\n")
-    [pair] = pairs([str(tmp_path / "in.jsonl"), str(tmp_path / "out.jsonl")], half_of)
+    [pair] = pairs([str(tmp_path / "in.jsonl"), str(tmp_path / "out.jsonl")], half_of, same)
     assert (pair.place.file, pair.place.line) == (str(tmp_path / "out.jsonl"), 2)
 
 
@@ -109,14 +113,14 @@ def test_no_reason_repeats_a_long_id(tmp_path):
     path = tmp_path / "a.jsonl"
     secret = "the whole prompt as an id"
     path.write_text("".join(f"{json.dumps(row)}\n" for row in (ask(secret, "A?"), answer(f"{secret}!", "A!"))))
-    reasons = [found.reason for found in pairs([str(path)], half_of) if isinstance(found, Broken)]
+    reasons = [found.reason for found in pairs([str(path)], half_of, same) if isinstance(found, Broken)]
     assert len(reasons) == 2
     assert not any(secret in reason for reason in reasons)
 
 
 def test_a_file_that_cannot_be_read_is_one_error(tmp_path):
     with pytest.raises(InvalidInput, match="no such file"):
-        list(pairs([str(tmp_path / "none.jsonl")], half_of))
+        list(pairs([str(tmp_path / "none.jsonl")], half_of, same))
 
 
 @given(st.lists(st.tuples(st.integers(0, 8), st.booleans()), min_size=1), st.randoms(use_true_random=False))
@@ -126,7 +130,7 @@ def test_each_record_becomes_one_pair_or_one_broken(tmp_path_factory, halves, or
     order.shuffle(rows)
     path = tmp_path_factory.mktemp("pairs") / "a.jsonl"
     path.write_text("".join(f"{json.dumps(row)}\n" for row in rows))
-    found = list(pairs([str(path)], half_of))
+    found = list(pairs([str(path)], half_of, same))
     asked = {row["id"] for row in rows if "ask" in row}
     answered = [row["id"] for row in rows if "answer" in row]
     assert sorted(f.id for f in found if isinstance(f, Pair)) == sorted(id_ for id_ in answered if id_ in asked)

@@ -3,11 +3,14 @@
 import json
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from training.importers import importer
+from training.importers.blocks import Told
 from training.importers.call import Broken, Call, Options, Other
+from training.importers.run import import_log
+from training.logs import read_logs
 
 NAMES = st.sampled_from(
     [
@@ -27,6 +30,7 @@ RECORDS = st.lists(st.dictionaries(NAMES, JSON, max_size=6), min_size=1, max_siz
 
 
 @pytest.mark.parametrize("name", ["openai-jsonl", "anthropic-jsonl", "gemini-jsonl"])
+@settings(max_examples=30)
 @given(records=RECORDS)
 def test_each_record_is_a_call_another_or_broken(name, records, tmp_path_factory):
     path = tmp_path_factory.mktemp(name) / "log.jsonl"
@@ -36,3 +40,53 @@ def test_each_record_is_a_call_another_or_broken(name, records, tmp_path_factory
     lines = [record.place.line for record in found]
     assert set(lines) <= set(range(1, len(records) + 1))
     assert 0 < len(lines) == len(set(lines))
+
+
+REQUEST = {"model": "m", "messages": [{"role": "user", "content": "Why?"}]}
+THINKING = {"thinking": {"type": "enabled", "budget_tokens": 2048}}
+GEMINI = {"contents": [{"parts": [{"text": "Why?"}]}], "generationConfig": {"thinkingConfig": {"thinkingBudget": 2048}}}
+
+
+def openai(number, tokens):
+    body = {"id": number, "model": "m", "choices": [{"finish_reason": "stop"}], "usage": {"completion_tokens": tokens}}
+    return {"custom_id": "a", "response": {"status_code": 200, "body": body}}
+
+
+def anthropic(number, tokens):
+    message = {"id": number, "type": "message", "stop_reason": "end_turn", "usage": {"output_tokens": tokens}}
+    return {"custom_id": "a", "result": {"type": "succeeded", "message": message}}
+
+
+def gemini(number, tokens):
+    usage = {"promptTokenCount": 5, "candidatesTokenCount": tokens}
+    answer = {"responseId": number, "modelVersion": "m", "candidates": [{}], "usageMetadata": usage}
+    return {"key": "a", "response": answer}
+
+
+@pytest.mark.parametrize(
+    ("name", "request_", "answer"),
+    [
+        ("openai-jsonl", {"custom_id": "a", "body": {**REQUEST, "reasoning_effort": "low"}}, openai),
+        ("anthropic-jsonl", {"custom_id": "a", "params": {**REQUEST, **THINKING}}, anthropic),
+        ("gemini-jsonl", {"key": "a", "request": GEMINI}, gemini),
+    ],
+)
+@pytest.mark.parametrize("number", ["answer-", None], ids=["id", "no id"])
+def test_a_batch_that_was_run_twice_gave_two_attempts(name, request_, answer, number, tmp_path):
+    ids = [number and f"{number}{at}" for at in (1, 2)]
+    files = {
+        "requests": [request_],
+        "first": [answer(ids[0], 9)],
+        "second": [answer(ids[1], 9 if number else 12)],
+        "again": [answer(ids[0], 9)],
+    }
+    for file, records in files.items():
+        (tmp_path / f"{file}.jsonl").write_text("".join(f"{json.dumps(record)}\n" for record in records))
+    out = tmp_path / "logs.jsonl"
+    places = [str(tmp_path / f"{file}.jsonl") for file in files]
+    report = import_log(importer(name), places, out, Told(source="batches"))
+    rows = read_logs([out]).table  # with an id they may be alike in all else
+    assert rows["request_id"].tolist() == ["a", "a#2"]
+    assert rows["output_tokens"].tolist() == [9, 9 if number else 12]
+    assert report.quarantined == {"duplicate": 1}
+    assert '"again.jsonl"' in (tmp_path / "logs.jsonl.quarantine.jsonl").read_text().replace(str(tmp_path) + "/", "")

@@ -1,9 +1,11 @@
 import json
 
+import numpy as np
 import pandas as pd
 import pytest
 
 from contract.errors import InvalidInput
+from training.importers.keys import text_keys
 from training.importers.scores import Scale, parse_scale
 from training.importers.scores_file import no_scores, read_scores
 from training.logs import as_frame, checked_columns
@@ -48,9 +50,8 @@ def test_scores_go_to_their_rows(tmp_path, name):
         score_kind=["mark"] * 5,
         defect=[None] * 5,
     )
-    places = scores.places(table["request_id"])
-    put, scored = scores.put(places, table)
-    frame = as_frame(put)
+    places = scores.places(text_keys(table["request_id"].to_pylist()))
+    frame = as_frame(scores.put(places, table))
     assert frame["score"].tolist() == [0.1, 1.0, 0.3, 0.5, 0.5]
     assert frame["score_kind"].fillna("-").tolist() == ["mark", "-", "mark", "correctness", "mark"]
     assert frame["defect"].astype(object).where(frame["defect"].notna(), None).tolist() == [
@@ -60,23 +61,31 @@ def test_scores_go_to_their_rows(tmp_path, name):
         True,
         False,
     ]
-    assert scored.tolist() == [False, True, False, True, False]
+    assert scores.scored(places).tolist() == [False, True, False, True, False]
     assert (places >= 0).tolist() == [False, True, False, True, True]
 
 
 def test_no_file_scores_nothing():
     table = attempts(request_id=["a", None])
     scores = no_scores()
-    put, scored = scores.put(scores.places(table["request_id"]), table)
-    assert put["score"].null_count == 2
-    assert not scored.any()
+    places = scores.places(text_keys(table["request_id"].to_pylist()))
+    assert scores.put(scores.of_one(places), table).equals(table)
+    assert not scores.scored(places).any()
+    assert scores.rest(places) == (None, None)
+
+
+def test_a_place_that_two_rows_have_is_neithers(tmp_path):
+    scores, _ = read(written(tmp_path / "scores.csv"))
+    places = np.array([2, -1, 0, 2, -1])
+    assert scores.of_one(places).tolist() == [-1, -1, 0, -1, -1]
+    assert scores.rest(places) == (1, 1)
 
 
 def test_the_scale_and_numbers_as_ids(tmp_path):
     path = written(tmp_path / "s.jsonl", [{"request_id": 17, "score": 4}, {"request_id": "x", "score": 9}])
     scores, refused = read(path, "1..5")
     assert scores.table["score"].to_pylist() == [0.75]
-    assert scores.places(attempts(request_id=["17"])["request_id"]).tolist() == [0]
+    assert scores.places(text_keys(["17"])).tolist() == [0]
     assert refused == [(2, "score 9 is outside the scale 1..5")]
 
 

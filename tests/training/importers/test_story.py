@@ -28,6 +28,7 @@ def test_an_importer_says_what_it_reads(name):
     assert name == module.NAME
     assert module.ABOUT
     assert module.NO_TEXT
+    assert set(module.TAKES) <= {"experiment", "table", "score", "default_arm"}
 
 
 def test_the_documented_formats_are_those_that_are_there():
