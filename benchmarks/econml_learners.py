@@ -56,7 +56,7 @@ def of_econml(x: Any, score: Any, reasoning: Any) -> dict[str, Any]:
         "dr_forest": ForestDRLearner(min_propensity=TRIM, **forest, **parts),
         "causal_forest": CausalForestDML(
             model_y=regressor(CONFIG), model_t=chance, discrete_treatment=True, cv=FOLDS, random_state=CONFIG.seed,
-            **{**forest, "min_samples_leaf": 15},
+            **forest,
         ),
     }  # fmt: skip
     for learner in learners.values():

@@ -1,6 +1,6 @@
 """How often the 95 % interval of the doubly robust mean gain holds the truth, on simulated one-arm logs, as JSON.
 
-    python benchmarks/interval_coverage.py [--simulations 200] [--prompts 800]
+    python benchmarks/interval_coverage.py [--simulations 200] [--prompts 1000]
 
 A pool of POOL simulated prompts stands for the traffic, its mean expected gain is the truth. Each simulation draws prompts from
 it, then one arm each, P(reasoning) rising from .1 to .9 with difficulty, then an attempt. The interval is the one that `thinkworth

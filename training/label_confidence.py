@@ -34,6 +34,10 @@ POOL_PRIOR = 10.0
 LEAST_VARIANCE = 0.01
 """Of one attempt: no grader repeats itself for ever, however few the attempts that happened to agree."""
 
+WIDEST_SCORES, WIDEST_VARIANCE = 2.0, 0.25
+"""Scores that each source is taken to have besides its own, and their variance, the largest in [0, 1]: one score has no spread,
+which does not make it sure."""
+
 LEAST_SIGNAL = 0.25
 """Share of the variance of gains within a task that is at least the prompts' own: without repeats it cannot be told from noise,
 and it is not none. Chosen on attempts held out, docs/decisions/0010."""
@@ -60,12 +64,13 @@ class ArmScores:
         return quotient(one, self.count)
 
     def _total(self, source: Integers) -> Floats:
-        """Return each source's variance of all scores in this arm."""
+        """Return each source's variance of all scores in this arm, of few drawn to the most that scores can have."""
         mean = np.nan_to_num(self.mean)
         count = np.maximum(_per_group(source, self.count), 1)
         centre = _per_group(source, self.count * mean) / count
         between = self.count * (mean - centre[source]) ** 2
-        return (_per_group(source, self.squares) + _per_group(source, between)) / count
+        around = _per_group(source, self.squares) + _per_group(source, between)
+        return (around + WIDEST_SCORES * WIDEST_VARIANCE) / (count - 1 + WIDEST_SCORES)
 
 
 def standard_error(direct: ArmScores, reasoning: ArmScores, source: Integers) -> Floats:

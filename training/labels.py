@@ -48,9 +48,9 @@ def label(table: pd.DataFrame, profiles: Mapping[str, Profile]) -> pd.DataFrame:
         tokens_imputed: extra_tokens is unknown, and net_benefit charges the median of the source's pairs instead.
         label_confidence: P(the sign of gain is right), see `training.label_confidence`; under a half where a noisy gain
             contradicts its task.
-        net_benefit_P, label_P, label_confidence_P for each profile P: the confidence of `use` and `avoid` is P(the sign
-        of net_benefit is right), that of `maybe` P(net_benefit is within the margin), null for `unscored`. Latency is
-        charged where the profile does and both arms' is known.
+        net_benefit_P, label_P, label_confidence_P for each profile P: the confidence is P(net_benefit is beyond the margin on
+        that side) of `use` and `avoid`, P(it is within the margin) of `maybe`, null for `unscored`. Latency is charged where
+        the profile does and both arms' is known.
 
     Rows of another pair_kind than `toggle` (or none) are left aside: their arms cannot be compared.
     """
@@ -181,5 +181,5 @@ def _add_profile(out: pd.DataFrame, name: str, profile: Profile, tokens: Floats,
     labels = np.select([np.isnan(net), use, avoid], kinds, Label.MAYBE.value)
     out[f"net_benefit_{name}"] = net
     out[f"label_{name}"] = pd.array(labels.tolist(), dtype=pd.StringDtype("pyarrow"))
-    sure = likely.of_sign(net, price), likely.of_band(price, profile.margin)
+    sure = likely.of_sign(net, price + np.sign(net) * profile.margin), likely.of_band(price, profile.margin)
     out[f"label_confidence_{name}"] = np.where(use | avoid, *sure)
