@@ -68,9 +68,10 @@ def _one_arm(strata: Sequence[Mapping[str, Any]], holdout: Mapping[str, Any]) ->
     yield from (
         "## Prompts with one arm", "",
         "What the other arm would have scored is estimated, doubly robust: right where the rule that chose the arm looked at nothing but the "
-        f"prompt, or its probability was logged. Left out, for want of an arm or of overlap: {left_out}; the manifest says why of each.", "",
+        f"prompt, or its probability was logged. Left out, for want of an arm or of overlap: {left_out}; the manifest says why of each.",
     )  # fmt: skip
     if used:
+        yield ""
         yield "Effective: number of prompts after weighing by inverse propensities, direct and reasoning."
         yield from ("", "| source | model | direct | reasoning | effective | trimmed |", "|---|---|---|---|---|---|")
     for s in used:

@@ -17,8 +17,16 @@ OURS = (
 )  # fmt: skip
 """Parameters that a run sets itself, or that lead elsewhere."""
 
-_SECRET = re.compile(r"(api|access)key|(access|auth)token|secret|passw|passphrase|credential|authoriz|bearer|cookie")
+_SECRET = re.compile(
+    "(access|account|admin|anthropic|api|auth|azure|encryption|functions?|google|license|master|openai|private|signing|ssh"
+    "|storage|subscription|virtual)key|(access|auth)token|secret|passw|passphrase|pwd|credential|authori[sz]|authent|bearer|cookie"
+)
 _WORDS = re.compile(r"[A-Z]?[a-z]+|[A-Z]+(?![a-z])")
+_LINK = re.compile(r"\w+://(?P<user>[^/?#\s]*:[^/?#\s]+@)?\S*")
+_QUERY = re.compile(r"[?&]([^=&#]+)=[^&#]")
+_FIELDS = ("properties", "$defs", "definitions")
+"""Where a JSON schema names what it describes, by mappings with some of the words below."""
+_DESCRIBED = frozenset(("$ref", "allOf", "anyOf", "const", "description", "enum", "oneOf", "properties", "type"))
 _OF_TEXTS = frozenset(
     ("begin", "bos", "cls", "end", "eos", "image", "mask", "pad", "sep", "special", "start", "stop", "think", "unk")
 )
@@ -54,17 +62,18 @@ def check(settings: Settings) -> None:
 
 
 def credential(value: Any, at: str = "") -> str | None:
-    """Return the name of the first text that looks like a credential by its name, at any depth, or None."""
-    if isinstance(value, Mapping):
-        for name, inner in value.items():
-            path = f"{at}.{name}" if at else str(name)
-            texts = inner if isinstance(inner, list) else [inner]
-            if _is_secret(str(name)) and any(isinstance(text, str) and text != BUDGET for text in texts):
-                return path
-            if found := credential(inner, path):
-                return found
+    """Return the name of the first parameter that looks like a credential or a link with one, at any depth, or None."""
+    if isinstance(value, str):
+        return at if _opens(value) else None
     if isinstance(value, list):
         return next((found for inner in value if (found := credential(inner, at))), None)
+    for name, inner in value.items() if isinstance(value, Mapping) else ():
+        path = f"{at}.{name}" if at else str(name)
+        described = at.rpartition(".")[2] in _FIELDS and isinstance(inner, Mapping) and inner.keys() & _DESCRIBED
+        if not described and _is_secret(str(name)) and _has_text(inner):
+            return path
+        if found := credential(inner, path):
+            return found
     return None
 
 
@@ -77,13 +86,25 @@ def named(parameters: Mapping[str, Any], names: Sequence[str]) -> str | None:
 
 
 def _is_secret(name: str) -> bool:
-    """Whether a name looks like that of a credential; counts of tokens, tokenisers' tokens and cache keys do not."""
+    """Whether a name looks like that of a credential; counts of tokens, tokenisers' tokens and mere keys do not."""
     words = [word.lower() for word in _WORDS.findall(name)]
-    if _SECRET.search("".join(words)) or "auth" in words:
+    if _SECRET.search("".join(words)) or {"auth", "jwt"} & set(words):
         return True
-    if {"key", "keys"} & set(words):
-        return "cache" not in words
     return words[-1:] == ["token"] and not _OF_TEXTS & set(words)
+
+
+def _has_text(value: Any) -> bool:
+    """Whether there is a text in a value, at any depth, that is not the place of a budget's number."""
+    if isinstance(value, Mapping | list):
+        return any(_has_text(inner) for inner in (value.values() if isinstance(value, Mapping) else value))
+    return isinstance(value, str) and value != BUDGET
+
+
+def _opens(text: str) -> bool:
+    """Whether a text is a link that holds a password, or a credential in its query."""
+    link = _LINK.fullmatch(text)
+    names = _QUERY.findall(text) if link else ()
+    return bool(link and link["user"]) or any(_is_secret(name) or name in ("key", "sig") for name in names)
 
 
 def _check_limits(settings: Settings) -> None:

@@ -212,9 +212,10 @@ def _function(named: str) -> tuple[Grade, str | None]:
         what = f"--grader python:{named} is no function; name it as module:function"
         raise InvalidInput(f"{what}, called as f(prompt, answer, reference)", field="grader")
     files = set()
-    for written in (found, inspect.unwrap(function)):
-        with suppress(TypeError):  # it is compiled, or an object
-            files.add(inspect.getsourcefile(written))
+    parts: tuple[Any, ...] = (found, function)
+    for written in parts:
+        with suppress(TypeError, ValueError):  # it is compiled, an object, or wraps itself
+            files.add(inspect.getsourcefile(inspect.unwrap(written)))
     return function, _digest(*(Path(file) for file in sorted(file for file in files if file)))
 
 

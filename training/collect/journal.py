@@ -1,6 +1,6 @@
 """The journal of a run: one JSON record a line, on disk before anything else happens; what makes a run resumable.
 
-    {"kind": "begin", "format": 2, "settings": {...}}
+    {"kind": "begin", "format": 1, "settings": {...}}
     {"kind": "answer", "key": ..., "row": {...}, "answer": "...", "spent": {...}}
     {"kind": "grades", "grader": ..., "again": false, "prompt_id": ..., "scores": {key: [score, reason]}, "spent": {...}}
     {"kind": "failure", "key": ..., "grader": ..., "reason": "...", "detail": "...", "spent": {...}}
@@ -24,7 +24,7 @@ from contract.errors import InvalidInput
 from training.collect.plan import differences
 from training.log_values import shown
 
-FORMAT = 2
+FORMAT = 1
 """Bumped when an older record would be misread."""
 
 
@@ -101,7 +101,7 @@ class Journal:
             raise InvalidInput(f"{self.path} is no journal of a run; name another --out", field="out")
         if begin["format"] != FORMAT:
             what = f"{self.path} has format {shown(begin['format'])}, and this version of thinkworth reads {FORMAT}"
-            raise InvalidInput(f"{what}; resume it with the version that began it, or name another --out", field="out")
+            raise InvalidInput(f"{what}; name another --out", field="out")
         if differ := differences(settings, begin["settings"]):
             what = f"{self.path} is of a run with other settings: {'; '.join(differ)}"
             raise InvalidInput(f"{what}; resume it with the same ones, or name another --out", field="out")

@@ -1,6 +1,7 @@
 """Rows of the log table: made of an answer, and gathered from a run's state into the table."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import pandas as pd
@@ -13,6 +14,7 @@ from training.collect.providers import Reply
 from training.collect.spending import added
 from training.collect.tally import Tally
 from training.importers.call import Usage
+from training.importers.rows import ADDED
 
 NOT_OFF = "thinking was not off"
 """How the flag of a direct answer begins that thought all the same."""
@@ -52,11 +54,7 @@ def _billed(usage: Usage | None, failed: Usage | None) -> Usage:
     if usage is None or failed is None:
         return usage or Usage()
     both = added(usage, failed)
-    known = {
-        name: None if getattr(usage, name) is None else getattr(both, name)
-        for name in ("output_tokens", "thinking_tokens", "cost_usd")
-    }
-    return Usage(**known, input_tokens=usage.input_tokens, cached_tokens=usage.cached_tokens)
+    return replace(usage, **{name: getattr(both, name) for name in ADDED if getattr(usage, name) is not None})
 
 
 def _flag(arm: Arm, reply: Reply) -> str | None:

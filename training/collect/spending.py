@@ -4,6 +4,7 @@ import asyncio
 from dataclasses import dataclass
 
 from training.importers.call import Usage
+from training.importers.rows import USAGE
 
 
 @dataclass(frozen=True)
@@ -20,9 +21,7 @@ class Cost:
 
 def added(one: Usage, other: Usage) -> Usage:
     """Return two usages in one; what neither recorded stays unknown."""
-    names = ("output_tokens", "thinking_tokens", "input_tokens", "cached_tokens", "cost_usd")
-    pairs = {name: (getattr(one, name), getattr(other, name)) for name in names}
-    return Usage(**{name: _sum(*pair) for name, pair in pairs.items()})
+    return Usage(**{name: _sum(getattr(one, name), getattr(other, name)) for name in USAGE})
 
 
 def _sum(one: float | None, other: float | None) -> float | None:

@@ -73,6 +73,13 @@ def test_settings_that_may_be_right_are_taken(more):
         {"token": "sk-1"}, {"accesstoken": "sk-1"}, {"APIKey2": "sk-1"}, {"extra_body": {"auth": "sk-1"}}, {"metadata": {"Authorization": "sk-1"}},
         {"vertex_credentials": {"private_key": "sk-1"}}, {"tools": [{"mcp": {"x-api-key": "sk-1"}}]},
         {"clientSecret": "sk-1"}, {"password": "sk-1"}, {"Ocp-Apim-Subscription-Key": "sk-1"}, {"cookie": "sk-1"},
+        {"pwd": "sk-1"}, {"jwt": "sk-1"}, {"cache_api_key": "sk-1"}, {"openai_key": "sk-1"}, {"x-functions-key": "sk-1"},
+        {"extra_body": {"api_keys": {"openai": "sk-1"}}}, {"api_keys": {"sk-1": "openai"}}, {"api_keys": [{"of": ["sk-1"]}]},
+        {"auth": {"type": "x", "value": "sk-1"}}, {"tools": [{"type": "mcp", "authorization": "sk-1"}]},
+        {"tools": [{"function": {"parameters": {"properties": {"api_key": "sk-1"}}}}]},
+        {"metadata": {"properties": {"api_keys": {"openai": "sk-1"}}}},
+        {"tools": [{"server_url": "https://h/?a=b&api_key=sk-1"}]}, {"tools": [{"urls": ["https://h/?key=sk-1#top"]}]},
+        {"proxy": "http://user:sk-1@h:80/"},
     ],
 )  # fmt: skip
 @pytest.mark.parametrize("option", ["params", "direct", "budget"])
@@ -90,7 +97,11 @@ def test_no_credential_comes_in_by_a_parameter(option, params):
         {"prompt_cache_key": "team-a"}, {"eos_token": "</s>"}, {"think_end_token": "</think>"}, {"skip_special_tokens": True}, {"logit_bias": {"50256": -100}},
         {"response_format": {"json_schema": {"schema": {"properties": {"api_key": {"type": "string"}}}}}},
         {"tools": [{"function": {"parameters": {"properties": {"token": {"type": "string"}}, "required": ["token"]}}}]},
-        {"user": "author", "seed": 1},
+        {"response_format": {"schema": {"$defs": {"Auth": {"properties": {"pwd": {"$ref": "#/$defs/x"}}}}}}},
+        {"extra_body": {"guided_json": {"properties": {"auth": {"anyOf": [{"enum": ["a"]}], "description": "key"}}}}},
+        {"user": "author", "seed": 1}, {"metadata": {"key": "value", "keys": ["a"]}}, {"extra_body": {"routing_key": "a"}},
+        {"tools": [{"server_url": "https://h/?page=2&group_key=a"}]}, {"image": "https://h/a@b:c?max_tokens=9"},
+        {"tools": [{"function": {"description": "Reads https://h/?api_key=YOURS"}}]}, {"stop": ["a?token=1", "http://[x"]},
     ],
 )  # fmt: skip
 def test_what_only_sounds_like_a_credential_is_taken(params):

@@ -111,6 +111,7 @@ def test_python_function_of_the_working_directory(tmp_path, monkeypatch):
     )
     assert grader("python:my_grading:grade").name() != first.name()
     assert score("python:math:isnan", "x") == (None, "the grader raised TypeError")  # compiled, without a file
+    assert grader("python:unittest.mock:call").digest  # says to wrap another, without end
     for spec, message in [("python:my_grading:absent", "is no function"), ("python:not_there:f", "cannot be imported")]:
         with pytest.raises(InvalidInput, match=message):
             grader(spec)

@@ -61,7 +61,7 @@ def test_a_journal_whose_first_record_is_torn_begins_anew(path):
     [
         (b'{"kind": "begin"}\n', "no journal of a run"), (b'{"prompt": "x"}\n', "no journal of a run"),
         (b"{oops}\n" + b'{"kind": "begin"}\n', "damaged at line 1"),
-        (b'{"kind": "begin", "format": 99, "settings": {}}\n', "has format 99, and this version of thinkworth reads 2"),
+        (b'{"kind": "begin", "format": 99, "settings": {}}\n', "has format 99, and this version of thinkworth reads 1; name another"),
     ],
 )  # fmt: skip
 def test_what_is_no_journal_is_left_alone(path, content, message):

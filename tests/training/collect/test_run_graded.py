@@ -1,4 +1,3 @@
-import json
 import os
 import signal
 import sys
@@ -6,9 +5,7 @@ import time
 from dataclasses import replace
 
 import pandas as pd
-import pytest
 
-from contract.errors import InvalidInput
 from training.collect import session
 
 
@@ -104,14 +101,3 @@ def test_rows_are_in_the_table_while_a_run_goes_on(collected, items, llm, tmp_pa
     llm.answer = counting
     collected(items(3), limits={"concurrency": 1})
     assert there == [0, 1, 2, 3, 4, 5]
-
-
-def test_a_journal_of_an_older_format_is_left_alone(collected, items, llm, tmp_path):
-    path = tmp_path / "logs.parquet.journal.jsonl"
-    collected(items(1))
-    begin, *rest = path.read_text().splitlines(keepends=True)
-    content = json.dumps({**json.loads(begin), "format": 1}) + "\n" + "".join(rest)
-    path.write_text(content)
-    with pytest.raises(InvalidInput, match="has format 1, and this version of thinkworth reads 2"):
-        collected(items(1))
-    assert path.read_text() == content
