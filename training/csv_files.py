@@ -7,17 +7,15 @@ from pathlib import Path
 from contract.errors import InvalidInput
 from training.log_values import Fault
 
+LONGEST = 64 * 2**20
+"""Characters of a field over which it is not read."""
+
 _BAD_QUOTES = "a quote is not closed or not doubled"
 
 
-def csv_rows(lines: Iterable[str], longest: int) -> Iterator[tuple[int, list[str] | Fault]]:
-    """Yield each row of a CSV file, or why it is none, with the line it begins on: a quoted field may span lines.
-
-    Args:
-        lines: of the file, with their ends.
-        longest: characters of a field over which it is not read.
-    """
-    csv.field_size_limit(longest)
+def csv_rows(lines: Iterable[str]) -> Iterator[tuple[int, list[str] | Fault]]:
+    """Yield each row of a CSV file, or why it is none, with the line it begins on: a quoted field may span lines."""
+    csv.field_size_limit(LONGEST)
     reader = csv.reader(lines, strict=True)  # or a quote out of place would make one field of the rows after it, unsaid
     while True:
         begins = reader.line_num + 1
@@ -27,7 +25,7 @@ def csv_rows(lines: Iterable[str], longest: int) -> Iterator[tuple[int, list[str
             return
         except csv.Error as error:
             spanned = f"line {begins} is" if begins == reader.line_num else f"lines {begins} to {reader.line_num} are"
-            rule = f"a field is over {longest:,} characters" if "limit" in str(error) else _BAD_QUOTES
+            rule = f"a field is over {LONGEST:,} characters" if "limit" in str(error) else _BAD_QUOTES
             yield begins, Fault(rule, f"{rule}: {spanned} not read")
         else:
             yield begins, row

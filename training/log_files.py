@@ -26,7 +26,6 @@ BLOCK_ROWS = 100_000
 BLOCK_SIZE = 32 * 2**20
 """Characters (of Parquet, bytes) after which a block ends, however few its rows."""
 _KNOWN = frozenset(COLUMNS)
-_LONGEST_FIELD = 64 * 2**20
 
 
 @dataclass(frozen=True)
@@ -180,7 +179,7 @@ def _block_of_rows(lines: list[int], rows: list[dict[str, Any]], broken: dict[in
 
 def _csv(path: Path) -> Iterator[Block]:
     with open_text(path, newline="") as handle:
-        numbered = csv_rows(handle, _LONGEST_FIELD)
+        numbered = csv_rows(handle)
         header = csv_header(path, numbered)
         _check_columns(path, header)
         lines: list[int] = []

@@ -52,7 +52,7 @@ def _record(pair: Pair) -> Record:
         usage=usage_of(at(message, "usage")),
         request_id=pair.id if pair.id is not None else at(message, "id"),
         answer_id=pair.answer_id(at(message, "id")),
-        attempt_of=None if pair.id is None else str(pair.id),
+        attempt_of=pair.attempt_of(request),
         started=moment(at(message, "created_at")),
         finish_reason=finish_reason(at(message, "stop_reason")),
         failed=at(message, "stop_reason") is None,

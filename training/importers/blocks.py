@@ -14,7 +14,7 @@ from contract.records import Arm, arrow_schema
 from training.files import table_stem
 from training.importers.arms import UNSAID
 from training.importers.call import Call, Place, Rows
-from training.importers.keys import Keys, event_keys, pair_keys, text_keys
+from training.importers.keys import Keys, answer_keys, answer_name, event_keys, pair_keys, text_keys
 from training.importers.report import Quarantine
 from training.importers.rows import ADDED, CALL_COLUMNS, Failure, failure_of, row_of
 from training.importers.scores import Scale, Scored, of_marks
@@ -64,6 +64,7 @@ class _Failed(NamedTuple):
     place: Place
     request_id: str | None
     attempt_of: str | None
+    answer_id: str | None
     failure: Failure
 
 
@@ -95,7 +96,8 @@ class Blocks:
             if isinstance(failure, Fault):
                 self.quarantine.add(call.place, failure)
             else:
-                self._failed.append(_Failed(call.place, _text(call.request_id), attempt_of, failure))
+                ids = _text(call.request_id), attempt_of, _text(call.answer_id)
+                self._failed.append(_Failed(call.place, *ids, failure))
         else:
             row = row_of(call, self._told.default_arms)
             if isinstance(row, Fault):
@@ -149,8 +151,10 @@ class Blocks:
     ) -> None:
         """Check a block of raw columns and put the good rows away; `calls` are what they come from, if from calls."""
         table, faults = checked_columns(columns, len(lines), source)
-        request = text_keys(table["request_id"].to_pylist())
-        scored = self.scores.scored(self.scores.places(request))
+        ids = table["request_id"].to_pylist()
+        answer = answer_keys([None] * len(ids) if calls is None else [call.answer_id for call in calls])
+        request, request_of_one = text_keys(ids), text_keys(_names(ids, answer))
+        scored = self.scores.scored(self.scores.places(request_of_one, request))
         marks = [call.score for call in calls or ()]
         faults.add({at: mark for at, mark in enumerate(marks) if isinstance(mark, Fault) and not scored[at]})
         frame = as_frame(table)
@@ -159,15 +163,16 @@ class Blocks:
             self.quarantine.add(self.place(files[at], lines[at]), fault)
         good = faults.good()
         attempt = np.zeros(len(lines), np.uint64) if calls is None else text_keys([call.attempt_of for call in calls])
-        answer = None if calls is None else text_keys([call.answer_id for call in calls])[good]
         self._spoiled.append(attempt[~good])
         kept = frame[good]
         keyed = kept.assign(prompt_id=kept["prompt_id"].fillna(digests[good]))
         index: dict[str, npt.NDArray[Any]] = {
-            "event": event_keys(keyed, answer),
+            "event": event_keys(keyed, None if calls is None else answer[good]),
             "attempt": attempt[good],
             "pair": pair_keys(keyed),
             "request": request[good],
+            "answer": answer[good],
+            "request_of_one": request_of_one[good],
             "reasoning": (kept["arm"] == Arm.REASONING).to_numpy(bool),
             "file": files[good].astype(np.int32),
             "line": lines[good],
@@ -192,7 +197,7 @@ class Blocks:
         names = (*ADDED, "started", "ended")
         files, lines = self._places([call.place for call in failed])
         events = [  # the tries of a request may share its id: LiteLLM's proxy and batch files give them the same
-            None if call.request_id is None else f"{call.request_id} {values}"
+            None if call.request_id is None else f"{call.request_id} {call.answer_id} {values}"
             for call, values in zip(failed, numbers, strict=True)
         ]
         return {
@@ -208,6 +213,11 @@ def _joined(blocks: list[dict[str, npt.NDArray[Any]]]) -> pd.DataFrame:
     """Return blocks of columns as one frame; they are emptied column by column, so that nothing is held twice."""
     names = list(blocks[0])
     return pd.DataFrame({name: np.concatenate([block.pop(name) for block in blocks]) for name in names}, copy=False)
+
+
+def _names(ids: Sequence[str | None], answers: Keys) -> list[str | None]:
+    """Return the request_ids that rows have where their request was answered several times."""
+    return [None if id_ is None or not key else answer_name(id_, key) for id_, key in zip(ids, answers, strict=True)]
 
 
 def _text(value: Any) -> str | None:

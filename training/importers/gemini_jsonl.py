@@ -59,7 +59,7 @@ def _record(pair: Pair) -> Record:
         usage=usage_of(_named(response, "usageMetadata")),
         request_id=pair.id if pair.id is not None else _named(response, "responseId"),
         answer_id=pair.answer_id(_named(response, "responseId")),
-        attempt_of=None if pair.id is None else str(pair.id),
+        attempt_of=pair.attempt_of(request),
         started=moment(_named(response, "createTime")),
         finish_reason=finish_reason(
             _named(candidates[0], "finishReason") if isinstance(candidates, list) and candidates else None

@@ -1,5 +1,7 @@
 """The records of a log file, one JSON object each, in memory bounded by the longest of them.
 
+A line of more bytes than `csv_files.LONGEST` is not read, nor an item of an array of more characters.
+
 One object a line; one array; one object that holds the list under `data`, as export APIs give it; or a CSV file, whose
 cells stay texts. Each may be gzipped.
 """
@@ -11,13 +13,10 @@ from pathlib import Path
 from typing import IO, Any
 
 from contract.errors import InvalidInput
-from training.csv_files import csv_header, csv_rows, wrong_count
+from training.csv_files import LONGEST, csv_header, csv_rows, wrong_count
 from training.importers.call import Broken, Place
 from training.log_files import open_binary, open_text, readable
 from training.log_values import Fault
-
-LONGEST = 64 * 2**20
-"""Bytes of a line (characters of an array's item) over which it is not read."""
 
 _PIECE = 2**20
 _SUFFIXES = (".jsonl", ".ndjson", ".json", ".csv")
@@ -152,7 +151,7 @@ def _is_utf8(text: str) -> bool:
 
 def _cells(path: Path) -> Iterator[Item]:
     with open_text(path, newline="") as handle:
-        rows = csv_rows(iter(lambda: handle.readline(2 * LONGEST), ""), LONGEST)  # of a longer line, piece by piece
+        rows = csv_rows(iter(lambda: handle.readline(2 * LONGEST), ""))  # of a longer line, piece by piece
         header = csv_header(path, rows)
         for number, row in rows:
             place = Place(str(path), number)

@@ -1,5 +1,6 @@
 """64-bit keys of what rows have in common: all that is remembered of a row whose text went to disk; 0 is nothing known."""
 
+import hashlib
 from collections.abc import Sequence
 
 import numpy as np
@@ -19,6 +20,20 @@ def text_keys(texts: Sequence[str | None]) -> Keys:
     safe = [None if text is None else text.encode(errors="backslashreplace").decode() for text in texts]
     column = pd.DataFrame({"text": pd.array(safe, dtype=pd.StringDtype("pyarrow"))})
     return np.where(column["text"].notna().to_numpy(bool), _hashed(column), np.uint64(0))
+
+
+def answer_keys(ids: Sequence[str | None]) -> Keys:
+    """Return the key of each answer's id: a digest that stays the same, for `answer_name` shows it to the operator."""
+    digests = (
+        b"" if id_ is None else hashlib.blake2b(id_.encode(errors="backslashreplace"), digest_size=8).digest()
+        for id_ in ids
+    )
+    return np.array([int.from_bytes(digest) for digest in digests], dtype=np.uint64)
+
+
+def answer_name(request_id: str, answer: np.uint64) -> str:
+    """Return the request_id of one answer, by its key, to a request that has several."""
+    return f"{request_id}#{int(answer):016x}"[:-8]
 
 
 def event_keys(table: pd.DataFrame, answer: Keys | None) -> Keys:

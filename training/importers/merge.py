@@ -7,6 +7,7 @@ among them belong to none.
 """
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -14,7 +15,7 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from training.importers.keys import Keys
+from training.importers.keys import Keys, answer_name
 from training.importers.rows import ADDED
 
 Integers = npt.NDArray[np.int64]
@@ -32,7 +33,7 @@ class Settled:
         unanswered: failed calls that belong to no attempt.
         sums: what failed calls add, by the row that it is added to: `rows.ADDED`, first start and last end.
         retries: number of failed calls that were added.
-        answers: of rows whose request was answered before under the same id, the number of the answer.
+        answers: of rows that are one of several answers to calls of one request_id, the key of the answer.
     """
 
     kept: npt.NDArray[np.bool_]
@@ -41,12 +42,13 @@ class Settled:
     unanswered: Integers
     sums: pd.DataFrame
     retries: int
-    answers: "pd.Series[int]"
+    answers: "pd.Series[Any]"
 
     def finished(self, table: pa.Table, begin: int) -> pa.Table:
         """Return the rows from number `begin` on, retries added, without those that repeat one.
 
-        The second answer to the request `a` is `a#2`: answers that are alike in all columns would else be taken for one.
+        Each of several answers to the request `a` is named `a#...`: a score says which of them it is of, and those that
+        are alike in all columns would else be taken for one.
         """
         end = begin + table.num_rows
         sums = self.sums.loc[begin : end - 1]
@@ -56,7 +58,7 @@ class Settled:
         if len(answers):
             at = answers.index.to_numpy() - begin
             ids = table["request_id"].take(pa.array(at)).to_pylist()
-            named = pa.array([f"{id_}#{number}" for id_, number in zip(ids, answers, strict=True)])
+            named = pa.array([answer_name(id_, key) for id_, key in zip(ids, answers, strict=True)])
             table = _replaced(table, "request_id", at, named)
         return table.filter(pa.array(self.kept[begin:end]))
 
@@ -65,7 +67,7 @@ def settle(rows: pd.DataFrame, failures: pd.DataFrame, spoiled: Keys) -> Settled
     """Return what is to be done with rows and failed calls.
 
     Args:
-        rows: the keys `event`, `attempt` and `request` of each good row.
+        rows: the keys `event`, `attempt`, `request` and `answer` of each good row.
         failures: `event` and `attempt` of each failed call, its tokens and cost (`rows.ADDED`), `started` and `ended` in seconds.
         spoiled: attempt keys of calls that answered and were quarantined.
     """
@@ -82,10 +84,9 @@ def settle(rows: pd.DataFrame, failures: pd.DataFrame, spoiled: Keys) -> Settled
     how = {**dict.fromkeys(ADDED, "sum"), "started": "min", "ended": "max"}
     sums = added.groupby(row[row.notna()].astype(np.int64)).agg(how)
     unanswered = once.index[row.isna()].to_numpy()
-    request = rows["request"][kept & (attempt > 0)]
-    request = request[request.duplicated(keep=False) & (request > 0)]
-    number = request.groupby(request).cumcount() + 1
-    return Settled(kept, repeats, failed_repeats, unanswered, sums, len(added), number[number > 1])
+    several = rows[kept & (rows["answer"] > 0) & (rows["request"] > 0)]
+    answers_of_one = several["answer"][several["request"].duplicated(keep=False)]
+    return Settled(kept, repeats, failed_repeats, unanswered, sums, len(added), answers_of_one)
 
 
 def _repeats(keys: Keys) -> tuple[Integers, Integers]:

@@ -30,8 +30,6 @@ TAKES = ("experiment", "score", "default_arm")
 _MODELS = ("LLM", "CHAT_MODEL")
 _SESSION = "mlflow.trace.session"
 _SCORER = "mlflow.trace.sourceScorer"
-_CANNOT_TELL = "unknown"
-"""What a judge of MLflow's says instead of yes and no; MLflow's own averages leave it out too."""
 
 
 def read(places: Sequence[str], options: Options) -> Iterator[Record]:
@@ -140,7 +138,7 @@ def _usage(found: Mapping[str, Any], answer: Any, of_trace: Mapping[str, str]) -
 
 
 def _marks(assessments: Sequence[Any], span_id: str, *, alone: bool) -> tuple[Mark, ...]:
-    """Return the feedback on a span, and on its whole trace where it is `alone`; not what failed, was overridden or tells nothing."""
+    """Return the feedback on a span, and on its whole trace where it is `alone`; not what failed or was overridden."""
     overridden = {assessment.overrides for assessment in assessments}
     return tuple(
         Mark(assessment.name, assessment.feedback.value, assessment.source.source_type)
@@ -150,6 +148,5 @@ def _marks(assessments: Sequence[Any], span_id: str, *, alone: bool) -> tuple[Ma
         and assessment.valid is not False
         and assessment.assessment_id not in overridden
         and isinstance(assessment.feedback.value, bool | int | float | str)
-        and str(assessment.feedback.value).lower() != _CANNOT_TELL
         and (assessment.span_id == span_id or (alone and not assessment.span_id))
     )

@@ -93,7 +93,7 @@ def _call(
         usage=usage_of(answer.get("usage")),
         request_id=pair.id if pair.id is not None else answer.get("id"),
         answer_id=pair.answer_id(answer.get("id")),
-        attempt_of=None if pair.id is None else str(pair.id),
+        attempt_of=pair.attempt_of(request),
         started=moment(answer.get("created", answer.get("created_at"))),
         ended=moment(answer.get("completed_at")),
         finish_reason=finish_reason(ended),

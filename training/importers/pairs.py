@@ -19,6 +19,7 @@ from training.log_values import shown
 NO_RESPONSE = "request without a response"
 NO_REQUEST = "response without its request"
 TWO_REQUESTS = "one id for two requests"
+TOO_DEEP = "nested too deep"
 
 
 @dataclass(frozen=True)
@@ -40,10 +41,16 @@ class Pair:
     response: Mapping[str, Any]
 
     def answer_id(self, given: Any) -> str:
-        """Return what tells the answer from another to the same request: the provider's id, or a digest of it all."""
-        if given is not None:
-            return str(given)
-        return hashlib.blake2b(json.dumps(self.response, sort_keys=True).encode(), digest_size=16).hexdigest()
+        """Return what tells the answer from another under the same id: the provider's id, or a digest of the pair."""
+        return _digest([self.request, self.response]) if given is None else str(given)
+
+    def attempt_of(self, asked: Mapping[str, Any]) -> str | None:
+        """Return what the retries of the request share: its id, and what was asked; None without an id."""
+        return None if self.id is None else f"{self.id} {_digest(asked)}"
+
+
+def _digest(content: Any) -> str:
+    return hashlib.blake2b(json.dumps(content, sort_keys=True).encode(), digest_size=16).hexdigest()
 
 
 def pairs(
@@ -70,9 +77,16 @@ def pairs(
             for item in records(file):
                 found = item if isinstance(item, Broken) else _taken(store, *item, half_of)
                 if found is not None:
-                    yield record_of(found) if isinstance(found, Pair) else found
+                    yield _record(found, record_of)
         store.executescript("CREATE INDEX r ON requests (id); CREATE INDEX s ON responses (id);")
-        yield from (record_of(found) if isinstance(found, Pair) else found for found in _joined(store))
+        yield from (_record(found, record_of) for found in _joined(store))
+
+
+def _record(found: Pair | Broken, record_of: Callable[[Pair], Record]) -> Record:
+    try:
+        return record_of(found) if isinstance(found, Pair) else found
+    except RecursionError:
+        return Broken(found.place, TOO_DEEP, TOO_DEEP)
 
 
 def _taken(
@@ -90,7 +104,10 @@ def _taken(
     if not isinstance(half.id, str | int) or half.id == "":
         return Broken(place, "no id", "no id that its request or response could be found by")
     table, content = ("requests", half.request) if half.response is None else ("responses", half.response)
-    row = (json.dumps(half.id), place.file, place.line, json.dumps(content))
+    try:
+        row = (json.dumps(half.id), place.file, place.line, json.dumps(content))
+    except RecursionError:  # the parser went as deep, but was called from less deep
+        return Broken(place, TOO_DEEP, TOO_DEEP)
     store.execute(f"INSERT INTO {table} VALUES (?, ?, ?, ?)", row)  # noqa: S608 - one of two words
     return None
 

@@ -110,7 +110,7 @@ class ImportReport:
         if self.scores_of_several:
             count = f"{self.scores_of_several:>12,}"
             lines.append(
-                f"scores of several {count}  answers of one request_id: none took it; import each log by itself"
+                f"scores of several {count}  answers of one request_id: none took it; score each by its request_id in the table"
             )
         return "\n".join(lines)
 

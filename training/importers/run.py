@@ -177,10 +177,14 @@ def _settle_and_write(blocks: Blocks, out: Path) -> _Written:
     rows, failures, spoiled = blocks.index()
     settled = settle(rows, failures, spoiled)
     _quarantine_rest(settled, rows, failures, blocks)
-    at_score = np.where(settled.kept, blocks.scores.places(rows["request"].to_numpy()), -1)
+    several = settled.answers.index.to_numpy()
+    request = rows["request"].to_numpy().copy()
+    of_several = blocks.scores.places(request[several])
+    request[several] = 0
+    at_score = np.where(settled.kept, blocks.scores.places(rows["request_of_one"].to_numpy(), request), -1)
     unscored = _write(blocks, settled, at_score, out) if settled.kept.any() else 0
     counts = int(settled.kept.sum()), settled.retries, unscored
-    return _Written(*counts, *_pairs(rows[settled.kept]), *blocks.scores.rest(at_score))
+    return _Written(*counts, *_pairs(rows[settled.kept]), *blocks.scores.rest(at_score, of_several))
 
 
 def _quarantine_rest(settled: Settled, rows: pd.DataFrame, failures: pd.DataFrame, blocks: Blocks) -> None:

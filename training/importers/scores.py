@@ -13,6 +13,8 @@ from training.log_values import Fault, shown
 OUTSIDE = "score is outside the scale"
 NO_CATEGORY = "score is no category of the scale"
 SEVERAL = "several scores"
+_CANNOT_TELL = "unknown"
+"""What a judge of MLflow's says instead of yes and no; MLflow's own averages leave it out too."""
 _TRUTHS = {"true": 1.0, "yes": 1.0, "false": 0.0, "no": 0.0}
 
 
@@ -31,6 +33,10 @@ class Scale:
     worst: float = 0.0
     best: float = 1.0
     words: Mapping[str, float] = field(default_factory=dict)
+
+    def says(self, value: Any) -> bool:
+        """Return whether a value tells anything: none at all does not, nor `unknown` unless it is a declared category."""
+        return value is not None and (_word(value) != _CANNOT_TELL or _CANNOT_TELL in self.words)
 
     def score(self, value: Any) -> float | Fault:
         """Return the score of a value; true and yes are 1, false and no are 0, unless they are declared categories."""
@@ -101,7 +107,7 @@ def of_marks(marks: Sequence[Mark], scale: Scale, name: str | None) -> Scored | 
         scale: what their values mean.
         name: the name of the score that counts; None where the log has one name only.
     """
-    given = [mark for mark in marks if mark.value is not None and name in (None, mark.name)]
+    given = [mark for mark in marks if name in (None, mark.name) and scale.says(mark.value)]
     if not given:
         return Scored(None, None)
     names = sorted({mark.name for mark in given})

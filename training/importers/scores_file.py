@@ -44,9 +44,12 @@ class ScoresFile:
         self.of_file = of_file
         self.table = table
 
-    def places(self, requests: Keys) -> npt.NDArray[np.int64]:
-        """Return the place of each id's score by the key of the id, -1 where the file has none."""
-        return places_of(requests, self.keys)
+    def places(self, *requests: Keys) -> npt.NDArray[np.int64]:
+        """Return the place of each row's score by the first of its ids' keys that the file has, -1 where it has none."""
+        places = places_of(requests[0], self.keys)
+        for others in requests[1:]:
+            places = np.where(places < 0, places_of(others, self.keys), places)
+        return places
 
     def scored(self, places: npt.NDArray[np.int64]) -> npt.NDArray[np.bool_]:
         """Return at which of `places` a score stands."""
@@ -58,9 +61,17 @@ class ScoresFile:
         alone = np.append(self._rows(places) == 1, False)
         return np.where(alone[places], places, -1)
 
-    def rest(self, places: npt.NDArray[np.int64]) -> tuple[int, int] | tuple[None, None]:
-        """Return of how many scores no row has the place, and of how many several; None where there is no file."""
+    def rest(
+        self, places: npt.NDArray[np.int64], of_several: npt.NDArray[np.int64]
+    ) -> tuple[int, int] | tuple[None, None]:
+        """Return of how many scores no row has the place, and of how many several; None where there is no file.
+
+        Args:
+            places: of the rows' scores.
+            of_several: places of scores that name several rows and that none of them has.
+        """
         rows = self._rows(places)
+        rows[of_several[of_several >= 0]] = 2
         return (int((rows == 0).sum()), int((rows > 1).sum())) if self.of_file else (None, None)
 
     def _rows(self, places: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:

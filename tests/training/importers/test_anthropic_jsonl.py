@@ -82,7 +82,7 @@ def test_how_an_answer_ended(read, word, reason):
 def test_a_request_without_an_answer_failed(read, result):
     [call] = read({"custom_id": "a", "result": result}, {"custom_id": "a", "params": REQUEST})
     assert call.failed
-    assert (call.request_id, call.attempt_of, call.model, call.messages) == ("a", "a", "m", MESSAGES)
+    assert (call.request_id, call.model, call.messages) == ("a", "m", MESSAGES)
 
 
 @pytest.mark.parametrize(

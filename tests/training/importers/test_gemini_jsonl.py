@@ -93,7 +93,7 @@ def test_a_request_without_an_answer_failed(read, record):
 
 def test_an_error_in_the_file_of_responses(read):
     [call] = read({"key": "a", "request": REQUEST}, {"key": "a", "error": {"code": 3, "message": "no"}})
-    assert (call.failed, call.request_id, call.attempt_of) == (True, "a", "a")
+    assert (call.failed, call.request_id) == (True, "a")
 
 
 @pytest.mark.parametrize(

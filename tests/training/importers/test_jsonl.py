@@ -8,6 +8,7 @@ import tracemalloc
 import pytest
 
 from contract.errors import InvalidInput
+from training import csv_files
 from training.importers import jsonl
 from training.importers.call import Broken, Place
 from training.importers.jsonl import json_text, records
@@ -149,7 +150,7 @@ def test_a_cell_that_is_not_utf8_breaks_its_row(written):
 
 
 def test_a_cell_over_the_limit_breaks_its_row(written, monkeypatch):
-    monkeypatch.setattr(jsonl, "LONGEST", 100)
+    monkeypatch.setattr(csv_files, "LONGEST", 100)
     path = written("a.csv", f"id,text\n1,{'x' * 90}\n2,{'x' * 101}\n3,c\n")
     assert read(path) == [
         (2, {"id": "1", "text": "x" * 90}),

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from training.importers.keys import event_keys, pair_keys, places_of, text_keys
+from training.importers.keys import answer_keys, answer_name, event_keys, pair_keys, places_of, text_keys
 from training.logs import as_frame, checked_columns
 
 ROW = {"prompt": "hello", "model": "m", "arm": "direct", "prompt_id": "p", "timestamp": "2026-11-01T08:00:00Z"}
@@ -67,6 +67,14 @@ def test_a_pair_is_source_prompt_and_model():
     keys = pair_keys(frame(*rows))
     assert keys[0] == keys[1] == keys[4] != keys[2]
     assert keys[3] == 0
+
+
+def test_an_answer_is_named_by_its_request_and_a_digest_of_its_own_id():
+    one, none, other, odd = answer_keys(["chatcmpl-1", None, "chatcmpl-2", "\ud800"])
+    assert none == 0
+    # of older imports there are scores by these names: they must never change
+    assert answer_name("a", one) == "a#05ceaaf6"
+    assert len({answer_name("a", key) for key in (one, other, odd)}) == 3
 
 
 def test_places_among_sorted_keys():

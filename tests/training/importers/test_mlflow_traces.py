@@ -188,7 +188,10 @@ def test_a_store_that_is_read_twice_gives_each_call_once(places, tmp_path):
 
 def test_feedback_of_a_span_or_its_trace(database):
     calls = {call.request_id: call for call in imported(database, "story") if isinstance(call, Call)}
-    assert calls["req-1"].marks == (Mark("correctness", "no", "LLM_JUDGE"),)
+    assert [(mark.name, mark.value) for mark in calls["req-1"].marks] == [
+        ("correctness", "no"),
+        ("correctness", "unknown"),
+    ]
     assert calls["req-2"].marks == (Mark("correctness", True, "HUMAN"), Mark("tone", "plain", "CODE"))
     assert calls["req-6"].marks == ()
     words = [*map(str, CategoricalRating)]  # all that MLflow's own judges say

@@ -128,7 +128,7 @@ def test_a_request_without_an_answer_failed(read, output):
     }
     [call] = read({"id": "batch_req_1", "custom_id": "a", **output}, request)
     assert call.failed
-    assert (call.request_id, call.attempt_of, call.model, call.messages) == ("a", "a", "m", MESSAGES)
+    assert (call.request_id, call.model, call.messages) == ("a", "m", MESSAGES)
 
 
 def test_a_request_that_failed_in_one_batch_and_answered_in_the_next_is_one_attempt(tmp_path):

@@ -2,13 +2,14 @@
 
 import json
 import random
+import sys
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from contract.errors import InvalidInput
-from training.importers.call import Broken
+from training.importers.call import Broken, Place
 from training.importers.pairs import NO_REQUEST, NO_RESPONSE, TWO_REQUESTS, Half, Pair, pairs
 
 
@@ -116,6 +117,42 @@ def test_no_reason_repeats_a_long_id(tmp_path):
     reasons = [found.reason for found in pairs([str(path)], half_of, same) if isinstance(found, Broken)]
     assert len(reasons) == 2
     assert not any(secret in reason for reason in reasons)
+
+
+def test_retries_share_their_id_and_what_they_ask():
+    place = Place("a.jsonl", 1)
+    pair = Pair(place, "a", {"text": "A?"}, {})
+    assert pair.attempt_of({"x": 1, "y": 2}) == Pair(place, "a", {}, {"no": 1}).attempt_of({"y": 2, "x": 1})
+    assert pair.attempt_of({"x": 1}) not in (pair.attempt_of({"x": 2}), Pair(place, "b", {}, {}).attempt_of({"x": 1}))
+    assert Pair(place, None, {}, {}).attempt_of({}) is None
+
+
+def test_an_answer_without_an_id_is_told_by_what_was_asked_and_answered():
+    one, other, again = (Pair(Place("a.jsonl", 1), "a", {"text": text}, {"no": 1}) for text in ("A?", "B?", "A?"))
+    assert one.answer_id(None) == again.answer_id(None) != other.answer_id(None)
+    assert one.answer_id(7) == other.answer_id(7) == "7"
+
+
+@pytest.mark.parametrize("answered", [False, True])
+def test_what_the_parser_takes_may_be_nested_too_deep_to_be_written_again(tmp_path, answered):
+    path = tmp_path / "a.jsonl"
+    path.write_text('{"id": "deep"}\n{"id": "flat"}\n')
+    deep = {}
+    for _ in range(sys.getrecursionlimit()):
+        deep = {"a": deep}
+
+    def half(record):
+        content = deep if record["id"] == "deep" else {}
+        return Half(record["id"], content, content if answered else None)
+
+    def told(pair):
+        return pair.answer_id(None) and pair
+
+    found = list(pairs([str(path)], half, told))
+    assert [(item.place.line, getattr(item, "rule", "a pair")) for item in found] == [
+        (1, "nested too deep"),
+        (2, "a pair" if answered else NO_RESPONSE),
+    ]
 
 
 def test_a_file_that_cannot_be_read_is_one_error(tmp_path):

@@ -86,7 +86,59 @@ def test_a_batch_that_was_run_twice_gave_two_attempts(name, request_, answer, nu
     places = [str(tmp_path / f"{file}.jsonl") for file in files]
     report = import_log(importer(name), places, out, Told(source="batches"))
     rows = read_logs([out]).table  # with an id they may be alike in all else
-    assert rows["request_id"].tolist() == ["a", "a#2"]
+    assert rows["request_id"].is_unique
+    assert rows["request_id"].str.fullmatch("a#[0-9a-f]{8}").all()
     assert rows["output_tokens"].tolist() == [9, 9 if number else 12]
     assert report.quarantined == {"duplicate": 1}
     assert '"again.jsonl"' in (tmp_path / "logs.jsonl.quarantine.jsonl").read_text().replace(str(tmp_path) + "/", "")
+
+
+ASKS = {
+    "openai-jsonl": ({**REQUEST, "reasoning_effort": "none"}, {**REQUEST, "reasoning_effort": "low"}),
+    "anthropic-jsonl": ({**REQUEST, "thinking": {"type": "disabled"}}, {**REQUEST, **THINKING}),
+    "gemini-jsonl": ({**GEMINI, "generationConfig": {"thinkingConfig": {"thinkingBudget": 0}}}, GEMINI),
+}
+ANSWERS = {"openai-jsonl": openai, "anthropic-jsonl": anthropic, "gemini-jsonl": gemini}
+ENDS = ("choices", "stop_reason", "candidates")
+
+
+def on_one_line(name, request_, number, tokens, *, fails=False):
+    """Return a record of both halves; one that fails has tokens and no answer, nor its id."""
+    whole = ANSWERS[name](number, tokens)
+    response = whole["result"]["message"] if name == "anthropic-jsonl" else whole["response"]
+    if fails:
+        for part in (response, response.get("body", {})):
+            for key in (*ENDS, "id", "responseId"):
+                part.pop(key, None)
+    return {"key" if name == "gemini-jsonl" else "custom_id": "a", "request": request_, "response": response}
+
+
+@pytest.mark.parametrize("name", ASKS)
+def test_a_failed_call_of_the_other_arm_is_no_retry(name, tmp_path):
+    direct, thinking = ASKS[name]
+    records = [
+        on_one_line(name, direct, None, 7, fails=True),
+        on_one_line(name, thinking, None, 7, fails=True),
+        on_one_line(name, thinking, "answer-1", 100),
+    ]
+    (tmp_path / "log.jsonl").write_text("".join(f"{json.dumps(record)}\n" for record in records))
+    out = tmp_path / "out.jsonl"
+    report = import_log(importer(name), [str(tmp_path / "log.jsonl")], out, Told())
+    rows = read_logs([out]).table
+    assert rows[["request_id", "arm", "output_tokens"]].to_numpy().tolist() == [["a", "reasoning", 107]]
+    assert (report.quarantined, report.retries) == ({"request failed": 1}, 1)
+
+
+def test_tries_that_failed_alike_are_all_added(tmp_path):
+    def failed(number):
+        body = {"error": {"message": "later"}, "usage": {"completion_tokens": 7}}
+        return {"id": f"batch_req_{number}", "custom_id": "a", "response": {"status_code": 500, "body": body}}
+
+    request_ = {"custom_id": "a", "body": {**REQUEST, "reasoning_effort": "low"}}
+    files = [[request_], [failed(1)], [failed(2)], [failed(2)], [openai("answer-1", 100)]]
+    for number, records in enumerate(files):
+        (tmp_path / f"{number}.jsonl").write_text("".join(f"{json.dumps(record)}\n" for record in records))
+    out = tmp_path / "out.jsonl"
+    report = import_log(importer("openai-jsonl"), [str(path) for path in sorted(tmp_path.glob("?.jsonl"))], out, Told())
+    assert read_logs([out]).table["output_tokens"].tolist() == [114]
+    assert (report.quarantined, report.retries) == ({"duplicate": 1}, 2)

@@ -6,6 +6,7 @@ from dataclasses import replace
 from training.importers import importer
 from training.importers.blocks import Told
 from training.importers.call import Mark
+from training.importers.keys import answer_keys, answer_name
 from training.importers.run import import_log
 from training.importers.scores import parse_scale
 
@@ -55,11 +56,39 @@ def test_a_score_whose_request_has_two_answers_goes_to_neither(run, call, tmp_pa
     path.write_text("request_id,score\na,1\nb,0.5\nc,1\n")
     one, other = ({"request_id": "a", "attempt_of": "a", "answer_id": answer} for answer in ("x", "y"))
     done = run(call(1, **one), call(2, **other), call(3, request_id="b"), call(4, request_id="b"), scores=path)
-    assert done.rows["request_id"].tolist() == ["a", "a#2", "b"]
+    x, y = (answer_name("a", key) for key in answer_keys(["x", "y"]))
+    assert done.rows["request_id"].tolist() == [x, y, "b"]
     assert done.rows["score"].fillna(-1).tolist() == [-1, -1, 0.5]
     assert done.bad == [(4, "duplicate")]
     assert (done.report.scores_of_several, done.report.scores_without_row, done.report.unscored) == (1, 1, 2)
     assert "scores of several" in done.report.text()
+
+
+def test_answers_to_one_request_are_scored_by_the_ids_of_the_table_in_any_order(run, call, tmp_path):
+    """The log has a request of its own that is named as an answer, and calls that nothing says to be retries."""
+    a = [{"request_id": "a", "attempt_of": "a", "answer_id": answer} for answer in ("x", "y", "z")]
+    b = [{"request_id": "a#2", "answer_id": answer} for answer in ("x", "y")]
+    calls = [call(line, model=f"m{line}", **values) for line, values in enumerate([*a, *b], 1)]
+    first = run(*calls).rows
+    assert first["request_id"].is_unique
+    graded = first.assign(score=[0.0, 0.25, 0.5, 0.75, 1.0])[["request_id", "score"]]
+    graded.to_csv(tmp_path / "graded.csv", index=False)
+    done = run(*reversed(calls), scores=tmp_path / "graded.csv")
+    assert dict(zip(done.rows["model"], done.rows["score"], strict=True)) == {
+        "m1": 0.0, "m2": 0.25, "m3": 0.5, "m4": 0.75, "m5": 1.0,
+    }  # fmt: skip
+    assert (done.report.scores_of_several, done.report.scores_without_row, done.report.unscored) == (0, 0, 0)
+    one = run(calls[1], scores=tmp_path / "graded.csv")  # alone it has its request's id, and its own score all the same
+    assert one.rows[["request_id", "score"]].to_numpy().tolist() == [["a", 0.25]]
+
+
+def test_a_score_of_an_answer_wins_over_marks_that_would_quarantine_it(run, call, tmp_path):
+    marks = [Mark("stars", 1), Mark("tone", 0)]
+    name = answer_name("a", answer_keys(["x"])[0])
+    (tmp_path / "scores.csv").write_text(f"request_id,score\n{name},0.25\n")
+    calls = [call(1, request_id="a", answer_id="x", marks=marks), call(2, request_id="a", answer_id="y")]
+    done = run(*calls, scores=tmp_path / "scores.csv")
+    assert done.rows["score"].fillna(-1).tolist() == [0.25, -1]
 
 
 def test_a_score_of_two_answers_leaves_those_of_the_table(tmp_path):

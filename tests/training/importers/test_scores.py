@@ -90,6 +90,13 @@ def test_one_name_counts():
     assert of_marks(marks, Scale(), "absent") == (None, None)
 
 
+def test_unknown_is_no_score_unless_the_scale_says_what_it_is():
+    marks = [Mark("certainty", "unknown"), Mark("certainty", "yes"), Mark("tone", " Unknown")]
+    assert of_marks(marks, Scale(), None) == (1.0, "certainty")
+    assert of_marks(marks[:1], parse_scale("yes=1,no=0"), None) == (None, None)
+    assert of_marks(marks, parse_scale("unknown=0.5,yes=1,no=0"), "certainty") == (0.75, "certainty")
+
+
 def test_one_bad_mark_spoils_the_mean():
     fault = of_marks([Mark("correctness", 1), Mark("correctness", 7)], Scale(), None)
     assert fault == Fault(OUTSIDE, "score 7 is outside the scale 0..1")

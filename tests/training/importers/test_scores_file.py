@@ -71,14 +71,22 @@ def test_no_file_scores_nothing():
     places = scores.places(text_keys(table["request_id"].to_pylist()))
     assert scores.put(scores.of_one(places), table).equals(table)
     assert not scores.scored(places).any()
-    assert scores.rest(places) == (None, None)
+    assert scores.rest(places, places[:0]) == (None, None)
 
 
 def test_a_place_that_two_rows_have_is_neithers(tmp_path):
     scores, _ = read(written(tmp_path / "scores.csv"))
     places = np.array([2, -1, 0, 2, -1])
     assert scores.of_one(places).tolist() == [-1, -1, 0, -1, -1]
-    assert scores.rest(places) == (1, 1)
+    assert scores.rest(places, places[:0]) == (1, 1)
+    assert scores.rest(places, np.array([1, -1, 1])) == (0, 2)
+
+
+def test_a_row_has_the_score_of_the_first_of_its_ids_that_the_file_has(tmp_path):
+    scores, _ = read(written(tmp_path / "scores.csv"))
+    assert scores.places(text_keys(["b", "x", None]), text_keys(["a", "a", "x"])).tolist() == [
+        scores.places(text_keys([name]))[0] for name in ("b", "a", "x")
+    ]
 
 
 def test_the_scale_and_numbers_as_ids(tmp_path):
