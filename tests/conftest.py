@@ -1,4 +1,5 @@
-"""What tests share: a PostgreSQL of their own, started once where one is installed, and a Ctrl-C that reaches what they start."""
+"""What tests share: the command in their own process, a PostgreSQL of their own, started once where one is installed, and a Ctrl-C
+that reaches what they start."""
 
 import os
 import pwd
@@ -7,11 +8,15 @@ import shutil
 import signal
 import socket
 import subprocess
+import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import NamedTuple
 
 import pytest
+
+from contract.cli import main
 
 _USER, _PASSWORD = "tester", "wort mit-%sonderzeichen"  # what an address must percent-encode
 
@@ -29,6 +34,29 @@ def _other_user() -> str | None:
     if os.geteuid() != 0:
         return None
     return "postgres" if "postgres" in {user.pw_name for user in pwd.getpwall()} else "nobody"
+
+
+class Said(NamedTuple):
+    """What a command ended with: its exit code, standard output and standard error."""
+
+    code: int
+    out: str
+    err: str
+
+
+@pytest.fixture
+def thinkworth(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Callable[..., Said]:
+    """What runs the command as the console does, but in this process: seconds faster than one of its own."""
+
+    def run(*arguments: object) -> Said:
+        monkeypatch.setattr(sys, "argv", ["thinkworth", *map(str, arguments)])
+        with pytest.raises(SystemExit) as ended:
+            main()
+        said = Said(int(ended.value.code or 0), *capsys.readouterr())
+        assert "Traceback" not in said.err
+        return said
+
+    return run
 
 
 @pytest.fixture(scope="session", autouse=True)

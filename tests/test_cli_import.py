@@ -4,12 +4,10 @@ import subprocess
 import sys
 import time
 from pathlib import Path
-from types import SimpleNamespace
 
 import pandas as pd
 import pytest
 
-from contract.cli import main
 from training.importers import FORMATS
 
 THINKWORTH = Path(sys.executable).with_name("thinkworth")
@@ -55,18 +53,10 @@ def run(folder, *arguments):
 
 
 @pytest.fixture
-def told(tmp_path, log, monkeypatch, capsys):
-    """Return what runs the command in this process, in the log's folder: seconds faster than one of its own."""
-
-    def run(*arguments):
-        monkeypatch.chdir(tmp_path)
-        monkeypatch.setattr(sys, "argv", ["thinkworth", "import", *map(str, arguments)])
-        with pytest.raises(SystemExit) as ended:
-            main()
-        said = capsys.readouterr()
-        return SimpleNamespace(returncode=ended.value.code or 0, stdout=said.out, stderr=said.err)
-
-    return run
+def told(tmp_path, log, thinkworth, monkeypatch):
+    """Return what runs the command in this process, in the log's folder."""
+    monkeypatch.chdir(tmp_path)
+    return lambda *arguments: thinkworth("import", *arguments)
 
 
 def test_writes_the_table_the_quarantine_and_a_report(tmp_path, log):
@@ -93,8 +83,8 @@ def test_scores_a_declared_arm_and_a_json_report(tmp_path, log, told):
     (tmp_path / "graded.csv").write_text("request_id,score\nreq-1,1\nreq-2,5\nreq-9,5\n")
     arguments = ["--scores", "graded.csv", "--scale", "1..5", "--default-arm", "m=reasoning", "--source", "chat"]
     done = told("litellm-payload", log, "--out", "deep/table.jsonl", *arguments, "--json")
-    assert done.returncode == 0, done.stderr
-    report = json.loads(done.stdout)
+    assert done.code == 0, done.err
+    report = json.loads(done.out)
     assert (report["imported"], report["pairs"], report["scores_without_row"]) == (3, 1, 1)
     rows = [json.loads(line) for line in (tmp_path / "deep" / "table.jsonl").read_text().splitlines()]
     assert [(row["score"], row["source"]) for row in rows] == [(0.0, "chat"), (1.0, "chat"), (None, "chat")]
@@ -127,9 +117,9 @@ def test_scores_a_declared_arm_and_a_json_report(tmp_path, log, told):
 def test_bad_usage_leaves_nothing_behind(tmp_path, log, told, arguments, code, message):
     before = log.read_bytes()
     done = told(*arguments)
-    assert done.returncode == code
-    assert message in " ".join(done.stderr.split())
-    assert "Traceback" not in done.stderr
+    assert done.code == code
+    assert message in " ".join(done.err.split())
+    assert "Traceback" not in done.err
     assert [path.name for path in tmp_path.iterdir()] == ["traffic.jsonl"]
     assert log.read_bytes() == before
 
@@ -137,8 +127,8 @@ def test_bad_usage_leaves_nothing_behind(tmp_path, log, told, arguments, code, m
 def test_nothing_imported_fails_with_the_reasons(tmp_path, log, told):
     log.write_text(json.dumps(CALLS[2]) + "\n")
     done = told("litellm-payload", log)
-    assert done.returncode == 1
-    assert "none of 1 records can be imported: 1 x arm undecidable: declare" in done.stderr
+    assert done.code == 1
+    assert "none of 1 records can be imported: 1 x arm undecidable: declare" in done.err
     assert sorted(path.name for path in tmp_path.iterdir()) == ["logs.parquet.quarantine.jsonl", "traffic.jsonl"]
 
 
@@ -165,8 +155,8 @@ def test_an_import_that_is_stopped_leaves_no_half_table(tmp_path, log, how):
 
 def test_help_shows_examples_and_every_format(told):
     done = told("--help")
-    assert done.returncode == 0
-    said = " ".join(done.stdout.split())
+    assert done.code == 0
+    said = " ".join(done.out.split())
     for word in ("thinkworth import litellm-spend", "thinkworth import mlflow", *FORMATS):
         assert word in said
 

@@ -6,9 +6,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
-from typer.testing import CliRunner
 
-from contract.cli import app
 from contract.profiles import load_profiles
 from training.files import write_table
 from training.labels import label
@@ -82,29 +80,29 @@ def test_nothing_is_embedded_where_no_arm_can_be_compared(pool, cache, monkeypat
 
 @pytest.mark.slow
 @pytest.mark.filterwarnings("ignore:Field onnx.AttributeProto.ints")  # skl2onnx's booleans, which protobuf 6 takes
-def test_a_log_of_one_arm_is_labelled_trained_on_and_evaluated(pool, tmp_path, monkeypatch):
+def test_a_log_of_one_arm_is_labelled_trained_on_and_evaluated(pool, tmp_path, thinkworth, monkeypatch):
     monkeypatch.chdir(tmp_path)
     log = tmp_path / "traffic.parquet"
     write_table(one_arm(pool, 0, logged=False), log)
 
     def run(*arguments):
-        done = CliRunner().invoke(app, list(map(str, arguments)), catch_exceptions=False)
-        assert done.exit_code == 0, done.stderr
+        done = thinkworth(*arguments)
+        assert done.code == 0, done.err
         return done
 
-    told = json.loads(run("label", log, "--out", "labels.parquet", "--json").stdout)
+    told = json.loads(run("label", log, "--out", "labels.parquet", "--json").out)
     assert told["one_arm"][0]["refused"] is None
     assert told["gains"][SOURCE]["pairs"] == {"n": 0, "mean": None, "interval": None}
     assert pd.read_parquet(tmp_path / "labels.parquet").gain_dr.notna().mean() > 0.8
-    assert "one arm: simulated, simulated-model" in run("label", log).stdout
+    assert "one arm: simulated, simulated-model" in run("label", log).out
     assert "gain_dr" not in pd.read_parquet(_labelled_without(run, log, tmp_path)).columns
     (tmp_path / "quick.yaml").write_text("iterations: 20\n")
     trained = run("train", log, "--out", "bundle", "--config", "quick.yaml", "--no-register")
-    assert "one arm: simulated, simulated-model" in trained.stderr
-    assert "prompts with one arm, doubly robust mean gain" in trained.stdout
+    assert "one arm: simulated, simulated-model" in trained.err
+    assert "prompts with one arm, doubly robust mean gain" in trained.out
     manifest = json.loads((tmp_path / "bundle" / "manifest.json").read_text())
     assert manifest["training"]["one_arm"][0]["source"] == SOURCE
-    assert "doubly robust mean gain" in run("evaluate", "bundle", log).stdout
+    assert "doubly robust mean gain" in run("evaluate", "bundle", log).out
 
 
 def _labelled_without(run, log, folder):

@@ -13,7 +13,6 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from contract.cli import main
 from contract.prompt import Prompt
 from training.collect import asking
 from training.collect.graders import Grader, grader
@@ -210,6 +209,17 @@ def items():
 
 
 @pytest.fixture
+def settings():
+    """A function that returns the settings of a run, with a ladder that it may be asked at."""
+    ladder = {"thinking": {"type": "enabled", "budget_tokens": "$budget"}}
+    given = {
+        "model": "m", "direct": {"reasoning_effort": "none"}, "reasoning": {"reasoning_effort": "medium"}, "budget": ladder,
+        "params": {}, "source": "s",
+    }  # fmt: skip
+    return lambda **more: Settings(**{**given, **more})
+
+
+@pytest.fixture
 def collected(llm, tmp_path, monkeypatch):
     """A function that runs a plan against the fake model and returns the session's report and the table's rows."""
     monkeypatch.setattr(asking, "FIRST_WAIT_S", 0.01)
@@ -266,17 +276,10 @@ def command(folder, llm):
 
 
 @pytest.fixture
-def run(command, monkeypatch, capsys):
-    """A function that runs the command as the console does, in this process, and returns code, output and errors."""
+def run(command, thinkworth, monkeypatch):
+    """A function that runs the command in this process, and returns code, output and errors."""
     monkeypatch.setattr(asking, "FIRST_WAIT_S", 0.01)
-
-    def run(*arguments):
-        monkeypatch.setattr(sys, "argv", ["thinkworth", *command(*arguments)])
-        with pytest.raises(SystemExit) as ended:
-            main()
-        return ended.value.code or 0, *capsys.readouterr()
-
-    return run
+    return lambda *arguments: thinkworth(*command(*arguments))
 
 
 @pytest.fixture

@@ -2,17 +2,8 @@ import pytest
 
 from contract.errors import InvalidInput
 from training.collect.checks import check
-from training.collect.plan import Settings
 
 LADDER = {"thinking": {"type": "enabled", "budget_tokens": "$budget"}}
-
-
-def settings(**more):
-    given = {
-        "model": "m", "direct": {"reasoning_effort": "none"}, "reasoning": {"reasoning_effort": "medium"}, "budget": LADDER,
-        "params": {}, "source": "s",
-    }  # fmt: skip
-    return Settings(**{**given, **more})
 
 
 @pytest.mark.parametrize(
@@ -41,7 +32,7 @@ def settings(**more):
         ({"direct": {"a": "1"}, "reasoning": {"a": 1}}, "ask for the same"),
     ],
 )  # fmt: skip
-def test_settings_that_cannot_give_what_they_promise_are_refused(more, message):
+def test_settings_that_cannot_give_what_they_promise_are_refused(more, message, settings):
     with pytest.raises(InvalidInput, match=message) as caught:
         check(settings(**more))
     assert "sk-1" not in str(caught.value)
@@ -61,7 +52,7 @@ def test_settings_that_cannot_give_what_they_promise_are_refused(more, message):
         },
     ],
 )
-def test_settings_that_may_be_right_are_taken(more):
+def test_settings_that_may_be_right_are_taken(more, settings):
     check(settings(**more))
 
 
@@ -83,7 +74,7 @@ def test_settings_that_may_be_right_are_taken(more):
     ],
 )  # fmt: skip
 @pytest.mark.parametrize("option", ["params", "direct", "budget"])
-def test_no_credential_comes_in_by_a_parameter(option, params):
+def test_no_credential_comes_in_by_a_parameter(option, params, settings):
     given = {**LADDER, **params} if option == "budget" else params
     with pytest.raises(InvalidInput, match=f"--{option} sets .*--api-key-env") as caught:
         check(settings(**{option: given}))
@@ -104,9 +95,9 @@ def test_no_credential_comes_in_by_a_parameter(option, params):
         {"tools": [{"function": {"description": "Reads https://h/?api_key=YOURS"}}]}, {"stop": ["a?token=1", "http://[x"]},
     ],
 )  # fmt: skip
-def test_what_only_sounds_like_a_credential_is_taken(params):
+def test_what_only_sounds_like_a_credential_is_taken(params, settings):
     check(settings(params=params))
 
 
-def test_budgets_by_any_name_are_no_credentials():
+def test_budgets_by_any_name_are_no_credentials(settings):
     check(settings(budget={"thinking_token_budget": "$budget"}, budgets=(1024,)))

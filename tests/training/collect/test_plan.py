@@ -1,21 +1,11 @@
 import pytest
 
 from contract.records import Arm
-from training.collect.plan import Settings, asks, differences
+from training.collect.plan import asks, differences
 from training.collect.prompts import Item
 
-LADDER = {"thinking": {"type": "enabled", "budget_tokens": "$budget"}}
 
-
-def settings(**more):
-    given = {
-        "model": "m", "direct": {"reasoning_effort": "none"}, "reasoning": {"reasoning_effort": "medium"}, "budget": LADDER,
-        "params": {}, "source": "s",
-    }  # fmt: skip
-    return Settings(**{**given, **more})
-
-
-def test_each_prompt_in_both_arms_and_at_each_budget_some_times_over():
+def test_each_prompt_in_both_arms_and_at_each_budget_some_times_over(settings):
     items = [Item("a", "1", prompt="A"), Item("b", "2", prompt="B")]
     plan = asks(items, settings(attempts=2, budgets=(1024, 4096), params={"seed": 1}))
     assert len(plan) == len({ask.key for ask in plan}) == 2 * 4 * 2
@@ -40,13 +30,13 @@ def test_each_prompt_in_both_arms_and_at_each_budget_some_times_over():
         ({"enable_thinking": True, "thinking_budget": 512}, "enable_thinking=true thinking_budget=512"),
     ],
 )
-def test_thinking_setting_is_the_parameters_in_words(parameters, words):
+def test_thinking_setting_is_the_parameters_in_words(parameters, words, settings):
     mode = asks([Item("a", "1", prompt="A")], settings(reasoning=parameters))[1].mode
     assert mode.thinking_setting == words
     assert mode.thinking_budget == parameters.get("thinking_budget")
 
 
-def test_what_differs_is_named():
+def test_what_differs_is_named(settings):
     items = [Item("a", "1", prompt="A")]
     ours, theirs = settings(model="n").digest_of(items), settings().digest_of(items)
     assert differences(ours, theirs) == ['model was "m", now "n"']

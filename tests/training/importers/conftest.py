@@ -1,7 +1,6 @@
 """An import of calls made by hand, and the comparison of any format's import with the one story that all fixtures tell."""
 
 import json
-import sys
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -9,7 +8,6 @@ import pandas as pd
 import pytest
 import yaml
 
-from contract.cli import main
 from contract.prompt import Prompt
 from training.importers import importer
 from training.importers.blocks import Told
@@ -168,18 +166,3 @@ def read_by(tmp_path):
         return list(importer.read([str(path)], Options()))
 
     return read
-
-
-@pytest.fixture
-def command(monkeypatch, capsys):
-    """Return what runs `thinkworth import` in this process, and gives its exit code and what it said."""
-
-    def command(*arguments):
-        monkeypatch.setattr(sys, "argv", ["thinkworth", "import", *map(str, arguments)])
-        with pytest.raises(SystemExit) as ended:
-            main()
-        said = capsys.readouterr()
-        assert "Traceback" not in said.err
-        return SimpleNamespace(code=ended.value.code or 0, out=said.out, err=said.err)
-
-    return command

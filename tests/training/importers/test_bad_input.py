@@ -55,7 +55,7 @@ def with_prompt(places):
 
 
 @pytest.fixture(params=CASES)
-def log(request, tmp_path, command):
+def log(request, tmp_path, thinkworth):
     """Return a copy of a format's log: `main` is its file with the first request, `run()` imports it."""
     case = CASES[request.param]
     places = copied(request.param, tmp_path / "log")
@@ -64,7 +64,7 @@ def log(request, tmp_path, command):
     def run():
         scores = ["--scores", str(FIXTURES / request.param / case["scores"])] if case["scores"] else []
         out = tmp_path / "logs.parquet"
-        said = command(request.param, *places, "--out", out, "--source", "story", *scores, "--json")
+        said = thinkworth("import", request.param, *places, "--out", out, "--source", "story", *scores, "--json")
         bad = tmp_path / "logs.parquet.quarantine.jsonl"
         written = {path.name for path in tmp_path.iterdir()} - before
         assert written <= {out.name, bad.name}

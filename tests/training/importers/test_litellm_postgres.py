@@ -129,8 +129,10 @@ def test_a_table_tells_the_story_that_its_export_tells(fill: Fill, check_story: 
     check_story("litellm-spend", [fill(fixture_rows())], {**case, "scores": FIXTURE / case["scores"]})
 
 
-def test_the_command_reads_a_database_and_writes_its_password_nowhere(fill: Fill, tmp_path: Path, command: Any) -> None:
-    done = command("litellm-spend", fill(fixture_rows()), "--out", tmp_path / "logs.jsonl")
+def test_the_command_reads_a_database_and_writes_its_password_nowhere(
+    fill: Fill, tmp_path: Path, thinkworth: Any
+) -> None:
+    done = thinkworth("import", "litellm-spend", fill(fixture_rows()), "--out", tmp_path / "logs.jsonl")
     assert done.code == 0, done.err
     written = {path.name: path.read_text() for path in tmp_path.iterdir()}
     assert set(written) == {"logs.jsonl", "logs.jsonl.quarantine.jsonl"}
@@ -141,9 +143,9 @@ def test_the_command_reads_a_database_and_writes_its_password_nowhere(fill: Fill
     assert "tester" not in written["logs.jsonl.quarantine.jsonl"]
 
 
-def test_the_command_fails_with_one_line_and_writes_nothing(fill: Fill, tmp_path: Path, command: Any) -> None:
+def test_the_command_fails_with_one_line_and_writes_nothing(fill: Fill, tmp_path: Path, thinkworth: Any) -> None:
     address = fill(fixture_rows()).replace("sonderzeichen", "sonderfarben")
-    done = command("litellm-spend", address, "--out", tmp_path / "logs.jsonl")
+    done = thinkworth("import", "litellm-spend", address, "--out", tmp_path / "logs.jsonl")
     assert done.code == 2
     assert len(done.err.strip().splitlines()) == 1
     assert "password authentication failed" in done.err
