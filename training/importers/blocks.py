@@ -153,7 +153,8 @@ class Blocks:
         table, faults = checked_columns(columns, len(lines), source)
         ids = table["request_id"].to_pylist()
         answer = answer_keys([None] * len(ids) if calls is None else [call.answer_id for call in calls])
-        request, request_of_one = text_keys(ids), text_keys(_names(ids, answer))
+        request = text_keys(ids)
+        request_of_one = text_keys(_names(ids, answer)) if self.scores.of_file else np.zeros_like(request)
         scored = self.scores.scored(self.scores.places(request_of_one, request))
         marks = [call.score for call in calls or ()]
         faults.add({at: mark for at, mark in enumerate(marks) if isinstance(mark, Fault) and not scored[at]})
