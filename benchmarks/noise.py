@@ -22,28 +22,29 @@ from typing import Any, NamedTuple
 import numpy as np
 import pandas as pd
 from provenance import RESULTS, provenance, write
-from sklearn.decomposition import PCA
 
 from contract.encoder import Encoder
 from contract.locate import ROOT, find
 from contract.profiles import load_profiles
+from contract.records import PAIR_KEY
 from training.config import TrainConfig
 from training.embedding_cache import EmbeddingCache
 from training.evaluate import realised_extra_tokens
 from training.evidence import Rows, fraction, unit_rows
+from training.inputs import components
 from training.label_confidence import ArmScores, Posterior, normal, posterior, standard_error
 from training.labels import label
 from training.log_rows import group_codes
 from training.logs import read_logs
 from training.metrics import measured, q
-from training.trees import classifier, fit_tree, regressor
+from training.prior import labels_of
+from training.trees import fit_classifier, fit_tree, regressor
 
-KEY = ["source", "prompt_id", "model"]
+KEY = list(PAIR_KEY)
 ARMS = ("direct", "reasoning")
 ATTEMPTS = (1, 2, 3)
 LEAST_PAIRS = 100
 FOLDS = 5
-COMPONENTS = 64
 
 
 class Known(NamedTuple):
@@ -122,11 +123,6 @@ def confidence(attempts: pd.DataFrame, pairs: pd.DataFrame, count: int, draws: i
     }
 
 
-def classes(net: Any, margin: float) -> Any:
-    """Return use, maybe, avoid as 0, 1, 2."""
-    return np.where(net > margin, 0, np.where(net < -margin, 2, 1))
-
-
 def fitted(x: Any, pairs: pd.DataFrame, attempts: pd.DataFrame, extra: Any) -> dict[str, Callable[[Any], Any]]:
     """Return, for each way of using labels, what orders prompts: from inputs x of pairs, their attempts and their price."""
     config, profile = TrainConfig(), load_profiles(find("data/profiles.yaml"))["balanced"]
@@ -141,22 +137,22 @@ def fitted(x: Any, pairs: pd.DataFrame, attempts: pd.DataFrame, extra: Any) -> d
     found: dict[str, Callable[[Any], Any]] = {
         name: fit_tree(regressor(config), x, y, w / w.mean()).predict for name, (y, w) in gains.items()
     }
-    net = said.gain - price
-    hard, band = classes(net, profile.margin), likely.of_band(price, profile.margin)
-    up = likely.of_sign(one, price + profile.margin)
-    chances = np.column_stack([up, band, np.maximum(1 - up - band, 0)])
-    every, three = np.tile(np.arange(len(x)), 3), np.repeat([0, 1, 2], len(x))
-    trust = np.where(hard == 1, band, likely.of_sign(net, price))
+    hard = labels_of(said.gain, extra, profile)
+    chances = np.column_stack(
+        [
+            likely.of_sign(one, price + profile.margin),
+            likely.of_band(price, profile.margin),
+            likely.of_sign(-one, price - profile.margin),
+        ]
+    )
+    each, three = np.arange(len(x)), np.repeat([0, 1, 2], len(x))
+    trust = chances[each, hard]
     for name, (rows, labels, w) in {
-        "class_hard": (np.arange(len(x)), hard, one),
-        "class_weighted": (np.arange(len(x)), hard, trust / trust.mean()),
-        "class_soft": (every, three, chances.T.ravel()),
+        "class_hard": (each, hard, one),
+        "class_weighted": (each, hard, trust / trust.mean()),
+        "class_soft": (np.tile(each, 3), three, chances.T.ravel()),
     }.items():
-        filled = np.vstack(
-            [x[rows], np.repeat(x.mean(axis=0, keepdims=True), 3, axis=0)]
-        )  # each class once, of no weight
-        model = fit_tree(classifier(config), filled, np.r_[labels, 0, 1, 2], np.r_[w, 1e-3, 1e-3, 1e-3])
-        found[name] = _use_above_avoid(model)
+        found[name] = _use_above_avoid(fit_classifier(x[rows], labels, w, config))
     return found
 
 
@@ -177,15 +173,15 @@ def training(attempts: pd.DataFrame, units: Rows, draws: int) -> dict[str, Any]:
         for k in range(FOLDS):
             learn, judged = fold != k, fold == k
             views = [units.embeddings[:, :half], units.embeddings[:, half:]]
-            axes = [PCA(min(COMPONENTS, learn.sum()), random_state=7).fit(view[learn]) for view in views]
-            z = np.hstack([*(axis.transform(view) for axis, view in zip(axes, views, strict=True)), units.features])
+            reduced = [components(view[learn], TrainConfig())(view) for view in views]
+            z = np.hstack([*reduced, units.features]).astype(np.float32)
             seen = pairs[learn].reset_index(drop=True)
-            ways = fitted(z[learn].astype(np.float32), seen, mixed.merge(seen[KEY], on=KEY), extra[learn])
+            ways = fitted(z[learn], seen, mixed.merge(seen[KEY], on=KEY), extra[learn])
             for name, order in ways.items():
                 columns = worth.setdefault(name, [])
                 if len(columns) == draw:
                     columns.append(np.empty(len(gain)))
-                columns[draw][judged] = order(z[judged].astype(np.float32))
+                columns[draw][judged] = order(z[judged])
         print(f"draw {draw + 1} of {draws}", flush=True)
     groups = pairs.group.to_numpy(str)
 

@@ -24,6 +24,7 @@ from sklearn.linear_model import Ridge
 from contract.encoder import Encoder
 from contract.locate import ROOT, find
 from contract.profiles import load_profiles
+from contract.records import PAIR_KEY
 from contract.scorer import Scorer
 from training import pipeline
 from training.config import TrainConfig
@@ -36,7 +37,7 @@ from training.metrics import interval, mean_interval, q
 from training.pseudo_outcomes import pseudo_outcomes
 from training.taxonomy import load_taxonomy
 
-KEY = ["source", "prompt_id", "model"]
+KEY = list(PAIR_KEY)
 LEAST, MOST = 0.1, 0.9
 DRAW, DEAL = 11, 12
 

@@ -71,8 +71,7 @@ def _one_arm(strata: Sequence[Mapping[str, Any]], holdout: Mapping[str, Any]) ->
         f"prompt, or its probability was logged. Left out, for want of an arm or of overlap: {left_out}; the manifest says why of each.",
     )  # fmt: skip
     if used:
-        yield ""
-        yield "Effective: number of prompts after weighing by inverse propensities, direct and reasoning."
+        yield from ("", "Effective: number of prompts after weighing by inverse propensities, direct and reasoning.")
         yield from ("", "| source | model | direct | reasoning | effective | trimmed |", "|---|---|---|---|---|---|")
     for s in used:
         effective = " and ".join(shown(s[f"effective_{arm}"], ",.0f") for arm in Arm)

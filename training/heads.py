@@ -34,7 +34,7 @@ from training.graph import Linear
 from training.inputs import Inputs, fit_inputs, softmax
 from training.prior import Prior, prior_of, token_offsets
 from training.soft_labels import weighted_labels
-from training.trees import classifier, fit_tree, regressor
+from training.trees import fit_classifier, fit_tree, regressor
 
 VERDICTS = (Verdict.USE, Verdict.MAYBE, Verdict.AVOID)
 """Order of the classes of the label classifiers."""
@@ -144,7 +144,7 @@ def fit(
     price = heads._tokens(x)["extra_tokens"]
     for name, profile in profiles.items():
         rows, labels, shares = weighted_labels(table, table.gain.to_numpy(float), price, profile)
-        heads.trees[f"label_{name}"] = _classifier(z[rows], labels, shares, config)
+        heads.trees[f"label_{name}"] = fit_classifier(z[rows], labels, shares, config)
         heads.scaling[name] = Linear(np.eye(3), np.zeros(3))
     heads.linear["familiar"] = _familiarity(heads, x, weight, unfamiliar)
     return heads
@@ -174,12 +174,6 @@ def _from_logs(u: Array, table: pd.DataFrame) -> Linear:
     weight = table.weight.to_numpy(float) * np.where(logged, 1.0, MIXING_ODDS)
     model = LogisticRegression(C=1.0, max_iter=1000).fit(u, logged, weight)
     return Linear(model.coef_.T, model.intercept_)
-
-
-def _classifier(z: Array, labels: Array, weight: Array, config: TrainConfig) -> Any:
-    """Fit P(label); a class that never occurs gets one row of almost no weight, so that there are always three."""
-    z = np.vstack([z, np.repeat(z.mean(axis=0, keepdims=True), 3, axis=0)])
-    return fit_tree(classifier(config), z, np.r_[labels, 0, 1, 2], np.r_[weight, 1e-3, 1e-3, 1e-3])
 
 
 def _fit_tokens(heads: Heads, pairs: Rows, thinking: Rows, config: TrainConfig) -> None:

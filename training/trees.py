@@ -44,3 +44,9 @@ def fit_tree(tree: Any, x: Array, y: Array, weight: Array | None = None) -> Any:
         return tree.fit(x, y, weight)
     finally:
         del tree._bin_data
+
+
+def fit_classifier(x: Array, labels: Array, weight: Array, config: TrainConfig) -> Any:
+    """Fit P(label); a class that never occurs gets one row of almost no weight, so that there are always three."""
+    x = np.vstack([x, np.repeat(x.mean(axis=0, keepdims=True), 3, axis=0)])
+    return fit_tree(classifier(config), x, np.r_[labels, 0, 1, 2], np.r_[weight, 1e-3, 1e-3, 1e-3])
