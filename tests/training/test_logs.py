@@ -267,7 +267,7 @@ def test_only_when_nothing_is_left_it_stops(tmp_path):
         ("log.parquet", b"", "is empty"),
         ("log.parquet", b"PAR1 not really", "not a readable Parquet"),
         ("log.txt", b"x", "unknown suffix"),
-        ("log.jsonl.gz", gzip.compress(b'{"a": 1}\n' * 5000)[:40], "cut off or damaged"),
+        ("log.jsonl.gz", gzip.compress(b'{"a": 1}\n' * 5000, mtime=0)[:40], "cut off or damaged"),
         ("log.jsonl.gz", b"not gzip at all", "not a gzip file"),
         ("log.csv", "prompt,model,arm\na,m,direct\n".encode("utf-16"), "not UTF-8"),
         ("log.csv", "prompt,model,arm\na,m,direct\n".encode("utf-16-le"), "not UTF-8"),
