@@ -112,7 +112,7 @@ def collect(
     )  # fmt: skip
     session = Session(plan, settings, chosen, rubric, limits, len(read.left_out))
     if dry_run:
-        expected = session.estimate()
+        expected = session.estimate(out)
         typer.echo(json.dumps(expected.as_dict()) if json_report else expected.text())
         return
     done = session.run(out)

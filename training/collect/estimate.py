@@ -1,6 +1,6 @@
 """What a run would ask and cost, before anything is asked."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from statistics import fmean
 from typing import Any
@@ -8,10 +8,11 @@ from typing import Any
 from contract.records import Arm
 from training.collect.judge import messages
 from training.collect.libraries import litellm
-from training.collect.plan import Ask, Settings
+from training.collect.plan import Ask, Mode, Settings
 from training.collect.prices import Prices
 from training.collect.prompts import Item
 from training.collect.run import Judge
+from training.collect.tally import Tally
 
 VISIBLE_TOKENS = 200
 """Assumed length of the visible answer; only a run can tell."""
@@ -25,6 +26,7 @@ class Estimate:
     """Calls, tokens and dollars of a run; likely ones from a bundle's expectation, worst ones where all calls run to the cap.
 
     Attributes:
+        answered: asks that an earlier run has the answers of; what follows is of the rest.
         asks: of the model; judgements: of the judge.
         input_tokens: of both; counted_by: the tokeniser, or "characters / 4".
         likely_output_tokens: None where no bundle tells how much the model thinks.
@@ -32,6 +34,7 @@ class Estimate:
         likely_usd, worst_usd: None where a price or the tokens are unknown.
     """
 
+    answered: int
     asks: int
     judgements: int
     input_tokens: int
@@ -55,6 +58,7 @@ class Estimate:
         )  # fmt: skip
         return "\n".join(
             (
+                *([f"answered       {self.answered:>12,} by an earlier run, not asked again"] if self.answered else ()),
                 f"asks           {self.asks:>12,}", f"judgements     {self.judgements:>12,}",
                 f"input          {self.input_tokens:>12,} tokens, counted by {self.counted_by}",
                 f"output, likely {likely}; {VISIBLE_TOKENS} visible ones assumed for an answer, thinking as the bundle expects",
@@ -65,38 +69,42 @@ class Estimate:
 
 
 def estimate(
-    plan: Sequence[Ask], settings: Settings, prices: Prices, *, judge: Judge | None, thinking: Callable[[Item], float] | None,
-    cap: int | None,
+    plan: Sequence[Ask], tally: Tally, settings: Settings, prices: Prices, *, judge: Judge | None,
+    thinking: Callable[[Item], float] | None, cap: int | None,
 ) -> Estimate:  # fmt: skip
-    """Return what a plan would cost.
+    """Return what is left of a plan, and what it would cost.
 
     Args:
         plan: all asks.
+        tally: of an earlier run's journal.
         settings: of the run.
         prices: of the model.
         judge: the judge, if one grades.
         thinking: a bundle's expectation of the thinking tokens of a prompt.
         cap: the most output tokens of a call.
     """
-    items = list({ask.item.prompt_id: ask.item for ask in plan}.values())
-    per_prompt = len(plan) // len(items)
+    left = [ask for ask in plan if ask.key not in tally.answers]
+    keys: dict[str, list[str]] = {}  # of the prompts to judge
+    for ask in plan if judge is not None else ():
+        keys.setdefault(ask.item.prompt_id, []).append(ask.key)
+    items = {ask.item.prompt_id: ask.item for ask in (plan if judge is not None else left)}
     counts, counted_by = _input_tokens(items, settings.model)
-    given = per_prompt * sum(counts)
-    likely = (
-        None if thinking is None else _likely(plan, len(items), [thinking(item) for item in items[:EXPECTED_ON]], cap)
-    )
-    worst = None if cap is None else cap * len(plan)
+    given = sum(counts[ask.item.prompt_id] for ask in left)
+    likely = None if thinking is None else _likely(left, thinking, cap)
+    worst = None if cap is None else cap * len(left)
     usd = [None if tokens is None else prices.of(given, tokens) for tokens in (likely, worst)]
     judgements = 0
     if judge is not None:
-        judgements = len(items) + len(judge.twice)
-        read = round(judgements * fmean(counts)) + per_prompt * judgements * VISIBLE_TOKENS
+        judged = [p for p in keys if any(key not in tally.scores for key in keys[p])]
+        judged += [p for p in judge.twice if any(key not in tally.again for key in keys[p])]
+        judgements = len(judged)
+        read = sum(counts[p] + len(keys[p]) * VISIBLE_TOKENS for p in judged)
         read += judgements * _tokens(messages(judge.rubric, "", []), judge.rubric.model)[0]
         said = [judgements * VISIBLE_TOKENS, judgements * judge.rubric.max_output_tokens]
         usd = [_sum(own, judge.asker.prices.of(read, more)) for own, more in zip(usd, said, strict=True)]
         given += read
         likely, worst = (None if own is None else own + more for own, more in zip((likely, worst), said, strict=True))
-    return Estimate(len(plan), judgements, given, counted_by, likely, worst, *usd)
+    return Estimate(len(plan) - len(left), len(left), judgements, given, counted_by, likely, worst, *usd)
 
 
 def bundle_expectation() -> Callable[[Item], float] | None:
@@ -112,19 +120,24 @@ def bundle_expectation() -> Callable[[Item], float] | None:
     return lambda item: max(scorer.score(item.content).scores.extra_tokens, 0.0)
 
 
-def _likely(plan: Sequence[Ask], prompts: int, thinking: Sequence[float], cap: int | None) -> int:
-    """Return the likely output tokens of a plan, each call within its budget and its cap."""
-    total = 0.0
-    for ask in (ask for ask in plan if ask.item is plan[0].item):  # every prompt is asked alike
-        budget = ask.mode.thinking_budget
-        expected = [0.0 if ask.mode.arm is Arm.DIRECT else t if budget is None else min(t, budget) for t in thinking]
-        total += fmean(min(VISIBLE_TOKENS + t, cap or float("inf")) for t in expected)
-    return round(total * prompts)
+def _likely(left: Sequence[Ask], thinking: Callable[[Item], float], cap: int | None) -> int:
+    """Return the likely output tokens of asks, each call within its budget and its cap."""
+    items = list({ask.item.prompt_id: ask.item for ask in left}.values())
+    expected = [thinking(item) for item in items[:EXPECTED_ON]]
+
+    def answer(mode: Mode) -> float:
+        most = 0.0 if mode.arm is Arm.DIRECT else float("inf") if mode.thinking_budget is None else mode.thinking_budget
+        return fmean(min(VISIBLE_TOKENS + min(tokens, most), cap or float("inf")) for tokens in expected)
+
+    modes = {ask.mode.thinking_setting: ask.mode for ask in left}
+    likely = {name: answer(mode) for name, mode in modes.items()}
+    return round(sum(likely[ask.mode.thinking_setting] for ask in left))
 
 
-def _input_tokens(items: Sequence[Item], model: str) -> tuple[list[int], str]:
-    counts = [_tokens(item.conversation, model) for item in items]
-    return [count for count, _ in counts], " and ".join(sorted({by for _, by in counts}))
+def _input_tokens(items: Mapping[str, Item], model: str) -> tuple[dict[str, int], str]:
+    counts = {prompt_id: _tokens(item.conversation, model) for prompt_id, item in items.items()}
+    by = " and ".join(sorted({by for _, by in counts.values()}))
+    return {prompt_id: count for prompt_id, (count, _) in counts.items()}, by or "LiteLLM's tokeniser"
 
 
 def _tokens(conversation: list[dict[str, Any]], model: str) -> tuple[int, str]:

@@ -81,30 +81,57 @@ class Journal:
     def _read(self) -> list[dict[str, Any]]:
         """Return the records, and cut off a torn last one."""
         self._file.seek(0)
-        records, good = [], 0
-        for number, line in enumerate(self._file, 1):
-            record = _record(line)
-            if record is not None:
-                records.append(record)
-                good += len(line)
-            elif self._file.read(1):
-                raise InvalidInput(f"{self.path} is damaged at line {number:,}; restore it, or name another --out")
+        records, good = _whole(self._file, self.path)
         self._file.truncate(good)
         return records
 
     def _begin(self, settings: Mapping[str, Any]) -> None:
-        if not self.records:
+        if self.records:
+            _check_begin(self.records.pop(0), settings, self.path)
+        else:
             self.append({"kind": "begin", "format": FORMAT, "settings": settings})
-            return
-        begin = self.records.pop(0)
-        if begin.get("kind") != "begin" or "format" not in begin:
-            raise InvalidInput(f"{self.path} is no journal of a run; name another --out", field="out")
-        if begin["format"] != FORMAT:
-            what = f"{self.path} has format {shown(begin['format'])}, and this version of thinkworth reads {FORMAT}"
-            raise InvalidInput(f"{what}; name another --out", field="out")
-        if differ := differences(settings, begin["settings"]):
-            what = f"{self.path} is of a run with other settings: {'; '.join(differ)}"
-            raise InvalidInput(f"{what}; resume it with the same ones, or name another --out", field="out")
+
+
+def recorded(path: Path, settings: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """Return the records of a journal without opening it for a run: none where there is no journal yet.
+
+    Raises:
+        InvalidInput: it is of a run with other settings or damaged, or cannot be read.
+    """
+    try:
+        with path.open("rb") as file:
+            records, _ = _whole(file, path)
+    except FileNotFoundError:
+        return []
+    except OSError as error:
+        raise InvalidInput(f"{path} cannot be read: {error.strerror}; name another --out", field="out") from error
+    if records:
+        _check_begin(records.pop(0), settings, path)
+    return records
+
+
+def _whole(file: IO[bytes], path: Path) -> tuple[list[dict[str, Any]], int]:
+    """Return the records from the file's place on, without a torn last one, and their length in bytes."""
+    records, good = [], 0
+    for number, line in enumerate(file, 1):
+        record = _record(line)
+        if record is not None:
+            records.append(record)
+            good += len(line)
+        elif file.read(1):
+            raise InvalidInput(f"{path} is damaged at line {number:,}; restore it, or name another --out")
+    return records, good
+
+
+def _check_begin(begin: Mapping[str, Any], settings: Mapping[str, Any], path: Path) -> None:
+    if begin.get("kind") != "begin" or "format" not in begin:
+        raise InvalidInput(f"{path} is no journal of a run; name another --out", field="out")
+    if begin["format"] != FORMAT:
+        what = f"{path} has format {shown(begin['format'])}, and this version of thinkworth reads {FORMAT}"
+        raise InvalidInput(f"{what}; name another --out", field="out")
+    if differ := differences(settings, begin["settings"]):
+        what = f"{path} is of a run with other settings: {'; '.join(differ)}"
+        raise InvalidInput(f"{what}; resume it with the same ones, or name another --out", field="out")
 
 
 def _record(line: bytes) -> dict[str, Any] | None:

@@ -4,10 +4,11 @@ import asyncio
 import os
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import typer
 
@@ -15,11 +16,12 @@ from contract.errors import InvalidInput
 from training.collect.asking import Asker
 from training.collect.estimate import Estimate, bundle_expectation, estimate
 from training.collect.graders import Grader
-from training.collect.journal import Journal
+from training.collect.journal import Journal, recorded
 from training.collect.judge import Rubric, judged_again
 from training.collect.libraries import litellm
 from training.collect.plan import Ask, Settings
 from training.collect.prices import Prices
+from training.collect.prompts import Item
 from training.collect.providers import Provider
 from training.collect.report import Report, report
 from training.collect.rows import table
@@ -65,15 +67,16 @@ class Session:
     limits: Limits
     left_out: int = 0
 
-    def estimate(self) -> Estimate:
-        """Return what the plan would ask and cost; nothing is asked.
+    def estimate(self, out: Path) -> Estimate:
+        """Return what is left to ask and what it would cost; nothing is asked or written.
 
         Raises:
             InvalidInput: see `run`.
         """
         asker, judge = self._askers(Meter(Cost()))
+        tally = self._tally(recorded(_journal_of(out), self.settings.digest_of(self._items)))
         return estimate(
-            self.plan, self.settings, asker.prices, judge=judge, thinking=bundle_expectation(), cap=asker.cap
+            self.plan, tally, self.settings, asker.prices, judge=judge, thinking=bundle_expectation(), cap=asker.cap
         )
 
     def run(self, out: Path) -> Report:
@@ -85,14 +88,10 @@ class Session:
             InvalidInput: the journal is another run's or in use, a place cannot be written, a key is not set, or a
                 ceiling is given where nothing says what a call may cost.
         """
-        journal_path = out.with_name(f"{out.name}.journal.jsonl")
-        if out.exists() and not journal_path.exists():
-            raise InvalidInput(f"{out} exists and is no table of a run (no {journal_path.name}); name another --out")
+        journal_path = _journal_of(out)
         self._askers(Meter(Cost()))  # what is wrong here needs no journal
-        items = list(dict.fromkeys(ask.item for ask in self.plan))
-        with Journal(journal_path, self.settings.digest_of(items)) as journal:
-            references = [] if self.rubric else [item.reference for item in items]  # a judge does not see them
-            tally = Tally.of(journal.records, self.grader.name(references))
+        with Journal(journal_path, self.settings.digest_of(self._items)) as journal:
+            tally = self._tally(journal.records)
             run = self._run(journal, tally)
             pieces = sum(ask.key not in tally.answers for ask in self.plan) + len(run.to_grade())
             with _bar(pieces, tally) as moved:
@@ -100,6 +99,14 @@ class Session:
                 asyncio.run(_closing(run))
             self._write(tally, out)
             return report(self.plan, tally, judged=self.rubric is not None, left_out=self.left_out, stopped=run.stopped)
+
+    @property
+    def _items(self) -> list[Item]:
+        return list(dict.fromkeys(ask.item for ask in self.plan))
+
+    def _tally(self, records: Iterable[Mapping[str, Any]]) -> Tally:
+        references = [] if self.rubric else [item.reference for item in self._items]  # a judge does not see them
+        return Tally.of(records, self.grader.name(references))
 
     def _settling(self, tally: Tally, out: Path, moved: Callable[[], None]) -> Callable[[], None]:
         """Return what moves the bar, and writes the table where that was long ago."""
@@ -155,6 +162,14 @@ class Session:
         key = _key(key_name)
         provider = Provider(model, base_url=base_url, key=key, timeout_s=limits.timeout_s, prices=prices)
         return Asker(provider, meter, pace, limits.retries, sent, cap)
+
+
+def _journal_of(out: Path) -> Path:
+    """Return where the journal of a table is, or refuse a table that is no run's."""
+    path = out.with_name(f"{out.name}.journal.jsonl")
+    if out.exists() and not path.exists():
+        raise InvalidInput(f"{out} exists and is no table of a run (no {path.name}); name another --out")
+    return path
 
 
 async def _closing(run: Run) -> None:

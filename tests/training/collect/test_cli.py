@@ -143,6 +143,22 @@ def test_a_dry_run_asks_and_writes_nothing(folder, llm, run):
     assert sorted(folder.iterdir()) == before
 
 
+def test_a_dry_run_beside_a_journal_tells_the_rest_and_leaves_it_alone(folder, llm, run, journal):
+    llm.script = {"What is 3 +": ["401"]}
+    assert run()[0] == 0
+    with (folder / "logs.parquet.journal.jsonl").open("ab") as torn:
+        torn.write(b'{"kind": "answer", "key": "torn')
+    before = {path.name: path.read_bytes() for path in folder.iterdir()}
+    code, out, err = run("--dry-run", "--json")
+    assert (code, err) == (0, "")
+    assert (json.loads(out)["answered"], json.loads(out)["asks"]) == (15, 1)
+    code, _, err = run("--dry-run", "--attempts", 2)
+    assert code == 2
+    assert "attempts was 1, now 2" in err
+    assert {path.name: path.read_bytes() for path in folder.iterdir()} == before
+    assert len(llm.calls) == 16
+
+
 def test_a_bar_shows_the_cost_so_far_at_a_terminal(llm, run, monkeypatch):
     class Terminal(io.StringIO):
         def isatty(self):
