@@ -11,6 +11,7 @@ import pandas as pd
 from contract.errors import InvalidRequest
 from contract.prompt import Prompt
 from contract.records import COLUMNS, DUPLICATE_KEY
+from training.content import prompt_id_of
 from training.log_values import CONTENT, Fault
 
 Mask = npt.NDArray[np.bool_]
@@ -65,8 +66,8 @@ def group_codes(frame: pd.DataFrame, columns: Sequence[str]) -> Integers:
 
 def check_rows(table: pd.DataFrame, faults: Faults, files: Integers, lines: Integers, names: Sequence[str]) -> None:
     """Add the faults of rows among themselves, and fill in `prompt_id` and `attempt` of the good ones."""
-    digests = check_each_row(table, faults)
-    table["prompt_id"] = table["prompt_id"].fillna(digests)
+    ids, texts = check_each_row(table, faults)
+    table["prompt_id"] = table["prompt_id"].fillna(ids)
 
     def place(at: int) -> str:
         return f"line {lines[at]}" + (f" of {names[files[at]]}" if len(names) > 1 else "")
@@ -74,15 +75,15 @@ def check_rows(table: pd.DataFrame, faults: Faults, files: Integers, lines: Inte
     rows = np.flatnonzero(faults.good())
     prompt = group_codes(table.iloc[rows], ("source", "prompt_id"))
     first = rows[_first_of(prompt)]
-    content = pd.factorize(digests)[0]
+    content = pd.factorize(texts)[0]
     for at, begun in _unequal(rows, first, content):
         reason = f"prompt_id stands for another content in {place(begun)} of the same source"
         faults.add({at: Fault("prompt_id of two contents", reason)})
     _check_duplicates(table, faults, place)
 
 
-def check_each_row(table: pd.DataFrame, faults: Faults) -> "pd.Series[Any]":
-    """Add the faults that a row has by itself; return the digest of each row's content, null where it is bad."""
+def check_each_row(table: pd.DataFrame, faults: Faults) -> "tuple[pd.Series[Any], pd.Series[Any]]":
+    """Add the faults that a row has by itself; return the prompt_id and the digest of each row's content, null where it is bad."""
     given = [table[name].notna().to_numpy(bool) for name in CONTENT]
     faults.add_all(given[0] & given[1], Fault("prompt and messages both given", "prompt and messages both given"))
     faults.add_all(~given[0] & ~given[1], Fault("neither prompt nor messages", "neither prompt nor messages"))
@@ -91,44 +92,51 @@ def check_each_row(table: pd.DataFrame, faults: Faults) -> "pd.Series[Any]":
 
 
 def _check_tokens(table: pd.DataFrame, faults: Faults) -> None:
-    over = (table["thinking_tokens"] > table["output_tokens"]).fillna(False).to_numpy(bool)
-    for at in np.flatnonzero(over).tolist():
-        thinking, output = table["thinking_tokens"].iat[at], table["output_tokens"].iat[at]
-        reason = f"thinking_tokens {thinking} is over output_tokens {output}"
-        faults.add({at: Fault("thinking_tokens is over output_tokens", reason)})
+    for part, whole in (("thinking_tokens", "output_tokens"), ("cached_tokens", "input_tokens")):
+        over = (table[part] > table[whole]).fillna(False).to_numpy(bool)
+        for at in np.flatnonzero(over).tolist():
+            reason = f"{part} {table[part].iat[at]} is over {whole} {table[whole].iat[at]}"
+            faults.add({at: Fault(f"{part} is over {whole}", reason)})
 
 
-def _check_content(table: pd.DataFrame, faults: Faults) -> "pd.Series[Any]":
-    """Return the digest of each row's content; each distinct content is looked at once."""
-    digests = np.full(len(table), None, dtype=object)
+def _check_content(table: pd.DataFrame, faults: Faults) -> "tuple[pd.Series[Any], pd.Series[Any]]":
+    """Return the prompt_id of each row's content and the digest of its texts; each distinct content is looked at once."""
+    found = np.full((len(table), 2), None, dtype=object)
     good = faults.good()
     for name in CONTENT:
         codes, contents = pd.factorize(table[name])
-        answers: list[str | Fault] = [_digest(name, text) for text in contents]
+        answers: list[tuple[str, str] | Fault] = [identity_of(name, text) for text in contents]
         bad = np.array([isinstance(answer, Fault) for answer in answers] + [False])
         for at in np.flatnonzero(bad[codes] & good).tolist():
             answer = answers[codes[at]]
             faults.add({at: answer} if isinstance(answer, Fault) else {})
-        values = np.array([None if isinstance(answer, Fault) else answer for answer in answers] + [None], dtype=object)
-        digests = np.where(codes >= 0, values[codes], digests)
-    return pd.Series(digests, index=table.index, dtype=pd.StringDtype("pyarrow"))
+        nothing = (None, None)
+        values = np.array([*(nothing if isinstance(one, Fault) else one for one in answers), nothing], dtype=object)
+        found = np.where((codes >= 0)[:, None], values[codes], found)
+    ids, texts = (pd.Series(column, index=table.index, dtype=pd.StringDtype("pyarrow")) for column in found.T)
+    return ids, texts
 
 
-def _digest(name: str, text: str) -> str | Fault:
-    """Return the digest of a content, or what keeps it from being a prompt."""
+def identity_of(name: str, text: str) -> tuple[str, str] | Fault:
+    """Return the prompt_id of a content and the digest of its texts, or what keeps it from being a prompt."""
     try:
-        return (Prompt.from_text(text) if name == "prompt" else _conversation(text)).digest
+        if name == "prompt":
+            digest = Prompt.from_text(text).digest
+            return digest, digest
+        messages = _conversation(text)
+        prompt = Prompt.from_messages(messages)
+        return prompt_id_of(prompt, messages), prompt.digest
     except InvalidRequest as error:
         return Fault(error.message, error.message)
     except (ValueError, RecursionError):
         return Fault("messages is not a JSON list of {role, content}", "messages is not a JSON list of {role, content}")
 
 
-def _conversation(text: str) -> Prompt:
+def _conversation(text: str) -> list[dict[str, Any]]:
     messages = json.loads(text)
     if not isinstance(messages, list) or not all(isinstance(message, dict) for message in messages):
         raise ValueError("not a list of objects")
-    return Prompt.from_messages(messages)
+    return messages
 
 
 def _first_of(codes: Integers) -> Integers:

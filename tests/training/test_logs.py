@@ -87,6 +87,7 @@ def test_the_table_fits_the_schema(tmp_path):
         ({"output_tokens": -5}, "output_tokens -5 is under 0"),
         ({"output_tokens": 2.5}, "output_tokens 2.5 is not a whole number"),
         ({"output_tokens": 5, "thinking_tokens": 9}, "thinking_tokens 9 is over output_tokens 5"),
+        ({"input_tokens": 5, "cached_tokens": 9}, "cached_tokens 9 is over input_tokens 5"),
         ({"arm": "on"}, "arm 'on' is not one of direct, reasoning"),
         ({"arm": ...}, "arm is missing"),
         ({"model": None}, "model is missing"),
@@ -202,6 +203,20 @@ def test_messages_as_text_and_as_a_list_are_one_conversation(tmp_path):
 def test_an_absent_prompt_id_is_the_digest_of_the_content(tmp_path):
     logs = read_logs([jsonl(tmp_path, row(), row(prompt=..., messages=[{"role": "user", "content": GOOD["prompt"]}]))])
     assert set(logs.table["prompt_id"]) == {Prompt.from_text(GOOD["prompt"]).digest}
+
+
+def test_an_absent_prompt_id_tells_two_pictures_apart(tmp_path):
+    def shown(name, **more):
+        parts = [{"type": "text", "text": "What?"}, {"type": "image_url", "image_url": {"url": f"https://host/{name}"}}]
+        return row(prompt=..., messages=[{"role": "user", "content": parts}], **more)
+
+    logs = read_logs([jsonl(tmp_path, shown("a"), shown("b", arm="reasoning"), shown("a", arm="reasoning"))])
+    first, second, third = logs.table["prompt_id"]
+    assert first == third != second
+    assert (logs.report.pairs, logs.report.quarantined) == (1, {})
+    # under one prompt_id of the log's own they are one prompt: addresses that are signed differ from call to call
+    logs = read_logs([jsonl(tmp_path, shown("a", prompt_id="p"), shown("b", prompt_id="p", arm="reasoning"))])
+    assert (logs.report.pairs, logs.report.quarantined) == (1, {})
 
 
 def test_a_prompt_id_stands_for_one_content(tmp_path):

@@ -10,12 +10,14 @@ from typing import Any
 
 import pyarrow.parquet as pq
 
-from contract.errors import InvalidInput, InvalidRequest, NoUsableRows
+from contract.errors import InvalidInput, NoUsableRows
 from contract.prompt import Prompt
 from contract.records import COLUMNS
+from training.content import is_whole
 from training.importers.call import Broken
 from training.importers.jsonl import records
 from training.log_files import readable
+from training.log_rows import identity_of
 from training.log_values import CONTENT, Fault, ask, shown
 
 NAMES = ("prompt_id", "task", "language")
@@ -144,30 +146,25 @@ def _item(row: Mapping[str, Any]) -> Item | Fault:
         values[name] = value
     if len(values.keys() & set(CONTENT)) != 1:
         return Fault("give prompt or messages, one of them", "give prompt or messages, one of them")
-    content = _content(values)
-    if isinstance(content, Fault):
-        return content
+    identity = identity_of(*next((name, values[name]) for name in CONTENT if name in values))
+    if isinstance(identity, Fault):
+        return identity
+    if "messages" in values and not is_whole(json.loads(values["messages"])):
+        rule = "a part of the prompt is not in the log"
+        return Fault(
+            rule, f"{rule}: of an image, a file or a call of a tool only its kind is; it cannot be asked again"
+        )
+    prompt_id, digest = identity
     reference = row.get("reference")
     if reference is not None and not isinstance(reference, str):
         reference = json.dumps(reference, ensure_ascii=False, default=str)
-    return Item(**{"prompt_id": content.digest, **values}, digest=content.digest, reference=reference)
+    return Item(**{"prompt_id": prompt_id, **values}, digest=digest, reference=reference)
 
 
 def _as_json(messages: list[Any]) -> str:
     """Return a conversation as JSON, without the keys that a columnar file adds because another message has them."""
     cleaned = [{k: v for k, v in m.items() if v is not None} if isinstance(m, dict) else m for m in messages]
     return json.dumps(cleaned, ensure_ascii=False, default=str)
-
-
-def _content(values: Mapping[str, str]) -> Prompt | Fault:
-    try:
-        if "prompt" in values:
-            return Prompt.from_text(values["prompt"])
-        return Prompt.from_messages(json.loads(values["messages"]))
-    except InvalidRequest as error:
-        return Fault(error.message, error.message)
-    except (ValueError, RecursionError):
-        return Fault("messages is not a JSON list of {role, content}", "messages is not a JSON list of {role, content}")
 
 
 def _merged(known: Item, found: Item) -> Item | Fault:

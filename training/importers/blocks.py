@@ -159,14 +159,14 @@ class Blocks:
         marks = [call.score for call in calls or ()]
         faults.add({at: mark for at, mark in enumerate(marks) if isinstance(mark, Fault) and not scored[at]})
         frame = as_frame(table)
-        digests = check_each_row(frame, faults)
+        ids_of_content, _ = check_each_row(frame, faults)
         for at, fault in sorted(faults.items()):
             self.quarantine.add(self.place(files[at], lines[at]), fault)
         good = faults.good()
         attempt = np.zeros(len(lines), np.uint64) if calls is None else text_keys([call.attempt_of for call in calls])
         self._spoiled.append(attempt[~good])
         kept = frame[good]
-        keyed = kept.assign(prompt_id=kept["prompt_id"].fillna(digests[good]))
+        keyed = kept.assign(prompt_id=kept["prompt_id"].fillna(ids_of_content[good]))
         index: dict[str, npt.NDArray[Any]] = {
             "event": event_keys(keyed, None if calls is None else answer[good]),
             "attempt": attempt[good],

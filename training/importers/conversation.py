@@ -1,9 +1,16 @@
-"""Any provider's messages as the log table holds them: OpenAI-style, texts only, the system prompt first."""
+"""Any provider's messages as the log table holds them: OpenAI-style, texts only, the system prompt first.
 
+What a tool gave is a turn of its own, as OpenAI has it. Of an image, a file or a tool's call its kind and a fingerprint are kept.
+"""
+
+import json
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from contract.prompt import ROLES, TEXT_PARTS
+from training.content import FINGERPRINT, fingerprint
+from training.importers.answers import at
 
 Message = dict[str, Any]
 
@@ -11,6 +18,7 @@ _ROLES = {**{role: role for role in ROLES}, "human": "user", "ai": "assistant", 
 _HIDDEN = ("thinking", "redacted_thinking", "reasoning")
 _NO_TURN = (*_HIDDEN, "item_reference", "additional_tools", "mcp_list_tools", "compaction", "compaction_trigger")
 _REDACTED = "redacted-by-litellm"
+_CUT_OUT = re.compile(r"\[base64_data truncated: ")
 _UNTYPED = {
     "functionCall": "function_call",
     "function_call": "function_call",
@@ -27,12 +35,19 @@ _UNTYPED = {
 }
 """The kind of a part that has no type but names itself by its key, as Gemini's and Bedrock's do."""
 
+_RESULTS = {
+    "tool_result": (("content",), ("toolResult", "content")),
+    "tool_call_response": (("response",), ("result",)),
+    "function_response": (("functionResponse", "response"), ("function_response", "response")),
+}
+"""Where a part keeps what a tool gave, by its kind: Anthropic's and Bedrock's, OpenTelemetry's, Gemini's."""
+
 
 def chat(messages: Any, *, system: Any = None) -> list[Message] | None:
     """Return the messages as [{role, content}], or None where no text was stored.
 
-    Texts of one message are joined as `contract.prompt` joins them; other parts stay as their type; thinking of earlier
-    turns is dropped, for the model does not see it again.
+    Texts of one message are joined as `contract.prompt` joins them; other parts stay as their type and fingerprint;
+    thinking of earlier turns is dropped, for the model does not see it again.
 
     Args:
         messages: a text (one user turn), one message, a list of messages, or {"messages": [...]}, in the shape of
@@ -51,31 +66,69 @@ def chat(messages: Any, *, system: Any = None) -> list[Message] | None:
         messages = [messages]
     if not isinstance(messages, Sequence) or isinstance(messages, bytes):
         raise ValueError("messages are no list")
-    turns = [turn for message in messages if (turn := _turn(message)) is not None]
+    turns = [turn for message in messages for turn in _turns(message)]
     if system and (first := _content(_parts_of(system))):
         turns.insert(0, {"role": "system", "content": first})
     return turns if any(text.strip() not in ("", _REDACTED) for turn in turns for text in _texts(turn)) else None
 
 
-def _turn(message: Any) -> Message | None:
-    """Return one message, or None where it is no turn of the conversation."""
+def _turns(message: Any) -> Iterator[Message]:
+    """Yield the turns of one message: what tools gave, and the rest; none where it is no turn of the conversation."""
     if isinstance(message, str):
-        return {"role": "user", "content": message}
+        yield {"role": "user", "content": message}
+        return
     if not isinstance(message, Mapping):
         raise ValueError("a message is no object")
     kind = message.get("type")
     if kind in _NO_TURN:
-        return None
+        return
     if isinstance(kind, str) and "role" not in message and kind not in (*_ROLES, "message"):
-        return _item(kind, message)
+        yield _item(kind, message)
+        return
     role = _role(message)
     parts = message.get("content", message.get("parts"))
     if role == "user" and parts is None:
         raise ValueError("a message has no content")
-    content = _content(_parts_of(parts or ""))
-    if role == "assistant" and (message.get("tool_calls") or message.get("function_call")):
-        return {"role": role, "content": content or None, "tool_calls": [{"type": "function"}]}
-    return {"role": role, "content": content}
+    parts = _parts_of(parts or "")
+    results = [part for part in parts if isinstance(part, Mapping) and _kind(part) in _RESULTS and _text(part) is None]
+    yield from ({"role": "tool", "content": _given(part)} for part in results)
+    if results and len(results) == len(parts):
+        return
+    content = _content([part for part in parts if not any(part is result for result in results)])
+    calls = message.get("tool_calls") or message.get("function_call")
+    if role == "assistant" and calls:
+        yield {"role": role, "content": content or None, "tool_calls": _calls(calls)}
+    else:
+        yield {"role": role, "content": content}
+
+
+def _given(part: Mapping[str, Any]) -> str | list[Message]:
+    """Return what a tool gave, as the content of its turn."""
+    found = next((given for path in _RESULTS[_kind(part)] if (given := at(part, *path)) is not None), None)
+    if isinstance(found, Mapping) and len(found) == 1 and isinstance(only := next(iter(found.values())), str):
+        found = only
+    if isinstance(found, list) and all(isinstance(one, str | Mapping) for one in found):
+        return _content(found)
+    return found if isinstance(found, str) else "" if found is None else json.dumps(found, ensure_ascii=False)
+
+
+def _calls(calls: Any) -> list[Message]:
+    """Return calls of tools by their fingerprints."""
+    return [_marked("function", call) for call in (calls if isinstance(calls, list) else [calls])]
+
+
+def _marked(kind: str, part: Any) -> Message:
+    """Return what stands for something that is no text.
+
+    Raises:
+        ValueError: the gateway cut it out of its log, so that nothing tells it from another.
+    """
+    if not isinstance(part, Mapping):
+        return {"type": kind}
+    if _CUT_OUT.search(json.dumps(part, default=str)):
+        raise ValueError("an image or a file was cut out by LiteLLM: set MAX_BASE64_LENGTH_FOR_LOGGING=0")
+    found = fingerprint(part)
+    return {"type": kind} if found is None else {"type": kind, FINGERPRINT: found}
 
 
 def _role(message: Mapping[str, Any]) -> str:
@@ -93,7 +146,7 @@ def _item(kind: str, item: Mapping[str, Any]) -> Message:
     if kind.endswith("_output"):
         output = item.get("output")
         return {"role": "tool", "content": _content(_parts_of(output)) if output else ""}
-    return {"role": "assistant", "content": None, "tool_calls": [{"type": "function"}]}
+    return {"role": "assistant", "content": None, "tool_calls": [_marked("function", item)]}
 
 
 def _parts_of(content: Any) -> Sequence[Any]:
@@ -108,10 +161,10 @@ def _parts_of(content: Any) -> Sequence[Any]:
 
 
 def _content(parts: Sequence[Any]) -> str | list[Message]:
-    """Return the parts of one message: a text where all are texts, else the texts in one and the types of the rest."""
+    """Return the parts of one message: a text where all are texts, else the texts in one and what stands for the rest."""
     seen = [(part, _text(part)) for part in parts if not _is_hidden(part)]
     joined = "\n".join(text for _, text in seen if text is not None)
-    others = [{"type": _kind(part)} for part, text in seen if text is None]
+    others = [_marked(_kind(part), part) for part, text in seen if text is None]
     if not others:
         return joined
     return [{"type": "text", "text": joined}, *others] if joined else others

@@ -51,11 +51,11 @@ def _message(message: Mapping[str, Any], prefix: str) -> dict[str, Any]:
         content = parts
     if content is None:
         content = [
-            {"type": part.get("message_content.type"), "text": part.get("message_content.text")}
+            {name.removeprefix("message_content."): value for name, value in part.items()}
             for part in numbered(message, f"{prefix}contents")
         ]
-    called = any(name.startswith(f"{prefix}tool_calls") for name in message)
-    return {"role": message.get(f"{prefix}role", "user"), "content": content, "tool_calls": called}
+    calls = {n: value for n, value in message.items() if n.startswith(f"{prefix}tool_calls") and not n.endswith("id")}
+    return {"role": message.get(f"{prefix}role", "user"), "content": content, "tool_calls": calls}
 
 
 def _of_event(role: str, found: Mapping[str, Any]) -> Mapping[str, Any]:

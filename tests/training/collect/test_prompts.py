@@ -70,6 +70,20 @@ def test_rows_without_a_prompt_are_left_out_with_their_reason(tmp_path):
     assert not any("2 + 2" in reason or "another" in reason for reason in reasons)
 
 
+def test_a_prompt_whose_picture_is_not_there_cannot_be_asked(tmp_path):
+    def shown(**picture):
+        return {"messages": [{"role": "user", "content": [{"type": "text", "text": "What?"}, picture]}]}
+
+    url = {"url": "https://host/a.png"}
+    rows = [shown(type="image_url", image_url=url), shown(type="image_url", digest="0f" * 8), shown(type="image_url")]
+    read = read_prompts(written(tmp_path / "p.jsonl", rows))
+    assert [item.conversation for item in read.items] == [rows[0]["messages"]]
+    assert read.items[0].prompt_id != read.items[0].digest
+    assert [(one["line"], one["rule"]) for one in read.left_out] == [
+        (2, "a part of the prompt is not in the log"), (3, "a part of the prompt is not in the log"),
+    ]  # fmt: skip
+
+
 def test_a_reference_may_stand_in_a_later_row(tmp_path):
     rows = [{"prompt": "Q?", "prompt_id": "q"}, {"prompt": "Q?", "prompt_id": "q", "reference": "r"}]
     assert [i.reference for i in read_prompts(written(tmp_path / "p.jsonl", rows)).items] == ["r"]

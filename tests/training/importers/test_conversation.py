@@ -7,9 +7,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from contract.prompt import Prompt
+from training.content import fingerprint, prompt_id_of
 from training.importers.conversation import chat
 
-CALLED = [{"type": "function"}]
+
+def kept(kind, **content):
+    """What stands for something that is no text, of which this is the content."""
+    return {"type": kind, "digest": fingerprint(content)}
 
 
 def turn(role, content, **more):
@@ -32,7 +36,7 @@ def turn(role, content, **more):
                 turn("assistant", None, tool_calls=[{"id": "c1", "function": {"name": "f", "arguments": "secret"}}]),
                 turn("tool", "42", tool_call_id="c1"),
             ],
-            [turn("user", "U"), turn("assistant", None, tool_calls=CALLED), turn("tool", "42")],
+            [turn("user", "U"), turn("assistant", None, tool_calls=[kept("function", function={"name": "f", "arguments": "secret"})]), turn("tool", "42")],
         ),
         (
             [turn("user", "U"), turn("assistant", "A", reasoning_content="long thoughts"), turn("user", "V")],
@@ -40,7 +44,7 @@ def turn(role, content, **more):
         ),
         (
             [turn("user", [{"type": "text", "text": "What?"}, {"type": "image_url", "image_url": {"url": "data:..."}}])],
-            [turn("user", [{"type": "text", "text": "What?"}, {"type": "image_url"}])],
+            [turn("user", [{"type": "text", "text": "What?"}, kept("image_url", image_url={"url": "data:..."})])],
         ),
         # OpenAI Responses
         ([{"type": "message", "role": "user", "content": [{"type": "input_text", "text": "U"}]}], [turn("user", "U")]),
@@ -57,9 +61,9 @@ def turn(role, content, **more):
             ],
             [
                 turn("user", "U"),
-                turn("assistant", None, tool_calls=CALLED),
+                turn("assistant", None, tool_calls=[kept("function", name="f", arguments="{}")]),
                 turn("tool", "42"),
-                turn("assistant", None, tool_calls=CALLED),
+                turn("assistant", None, tool_calls=[{"type": "function"}]),
                 turn("assistant", "A"),
             ],
         ),
@@ -80,12 +84,13 @@ def turn(role, content, **more):
                         {"type": "tool_use", "id": "t", "name": "f", "input": {"secret": 1}},
                     ],
                 ),
-                turn("user", [{"type": "tool_result", "tool_use_id": "t", "content": "secret"}]),
+                turn("user", [{"type": "tool_result", "tool_use_id": "t", "content": "given"}, {"type": "text", "text": "V"}]),
             ],
             [
                 turn("user", "U"),
-                turn("assistant", [{"type": "text", "text": "A"}, {"type": "tool_use"}]),
-                turn("user", [{"type": "tool_result"}]),
+                turn("assistant", [{"type": "text", "text": "A"}, kept("tool_use", name="f", input={"secret": 1})]),
+                turn("tool", "given"),
+                turn("user", "V"),
             ],
         ),
         (
@@ -99,24 +104,25 @@ def turn(role, content, **more):
             [
                 {"role": "user", "parts": [{"text": "U"}, {"inlineData": {"mimeType": "image/png", "data": "AAAA"}}]},
                 {"role": "model", "parts": [{"text": "hidden", "thought": True}, {"text": "A"}, {"functionCall": {}}]},
-                {"role": "user", "parts": [{"functionResponse": {"name": "f", "response": {"secret": 1}}}]},
+                {"role": "user", "parts": [{"functionResponse": {"name": "f", "response": {"given": 1}}}]},
             ],
             [
-                turn("user", [{"type": "text", "text": "U"}, {"type": "inline_data"}]),
-                turn("assistant", [{"type": "text", "text": "A"}, {"type": "function_call"}]),
-                turn("user", [{"type": "function_response"}]),
+                turn("user", [{"type": "text", "text": "U"}, kept("inline_data", inlineData={"mimeType": "image/png", "data": "AAAA"})]),
+                turn("assistant", [{"type": "text", "text": "A"}, kept("function_call", functionCall={})]),
+                turn("tool", '{"given": 1}'),
             ],
         ),
         # OpenTelemetry
         (
             [
                 {"role": "user", "parts": [{"type": "text", "content": "U"}]},
-                {"role": "assistant", "parts": [{"type": "reasoning", "content": "hidden"}, {"type": "tool_call"}]},
+                {"role": "assistant", "parts": [{"type": "reasoning", "content": "hidden"}, {"type": "tool_call", "id": "c", "name": "f"}]},
+                {"role": "tool", "parts": [{"type": "tool_call_response", "id": "c", "response": "given"}]},
             ],
-            [turn("user", "U"), turn("assistant", [{"type": "tool_call"}])],
+            [turn("user", "U"), turn("assistant", [kept("tool_call", name="f")]), turn("tool", "given")],
         ),
         # Bedrock, LangChain
-        ([turn("user", [{"text": "U"}, {"image": {"format": "png"}}])], [turn("user", [{"type": "text", "text": "U"}, {"type": "image"}])]),
+        ([turn("user", [{"text": "U"}, {"image": {"format": "png"}}])], [turn("user", [{"type": "text", "text": "U"}, kept("image", image={"format": "png"})])]),
         ([{"type": "human", "content": "U"}, {"type": "ai", "content": "A"}], [turn("user", "U"), turn("assistant", "A")]),
     ],
 )  # fmt: skip
@@ -152,6 +158,66 @@ def test_one_conversation_has_one_digest_whoever_logged_it():
         chat([{"role": "human", "parts": [{"type": "text", "content": "U"}]}, {"role": "ai", "parts": [{"type": "text", "content": "A"}]}, {"role": "user", "parts": [{"type": "text", "content": "V"}]}], system=[{"type": "text", "content": "S"}]),
     ]  # fmt: skip
     assert len({Prompt.from_messages(form).digest for form in forms}) == 1
+
+
+@pytest.mark.parametrize(
+    ("part", "text"),
+    [
+        ({"type": "tool_result", "content": "given"}, "given"), ({"type": "tool_result"}, ""),
+        ({"type": "tool_result", "content": [{"type": "text", "text": "a"}, {"type": "text", "text": "b"}]}, "a\nb"),
+        ({"type": "tool_call_response", "response": {"temperature": 7}}, '{"temperature": 7}'),
+        ({"type": "tool_call_response", "result": [1, 2]}, "[1, 2]"),
+        ({"functionResponse": {"name": "f", "response": {"result": "given"}}}, "given"),
+        ({"function_response": {"name": "f", "response": {"a": "é", "b": 1}}}, '{"a": "é", "b": 1}'),
+        ({"toolResult": {"toolUseId": "t", "content": [{"text": "given"}]}}, "given"),
+    ],
+    ids=str,
+)  # fmt: skip
+def test_what_a_tool_gave_is_a_turn_of_its_own(part, text):
+    assert chat([turn("user", "U"), turn("user", [part])]) == [turn("user", "U"), turn("tool", text)]
+    both = chat([turn("user", "U"), turn("user", [part, {"type": "text", "text": "V"}])])
+    assert both == [turn("user", "U"), turn("tool", text), turn("user", "V")]
+
+
+PICTURE = turn(
+    "user", [{"type": "text", "text": "U"}, {"type": "image_url", "image_url": {"url": "https://host/a.png"}}]
+)
+CALL = {"id": "c1", "type": "function", "function": {"name": "weather", "arguments": '{"city": "Paris"}'}}
+
+
+@pytest.mark.parametrize(
+    ("messages", "other"),
+    [
+        ([PICTURE], [turn("user", [PICTURE["content"][0], {"type": "image_url", "image_url": {"url": "https://host/b.png"}}])]),
+        ([PICTURE], [turn("user", "U")]),
+        (
+            [turn("user", "U"), turn("assistant", None, tool_calls=[CALL])],
+            [turn("user", "U"), turn("assistant", None, tool_calls=[{**CALL, "function": {"name": "weather", "arguments": '{"city": "Rome"}'}}])],
+        ),
+        (
+            [turn("user", [{"type": "text", "text": "U"}, {"type": "document", "source": {"data": "AAAA"}}])],
+            [turn("user", [{"type": "text", "text": "U"}, {"type": "document", "source": {"data": "BBBB"}}])],
+        ),
+        ([turn("user", "U"), turn("user", [{"type": "tool_result", "content": "a"}])], [turn("user", "U"), turn("user", [{"type": "tool_result", "content": "b"}])]),
+    ],
+    ids=["image", "no image", "call", "file", "result"],
+)  # fmt: skip
+def test_what_is_no_text_tells_two_prompts_apart(messages, other):
+    ids = [prompt_id_of(Prompt.from_messages(found), found) for found in map(chat, (messages, other, messages))]
+    assert ids[0] == ids[2] != ids[1]
+
+
+def test_numbers_of_calls_and_marks_of_caches_do_not():
+    again = [turn("user", [{**part, "cache_control": {"type": "ephemeral"}} for part in PICTURE["content"]])]
+    again.append(turn("assistant", None, tool_calls=[{**CALL, "id": "c2"}]))
+    first = chat([PICTURE, turn("assistant", None, tool_calls=[CALL])])
+    assert chat(again) == first
+
+
+def test_a_picture_that_the_gateway_cut_out_tells_nothing_apart():
+    cut = {"type": "image_url", "image_url": {"url": "data:image/png;base64,[base64_data truncated: 12.3KB]"}}
+    with pytest.raises(ValueError, match="cut out by LiteLLM: set MAX_BASE64_LENGTH_FOR_LOGGING=0"):
+        chat([turn("user", [{"type": "text", "text": "U"}, cut])])
 
 
 def test_text_parts_digest_as_the_service_would_digest_them():

@@ -12,6 +12,7 @@ from contract.records import COLUMNS, Arm, arrow_schema
 from training.importers import FORMATS, blocks, importer
 from training.importers.blocks import Told
 from training.importers.call import Broken, Other, Place, Usage
+from training.importers.conversation import chat
 from training.importers.run import NothingImported, import_log
 
 SECRET = "the patient is called Hildegard"  # what `call` asks
@@ -45,6 +46,19 @@ def test_records_go_where_they_belong(run, tmp_path, call):
     assert "turn storing prompts on" in report.text()
     assert "--default-arm" in report.text()
     assert json.loads(json.dumps(report.as_dict()))["quarantined"]["no text"] == 1
+
+
+def test_one_text_with_two_pictures_is_two_prompts(run, call):
+    """Both arms of one picture are a pair; an answer about another picture is none of it."""
+
+    def asked(url):
+        parts = [{"type": "text", "text": "Read the total."}, {"type": "image_url", "image_url": {"url": url}}]
+        return chat([{"role": "user", "content": parts}])
+
+    off = {"reasoning_effort": "none"}
+    done = run(call(1, messages=asked("a"), parameters=off), call(2, messages=asked("a")), call(3, messages=asked("b")))
+    assert (done.report.imported, done.report.pairs, done.report.single_armed) == (3, 1, 1)
+    assert done.rows["prompt_id"].nunique() == 2
 
 
 @pytest.mark.parametrize("name", ["logs.parquet", "logs.jsonl", "logs.jsonl.gz", "logs.csv", "deep/logs.csv.gz"])
