@@ -7,12 +7,14 @@ from datetime import UTC, datetime, timedelta
 from typing import Any, NamedTuple
 
 from contract.records import Arm
+from training.importers.answers import at
 from training.importers.arms import Undecidable, arm_of
 from training.importers.call import Call
 from training.log_values import Fault, ask, shown
 
 NO_TEXT = "no text"
 UNDECIDABLE = "arm undecidable"
+HELD = "earlier turns not in the log"
 ANY_MODEL = "*"
 USAGE = ("output_tokens", "thinking_tokens", "input_tokens", "cached_tokens", "cost_usd")
 ADDED = ("output_tokens", "thinking_tokens", "cost_usd")
@@ -33,6 +35,8 @@ def row_of(call: Call, default_arms: Mapping[str, Arm]) -> dict[str, Any] | Faul
     """
     if not call.messages:
         return Fault(NO_TEXT, "no text of the prompt was stored")
+    if held := _held(call.parameters):
+        return Fault(HELD, f"{held} names what the provider keeps: a part of the prompt is not in the log")
     try:
         default = default_arms.get(str(call.model), default_arms.get(ANY_MODEL))
         setting = arm_of(call.parameters, thinking_tokens=_whole(call.usage.thinking_tokens), default=default)
@@ -86,6 +90,21 @@ def failure_of(call: Call) -> Failure | Fault:
     latency = ask("latency_s", times.latency_s)
     ended = started + latency if isinstance(latency, float) else math.nan
     return Failure(tuple(math.nan if value is None else float(value) for value in usage.values()), started, ended)
+
+
+def _held(parameters: Mapping[str, Any]) -> str | None:
+    """Return the parameter by which a request names turns, a prompt or a cache that the provider keeps; None where none does."""
+    inner = [value for value in parameters.values() if isinstance(value, Mapping)]
+    for layer in (parameters, *inner):
+        for name in ("previous_response_id", "cachedContent", "cached_content"):
+            if layer.get(name):
+                return name
+        conversation = at(layer, "conversation", "id") or layer.get("conversation")
+        if isinstance(conversation, str) and conversation.startswith("conv_"):
+            return "conversation"
+        if at(layer, "prompt", "id"):
+            return "prompt.id"
+    return None
 
 
 def _content(call: Call) -> dict[str, Any]:

@@ -64,6 +64,32 @@ def test_no_text(messages):
     assert fault(messages=messages).rule == "no text"
 
 
+@pytest.mark.parametrize(
+    ("parameters", "name"),
+    [
+        ({"previous_response_id": "resp_1"}, "previous_response_id"),
+        ({"extra_body": {"previous_response_id": "resp_1"}}, "previous_response_id"),
+        ({"conversation": "conv_1"}, "conversation"), ({"conversation": {"id": "conv_1"}}, "conversation"),
+        ({"cachedContent": "cachedContents/1"}, "cachedContent"), ({"config": {"cached_content": "c"}}, "cached_content"),
+        ({"prompt": {"id": "pmpt_1", "variables": {}}}, "prompt.id"),
+    ],
+    ids=str,
+)  # fmt: skip
+def test_a_prompt_of_which_the_provider_keeps_a_part_is_none(parameters, name):
+    found = fault(parameters={"reasoning_effort": "none", **parameters})
+    assert found.rule == "earlier turns not in the log"
+    assert found.reason.startswith(f"{name} names what the provider keeps")
+
+
+@pytest.mark.parametrize(
+    "parameters",
+    [{"previous_response_id": None}, {"conversation": "support-7"}, {"conversation": None}, {"prompt": "p"}, {"cachedContent": ""}],
+    ids=str,
+)  # fmt: skip
+def test_names_that_keep_nothing(parameters):
+    assert row(parameters={"reasoning_effort": "none", **parameters})["arm"] == "direct"
+
+
 def test_the_arm_is_read_or_declared_never_guessed():
     assert (row()["arm"], row()["thinking_setting"]) == ("direct", "reasoning_effort=none")
     assert fault(parameters={}).rule == "arm undecidable"
