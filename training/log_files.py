@@ -69,7 +69,8 @@ def readable(path: Path) -> Iterator[None]:
     """
     try:
         if not path.is_file():
-            raise InvalidInput(f"{path}: no such file")
+            what = " is no regular file; give a file" if path.exists() else ": no such file"
+            raise InvalidInput(f"{path}{what}")
         if path.stat().st_size == 0:
             raise InvalidInput(f"{path} is empty")
         yield

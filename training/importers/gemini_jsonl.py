@@ -73,10 +73,13 @@ def usage_of(usage: Any) -> Usage:
     """Return the counts of a response's `usageMetadata`: candidates leave out the thoughts, and what tools fed back is input."""
     prompt, tools = _named(usage, "promptTokenCount"), _named(usage, "toolUsePromptTokenCount")
     thoughts, total = _named(usage, "thoughtsTokenCount"), _named(usage, "totalTokenCount")
+    candidates, inputs = _named(usage, "candidatesTokenCount"), added(prompt, tools)
+    if thoughts is None and None not in (prompt, candidates) and whole(total) == added(inputs, candidates):
+        thoughts = 0  # the total leaves no room for any
     return Usage(
-        output_tokens=_output(_named(usage, "candidatesTokenCount"), thoughts, total, added(prompt, tools)),
+        output_tokens=_output(candidates, thoughts, total, inputs),
         thinking_tokens=thoughts,
-        input_tokens=None if prompt is None else added(prompt, tools),
+        input_tokens=None if prompt is None else inputs,
         cached_tokens=_named(usage, "cachedContentTokenCount"),
     )
 

@@ -6,6 +6,7 @@ from typing import Any
 
 from training.importers.answers import at, finish_reason
 from training.importers.call import Usage
+from training.importers.tokens import billed_of_total
 
 _TEXT_CALLS = frozenset(
     f"{way}{call}"
@@ -45,19 +46,22 @@ def model_of(row: Mapping[str, Any]) -> Any:
 
 
 def usage_of(row: Mapping[str, Any], cost: Any, *objects: Any) -> Usage:
-    """Return the tokens of a call; LiteLLM counts hidden ones into completion_tokens whatever the provider does.
+    """Return the tokens of a call: LiteLLM counts into completion_tokens the hidden ones that it knows of.
+
+    An endpoint that it takes for OpenAI's may count them into its total alone.
 
     Args:
-        row: with prompt_tokens and completion_tokens.
+        row: with prompt_tokens, completion_tokens and total_tokens.
         cost: dollars; LiteLLM writes 0 where it knows no price, so that 0 says nothing.
         objects: where the details may stand; the first that has some counts.
     """
     details = [(at(one, *_HIDDEN), at(one, *_CACHED)) for one in objects]
     hidden, cached = next((found for found in details if found != (None, None)), (None, None))
+    output, prompt, total = (row.get(f"{name}_tokens") for name in ("completion", "prompt", "total"))
     return Usage(
-        output_tokens=row.get("completion_tokens"),
+        output_tokens=billed_of_total(output, hidden, prompt=prompt, cached=cached, total=total),
         thinking_tokens=hidden,
-        input_tokens=row.get("prompt_tokens"),
+        input_tokens=prompt,
         cached_tokens=cached,
         cost_usd=None if str(cost) in ("0", "0.0") else cost,
     )

@@ -34,7 +34,7 @@ TAKES = ("table", "default_arm")
 
 _TABLE = "LiteLLM_SpendLogs"
 _COLUMNS = (
-    "request_id", "call_type", "spend", "prompt_tokens", "completion_tokens", "startTime", "endTime", "model",
+    "request_id", "call_type", "spend", "prompt_tokens", "completion_tokens", "total_tokens", "startTime", "endTime", "model",
     "custom_llm_provider", "metadata", "cache_hit", "messages", "response", "session_id", "status",
     "proxy_server_request",
 )  # fmt: skip

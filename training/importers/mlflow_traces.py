@@ -18,7 +18,7 @@ from training.importers.call import Broken, Call, Mark, Options, Other, Place, R
 from training.importers.jsonl import json_text
 from training.importers.mlflow_server import address, traces
 from training.importers.otlp import moment
-from training.importers.tokens import whole
+from training.importers.tokens import has_unnamed
 
 NAME = "mlflow"
 ABOUT = "MLflow traces, read from a tracking server (http://...) or its database (sqlite:///...)"
@@ -130,9 +130,7 @@ def _usage(found: Mapping[str, Any], answer: Any, of_trace: Mapping[str, str]) -
     if usage.output_tokens is not None:
         return usage
     output, spent, total = (at(counts, f"{name}_tokens") for name in ("output", "input", "total"))
-    known = [whole(count) for count in (output, spent, total)]
-    if None not in known and (known[0] or 0) + (known[1] or 0) < (known[2] or 0):
-        output = None  # the total counts hidden tokens that the output does not: what was billed is not said
+    output = None if has_unnamed(output, spent, total) else output
     cached = at(counts, "cache_read_input_tokens")
     return replace(usage, output_tokens=output, input_tokens=spent, cached_tokens=cached)
 

@@ -8,12 +8,12 @@ first did.
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from training.importers.answers import added, at, finish_reason, moment
+from training.importers.answers import at, finish_reason, moment
 from training.importers.call import Broken, Call, Options, Other, Record, Usage, own_marks
 from training.importers.conversation import chat
 from training.importers.jsonl import json_text
 from training.importers.pairs import Half, Pair, pairs
-from training.importers.tokens import whole
+from training.importers.tokens import billed_of_total, whole
 
 NAME = "openai-jsonl"
 ABOUT = "OpenAI batch files (requests, outputs, errors) or a log of requests and responses: Chat and Responses."
@@ -113,7 +113,7 @@ def _other_kind(url: Any, answer: Mapping[str, Any]) -> str | None:
 
 def _parameters(request: Mapping[str, Any], answer: Mapping[str, Any]) -> dict[str, Any]:
     """Return what was sent, with the effort of the Responses API, which says in its answer what it took by default."""
-    sent = {name: value for name, value in request.items() if name not in _CONTENT}
+    sent = {name: value for name, value in request.items() if name not in _CONTENT or isinstance(value, Mapping)}
     taken, asked = answer.get("reasoning"), json_text(sent.get("reasoning"))
     if isinstance(taken, Mapping) and isinstance(asked, Mapping | None):
         given = {name: value for name, value in (asked or {}).items() if value is not None}
@@ -129,24 +129,16 @@ def usage_of(usage: Any) -> Usage:
     )
     hidden = at(_one_of(usage, "completion_tokens_details", "output_tokens_details"), "reasoning_tokens")
     cached = at(_one_of(usage, "prompt_tokens_details", "input_tokens_details"), "cached_tokens")
+    cached = at(usage, "prompt_cache_hit_tokens") if cached is None else cached
+    total = at(usage, "total_tokens")
     return Usage(
-        output_tokens=_billed(output, hidden, prompt, at(usage, "total_tokens")),
+        output_tokens=billed_of_total(output, hidden, prompt=prompt, cached=cached, total=total),
         thinking_tokens=hidden,
         input_tokens=prompt,
-        cached_tokens=at(usage, "prompt_cache_hit_tokens") if cached is None else cached,
+        cached_tokens=cached,
         cost_usd=at(usage, "cost"),
     )
 
 
 def _one_of(usage: Any, *names: str) -> Any:
     return next((found for name in names if (found := at(usage, name)) is not None), None)
-
-
-def _billed(output: Any, hidden: Any, prompt: Any, total: Any) -> Any:
-    """Return the output tokens: they include the hidden ones, unless the total says that they stand beside them.
-
-    xAI and Gemini's compatible endpoint leave them out of completion_tokens, but not out of total_tokens.
-    """
-    counts = [whole(count) for count in (output, hidden, prompt, total)]
-    beside = None not in counts and counts[1] and counts[3] == added(output, hidden, prompt)
-    return added(output, hidden) if beside else output

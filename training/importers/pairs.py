@@ -13,12 +13,13 @@ from dataclasses import dataclass
 from typing import Any
 
 from training.importers.call import Broken, Place, Record
-from training.importers.jsonl import records
+from training.importers.jsonl import json_text, records
 from training.log_values import shown
 
 NO_RESPONSE = "request without a response"
 NO_REQUEST = "response without its request"
 TWO_REQUESTS = "one id for two requests"
+EVENTS = "response is a list of stream events"
 TOO_DEEP = "nested too deep"
 
 
@@ -96,6 +97,8 @@ def _taken(
     half_of: Callable[[Mapping[str, Any]], Half],
 ) -> Pair | Broken | None:
     """Return a pair, what is wrong with a record, or None where it is now stored."""
+    if isinstance(json_text(record.get("response")), list):
+        return Broken(place, EVENTS, f"{EVENTS}; log the response that they add up to")
     half = half_of(record)
     if half.request is not None and half.response is not None:
         return Pair(place, half.id, half.request, half.response)

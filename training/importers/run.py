@@ -197,7 +197,7 @@ def _quarantine_rest(settled: Settled, rows: pd.DataFrame, failures: pd.DataFram
             blocks.quarantine.add(blocks.place(files[at], lines[at]), Fault("duplicate", reason))
     unanswered = failures.iloc[settled.unanswered]
     for file, line in zip(unanswered["file"].to_numpy(), unanswered["line"].to_numpy(), strict=True):
-        reason = "the call failed, and no single call of the same request that answered was imported"
+        reason = "the call failed, and no single call of the same request to the same model that answered was imported"
         blocks.quarantine.add(blocks.place(file, line), Fault(REQUEST_FAILED, reason))
 
 

@@ -16,6 +16,26 @@ def whole(count: Any) -> int | None:
     return count if isinstance(count, int) and not isinstance(count, bool) and count >= 0 else None
 
 
+def billed_of_total(output: Any, hidden: Any, *, prompt: Any, cached: Any, total: Any) -> Any:
+    """Return the output tokens of a usage in OpenAI's words: all of the total that is no prompt, where that is more.
+
+    OpenAI's completion_tokens include the hidden ones. xAI and Gemini's compatible endpoint leave them out, but not out of
+    total_tokens, and some endpoints name them nowhere else. What is over the sum may also be cached tokens that an endpoint
+    leaves out of prompt_tokens, and where it is neither they nor the hidden ones that are named, the total is not followed.
+    """
+    answered, asked, all_told, thought = (whole(count) for count in (output, prompt, total, hidden))
+    if answered is None or asked is None or all_told is None:
+        return output
+    rest = all_told - answered - asked
+    return answered + rest if rest > 0 and rest != whole(cached) and thought in (None, 0, rest) else output
+
+
+def has_unnamed(output: Any, others: Any, total: Any) -> bool:
+    """Whether a total counts tokens that are neither output nor any other that a log names: how much was billed is not said."""
+    answered, named, all_told = (whole(count) for count in (output, others, total))
+    return answered is not None and named is not None and all_told is not None and answered + named < all_told
+
+
 def billed_output(output: int, parts: int, *, total: int | None, inputs: tuple[int | None, int | None]) -> int | None:
     """Return all that was billed as output, or None where the log does not tell.
 

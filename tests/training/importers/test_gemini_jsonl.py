@@ -34,6 +34,12 @@ def read(read_by):
             Usage(output_tokens=300, thinking_tokens=290, input_tokens=50),
         ),
         ({"promptTokenCount": 50, "candidatesTokenCount": 10}, Usage(output_tokens=10, input_tokens=50)),
+        # a total that leaves no room for thoughts
+        (
+            {"promptTokenCount": 50, "toolUsePromptTokenCount": 10, "candidatesTokenCount": 10, "totalTokenCount": 70},
+            Usage(output_tokens=10, thinking_tokens=0, input_tokens=60),
+        ),
+        ({"promptTokenCount": 50, "candidatesTokenCount": 10, "totalTokenCount": 90}, Usage(output_tokens=10, input_tokens=50)),
         # cut off in its thoughts: no candidates, but a total
         (
             {"promptTokenCount": 50, "thoughtsTokenCount": 290, "totalTokenCount": 340},

@@ -245,8 +245,11 @@ def test_a_file_that_cannot_be_read(written, name, data, message):
 
 def test_a_missing_file_and_a_folder(tmp_path):
     (tmp_path / "folder.jsonl").mkdir()
-    for name in ("none.jsonl", "folder.jsonl"):
-        with pytest.raises(InvalidInput, match="no such file"):
+    for name, message in (
+        ("none.jsonl", "none.jsonl: no such file"),
+        ("folder.jsonl", "folder.jsonl is no regular file"),
+    ):
+        with pytest.raises(InvalidInput, match=message):
             list(records(str(tmp_path / name)))
 
 

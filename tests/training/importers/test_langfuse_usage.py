@@ -44,6 +44,9 @@ from training.importers.langfuse_usage import Undecidable, usage_of
         ({"input": 20, "output": 12, "output_reasoning_tokens": 0, "total": 32}, 12, 0, 20),
         ({"input": 20, "output": 12}, 12, None, 20),
         ({"prompt_tokens": 20, "completion_tokens": 12, "total_tokens": 32}, 12, None, 20),
+        # a total that counts what no part names: what was billed is not known
+        ({"input": 8, "output": 9, "total": 617}, None, None, 8),
+        ({"input": 8, "output": 9, "input_cached_tokens": 40, "total": 57}, 9, None, 48),
         # LiteLLM leaves what was written to the cache in the input, and takes out what was read
         (
             {"input": 60, "output": 12, "total": 112, "cache_creation_input_tokens": 50, "cache_read_input_tokens": 40},

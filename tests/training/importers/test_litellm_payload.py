@@ -69,6 +69,11 @@ def test_a_payload_is_a_call(read: Any) -> None:
     assert arm_of(call.parameters, thinking_tokens=40).thinking_setting == "reasoning_effort=low"
 
 
+def test_hidden_tokens_that_only_the_total_counts(read: Any) -> None:
+    call = read(completion_tokens=9, total_tokens=617, metadata={"usage_object": {}})
+    assert (call.usage.output_tokens, call.usage.thinking_tokens) == (597, None)
+
+
 def test_the_instructions_of_the_responses_api_come_first(read: Any) -> None:
     call = read(call_type="aresponses", model_parameters={"instructions": "Be brief.", "reasoning": {"effort": "none"}})
     assert [message["content"] for message in call.messages] == ["Be brief.", "Why?"]

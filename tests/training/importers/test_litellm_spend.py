@@ -49,6 +49,11 @@ def body(**parameters: Any) -> dict[str, Any]:
     return {"proxy_server_request": {"messages": [{"role": "user", "content": "Why?"}], **parameters}}
 
 
+def test_hidden_tokens_that_only_the_total_counts(read: Any) -> None:
+    call = read(completion_tokens=9, total_tokens="617", metadata={})
+    assert (call.usage.output_tokens, call.usage.thinking_tokens) == (597, None)
+
+
 def test_a_row_is_a_call(read: Any) -> None:
     call = read()
     assert call.model == "gpt-x"

@@ -57,6 +57,24 @@ def read(read_by):
             completion(usage={"prompt_tokens": 20, "completion_tokens": 812, "completion_tokens_details": {"reasoning_tokens": 780}}),
             Usage(output_tokens=812, thinking_tokens=780, input_tokens=20),
         ),
+        # an endpoint that names its hidden tokens nowhere but in the total
+        (
+            completion(usage={"prompt_tokens": 8, "completion_tokens": 9, "total_tokens": 3017}),
+            Usage(output_tokens=3009, input_tokens=8),
+        ),
+        (
+            completion(usage={"prompt_tokens": 8, "completion_tokens": 9, "total_tokens": 3017, "completion_tokens_details": {"reasoning_tokens": 0}}),
+            Usage(output_tokens=3009, thinking_tokens=0, input_tokens=8),
+        ),
+        # what is over the sum is the cache, or tells nothing
+        (
+            completion(usage={"prompt_tokens": 8, "completion_tokens": 9, "total_tokens": 57, "prompt_tokens_details": {"cached_tokens": 40}}),
+            Usage(output_tokens=9, input_tokens=8, cached_tokens=40),
+        ),
+        (
+            completion(usage={"prompt_tokens": 8, "completion_tokens": 9, "total_tokens": 57, "completion_tokens_details": {"reasoning_tokens": 7}}),
+            Usage(output_tokens=9, thinking_tokens=7, input_tokens=8),
+        ),
         # DeepSeek, OpenRouter
         (
             completion(usage={"prompt_tokens": 20, "completion_tokens": 9, "total_tokens": 29, "prompt_cache_hit_tokens": 12, "prompt_cache_miss_tokens": 8}),

@@ -27,6 +27,18 @@ def test_hidden_tokens_are_counted_once(counts, expected):
     assert (usage.output_tokens, usage.thinking_tokens) == expected
 
 
+def test_cached_tokens_beside_the_input_are_part_of_it():
+    """Anthropic's instrumentations hand on its input_tokens, which leave the cache out."""
+    counts = {
+        "input_tokens": 4,
+        "cache_read.input_tokens": 1000,
+        "cache_creation.input_tokens": 200,
+        "output_tokens": 9,
+    }
+    usage = usage_of({f"gen_ai.usage.{name}": count for name, count in counts.items()})
+    assert (usage.input_tokens, usage.cached_tokens, usage.output_tokens) == (1204, 1000, 9)
+
+
 def test_openinference_counts():
     found = {
         "llm.token_count.prompt": 60,

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from contract.errors import InvalidInput
 from training.importers.call import Broken, Place
-from training.importers.pairs import NO_REQUEST, NO_RESPONSE, TWO_REQUESTS, Half, Pair, pairs
+from training.importers.pairs import EVENTS, NO_REQUEST, NO_RESPONSE, TWO_REQUESTS, Half, Pair, pairs
 
 
 def half_of(record):
@@ -44,6 +44,12 @@ def joined(tmp_path):
         ]
 
     return join
+
+
+def test_a_response_that_is_a_list_of_events_is_no_missing_one(joined):
+    logged = {**ask("a", "A"), **answer("a", "1"), "response": [{"type": "response.created"}]}
+    text = {**logged, "response": json.dumps(logged["response"])}
+    assert joined([logged, text]) == [(1, EVENTS), (2, EVENTS)]
 
 
 def test_files_may_come_in_any_order(joined):
