@@ -1,5 +1,6 @@
 """The model card that lies in every bundle."""
 
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
@@ -27,6 +28,7 @@ def card(
         "thinking budget. `avoid` means no uplift, never merely easy. It is no accuracy button and no safety layer.", "",
         "## Trained on", "", "| source | pairs | licence |", "|---|---|---|",
         *(f"| {_cell(name)} | {n:,} | {_cell(licences.get(name, 'not stated'))} |" for name, n in training["pairs"].items()),
+        *(f"| {_cell(name)} | {n:,} prompts with one arm | {_cell(licences.get(name, 'not stated'))} |" for name, n in _alone(training["one_arm"])),
         f"| taxonomy (pseudo-observations, weight {training['prior_weight']:g} x strength) | {training['taxonomy_prompts']:,} prompts | Apache-2.0 |",
         "", f"Thinking tokens were learned from {training['thinking_attempts']:,} attempts of real thinking modes; the logs of chain-of-thought "
         "prompting teach gain only. No prompt and no embedding of one is in the bundle.", "",
@@ -45,7 +47,7 @@ def card(
         "",
         "## Families that logs moved",
         "",
-        f"Gain in points, where it moved by {MOVED:g} or more: what the taxonomy declares, and what it is with the logged pairs of the family.",
+        f"Gain in points, where it moved by {MOVED:g} or more: what the taxonomy declares, and what it is with the logged prompts of the family.",
         "",
         *(["| family | declared | with logs |", "|---|---|---|"] if moved else ["No family did."]),
         *(f"| {name} | {f['declared']:+.3f} | {f['gain']:+.3f} |" for name, f in moved.items()),
@@ -59,6 +61,15 @@ def card(
         "",
     ]
     return "\n".join(lines)
+
+
+def _alone(strata: Sequence[Mapping[str, Any]]) -> Iterator[tuple[str, int]]:
+    """Yield each source with the number of its prompts with one arm that were learned from."""
+    used: Counter[str] = Counter()
+    for s in strata:
+        if not s["refused"]:
+            used[s["source"]] += s["direct"] + s["reasoning"]
+    yield from used.items()
 
 
 def _one_arm(strata: Sequence[Mapping[str, Any]], holdout: Mapping[str, Any]) -> Iterator[str]:

@@ -66,4 +66,5 @@ def gain_lines(gains: Mapping[str, Any]) -> Iterator[str]:
             for kind, g in kinds.items()
             if g["n"]
         ]
-        yield f"mean gain, {source}: {'; '.join(said)}"
+        if said:
+            yield f"mean gain, {source}: {'; '.join(said)}"

@@ -25,6 +25,9 @@ LEAST_EFFECTIVE = 20.0
 MOST_TOLD_APART = 0.975
 """AUC above which the arms have no overlap, whatever single propensities say: half of the prompts at .025, half at .975."""
 
+SURE, FAR = 5.0, 0.05
+"""Standard errors, and points, by which logged propensities may miss the arms before they are taken for something else."""
+
 Array = NDArray[Any]
 Mask = NDArray[np.bool_]
 
@@ -105,11 +108,12 @@ def strata_of(
             source=str(first.source), model=str(first.model), direct=int((~thinks).sum()), reasoning=int(thinks.sum()),
             logged=float(table.p_reasoning.iloc[rows].notna().mean()),
         )  # fmt: skip
-        found.append(_with_overlap(counted, thinks, kept[rows], propensity[rows]))
+        logged = table.p_reasoning.iloc[rows].to_numpy(float, na_value=np.nan)
+        found.append(_with_overlap(counted, thinks, kept[rows], propensity[rows], logged))
     return found
 
 
-def _with_overlap(stratum: Stratum, reasoning: Mask, kept: Mask, propensity: Array) -> Stratum:
+def _with_overlap(stratum: Stratum, reasoning: Mask, kept: Mask, propensity: Array, logged: Array) -> Stratum:
     least = min(stratum.direct, stratum.reasoning)
     if least < LEAST_EFFECTIVE:
         arm = "direct" if least == stratum.direct else "reasoning"
@@ -120,8 +124,32 @@ def _with_overlap(stratum: Stratum, reasoning: Mask, kept: Mask, propensity: Arr
     overlaps = min(direct, thought) >= LEAST_EFFECTIVE and (told_apart or 0.0) <= MOST_TOLD_APART
     return replace(
         stratum, trimmed=float(1 - kept.mean()), effective_direct=direct, effective_reasoning=thought, told_apart=told_apart,
-        refused=None if overlaps else _NO_OVERLAP,
+        refused=_misfit(logged, reasoning) or (None if overlaps else _NO_OVERLAP),
     )  # fmt: skip
+
+
+def _misfit(logged: Array, reasoning: Mask) -> str | None:
+    """Return why logged propensities are not those of the reasoning arm, or None where they may be.
+
+    Prompts that get reasoning with P(reasoning) have propensities that are no lower on average than those of the others, and
+    as many get it as their propensities add up to. P(direct) breaks the first, P(the arm that was chosen) the second.
+    """
+    there = np.isfinite(logged)
+    e, thinks = logged[there], reasoning[there].astype(float)
+    if not len(e):
+        return None
+    away, share = e - e.mean(), thinks.mean()
+    lower = (away * (thinks - share)).sum() < -SURE * np.sqrt((away**2).sum() * share * (1 - share))
+    missed = abs(share - e.mean())
+    off = missed > FAR and missed * len(e) > SURE * np.sqrt((e * (1 - e)).sum())
+    if not lower and not off:
+        return None
+    what = (
+        "is lower where reasoning was chosen"
+        if lower
+        else f"is {e.mean():.2f} on average where {share:.0%} got reasoning"
+    )
+    return f"p_reasoning {what}; log P(arm = reasoning | request), whichever arm was chosen, or leave it out"
 
 
 _NO_OVERLAP = "no overlap: the prompts tell the arm, next to none could have got either; collect both arms of some, or let chance choose the arm of a share of the traffic and log p_reasoning"

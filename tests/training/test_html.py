@@ -53,7 +53,7 @@ def card_of(holdout, families=None, one_arm=()):
     return card(
         revision="thinkworth/1",
         training=training,
-        licences={},
+        licences={"a|b": "CC0-1.0"},
         holdout=holdout,
         calibration=SimpleNamespace(small_budget=1024, unfamiliar_below=0.5),
     )
@@ -178,6 +178,7 @@ def test_the_card_says_what_prompts_with_one_arm_were_learned_from():
     held_out = {"a|b": {"n": 40, "mean_gain": 0.12, "interval": (0.01, 0.23), "verdicts": {}}}
     lines = card_of(report(ORDINARY, one_arm=held_out), one_arm=[used, refused]).splitlines()
     assert "| a\\|b | m | 1,200 | 300 | 900 and 80 | 2.5% |" in lines
+    assert "| a\\|b | 1,500 prompts with one arm | CC0-1.0 |" in lines
     assert "| 3 |" not in " ".join(lines)
     assert any("1 of 2 (source, model)" in line for line in lines)
     assert "| a\\|b | 40 | +0.120 [+0.010, +0.230] |" in lines

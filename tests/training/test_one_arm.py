@@ -68,6 +68,8 @@ def test_pairs_and_one_arm_stand_beside_each_other_in_labels(pool, cache):
     gains = mean_gains(labelled)[SOURCE]
     assert [gains[kind]["n"] for kind in ("pairs", "one_arm", "all")] == [100, 300, 400]
     assert "pairs" in next(gain_lines({SOURCE: gains}))
+    nothing = {"n": 0, "mean": None, "interval": None}
+    assert list(gain_lines({SOURCE: {"pairs": nothing, "one_arm": nothing, "all": nothing}})) == []
 
 
 def test_nothing_is_embedded_where_no_arm_can_be_compared(pool, cache, monkeypatch):

@@ -1,3 +1,5 @@
+import re
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -65,6 +67,30 @@ def test_a_rule_that_leaves_nothing_to_chance_is_refused():
     stratum = found(reasoning, np.where(reasoning, 0.97, 0.03))
     assert (stratum.trimmed, stratum.told_apart) == (0.0, 1.0)
     assert stratum.refused.startswith("no overlap")
+
+
+@pytest.mark.parametrize(
+    ("logged_as", "reason"),
+    [
+        (lambda e, t: 1 - e, "p_reasoning is lower where reasoning was chosen"),
+        (lambda e, t: 1.0 - t, "p_reasoning is lower where reasoning was chosen"),
+        (lambda e, t: np.where(t, e, 1 - e), r"p_reasoning is 0\.[56]\d on average where [45]\d% got reasoning"),
+    ],
+    ids=["P(direct)", "not drawn, and inverted", "P(the arm that was chosen)"],
+)
+def test_logged_propensities_of_something_else_are_refused(logged_as, reason):
+    rng = np.random.default_rng(0)
+    e = rng.uniform(0.1, 0.9, 2000)
+    t = rng.random(2000) < e
+    assert re.match(reason, found(t, logged_as(e, t), logged=True).refused)
+
+
+def test_logged_propensities_that_fit_are_never_refused():
+    for seed in range(200):
+        rng = np.random.default_rng(seed)
+        e = rng.beta(*rng.uniform(0.3, 3, 2), 400)
+        refused = found(rng.random(400) < e, e, logged=True).refused
+        assert refused is None or "p_reasoning is" not in refused
 
 
 def test_rows_without_overlap_are_trimmed_and_a_stratum_of_them_refused():
