@@ -1,7 +1,8 @@
 """One try of one ask, through LiteLLM: the final answer with what it cost, or why there is none.
 
 Answers are streamed, so that a hang shows as a silence and long thinking does not run into a timeout. LiteLLM fills in
-what a stream lacks: a usage that it counts itself, and the finish reason "stop". Both are told from the reported ones here.
+what a stream lacks: a usage that it counts itself, 0 for a count that is null, a total that is its own sum, and the finish
+reason "stop". They are told from the reported ones here.
 """
 
 import json
@@ -10,7 +11,7 @@ import re
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from typing import Any
@@ -19,8 +20,8 @@ import httpx
 
 from training.collect.libraries import litellm
 from training.collect.prices import Prices
+from training.collect.spending import counted, known
 from training.importers.call import Usage
-from training.importers.tokens import billed_output, whole
 
 AGAIN = (408, 409, 429)
 LONGEST_WAIT_S = 600
@@ -47,13 +48,14 @@ class Reply:
 
     Attributes:
         usage: None where the server reported none.
+        finish_reason, request_id: None where they are no texts.
         latency_s: seconds from request to last token.
     """
 
     answer: str
     thought: bool
     usage: Usage | None
-    finish_reason: str
+    finish_reason: str | None
     request_id: str | None
     started: datetime
     latency_s: float
@@ -124,44 +126,47 @@ class Provider:
         if max_output_tokens is not None:
             request["max_tokens"] = max_output_tokens
         started, clock, stream = datetime.now(UTC), time.monotonic(), None
+        texts: list[str] = []
+        thoughts, last, request_id = False, None, None
         try:
             stream = await litellm().acompletion(**request)
-            texts, thoughts, last, request_id = [], False, None, None
             async for chunk in stream:
                 delta = chunk.choices[0].delta if chunk.choices else None
                 texts.append(getattr(delta, "content", None) or "")
                 thoughts |= bool(getattr(delta, "reasoning_content", None))
                 last = getattr(chunk, "usage", None) or last
                 request_id = chunk.id
+            answer, thought = final_answer("".join(texts))
         except Exception as error:  # what LiteLLM lets out is not only its own
-            raise _failed(error, self._usage(stream, None), self._key) from error
+            usage = self._usage(stream, None, said=thoughts or any(texts))
+            raise _failed(error, usage, self._key) from error
         finish = getattr(stream, "received_finish_reason", None) or getattr(stream, "intermittent_finish_reason", None)
+        usage = self._usage(stream, last if finish is not None else None, said=thoughts or any(texts))
         if finish is None:
-            raise Failed("no answer in the body", again=True, usage=self._usage(stream, None))
-        answer, thought = final_answer("".join(texts))
+            raise Failed("no answer in the body", again=True, usage=usage)
         return Reply(
-            answer=answer, thought=thought or thoughts, usage=self._usage(stream, last), finish_reason=_clean(finish),
-            request_id=_clean(request_id), started=started, latency_s=time.monotonic() - clock,
+            answer=answer, thought=thought or thoughts, usage=usage, started=started, latency_s=time.monotonic() - clock,
+            finish_reason=known("finish_reason", _clean(finish)), request_id=known("request_id", _clean(request_id)),
         )  # fmt: skip
 
-    def _usage(self, stream: Any, last: Any) -> Usage | None:
+    def _usage(self, stream: Any, last: Any, *, said: bool) -> Usage | None:
         """Return what the server reported: LiteLLM's sum at the end, or where a stream broke off its latest word."""
         reported = [usage for chunk in getattr(stream, "chunks", ()) if (usage := getattr(chunk, "usage", None))]
         if not reported:
             return None
         usage = last or reported[-1]
-        details, cached = usage.completion_tokens_details, usage.prompt_tokens_details
-        output, given = whole(usage.completion_tokens), whole(usage.prompt_tokens)
-        thinking = whole(getattr(details, "reasoning_tokens", None))
+        thinking = getattr(usage.completion_tokens_details, "reasoning_tokens", None)
         if not any(getattr(one.completion_tokens_details, "reasoning_tokens", None) is not None for one in reported):
             thinking = None  # counted by LiteLLM from the thinking that it saw
-        if output is not None and thinking:
-            total = whole(usage.total_tokens)
-            output = billed_output(output, thinking, total=total, inputs=(given, given)) or output
-        return Usage(
-            output_tokens=output, thinking_tokens=thinking, input_tokens=given,
-            cached_tokens=whole(getattr(cached, "cached_tokens", None)), cost_usd=self.prices.of(given, output, usage),
+        told = Usage(
+            output_tokens=usage.completion_tokens, thinking_tokens=thinking, input_tokens=usage.prompt_tokens,
+            cached_tokens=getattr(usage.prompt_tokens_details, "cached_tokens", None),
         )  # fmt: skip
+        counts = counted(told, reported[-1].total_tokens, said=said)
+        output, given = counts.output_tokens, counts.input_tokens
+        if output is not None and given is not None:  # LiteLLM's prices are of its usage
+            usage = usage.model_copy(update={"completion_tokens": output, "total_tokens": given + output})
+        return replace(counts, cost_usd=self.prices.of(given, output, usage))
 
 
 def final_answer(text: str) -> tuple[str, bool]:

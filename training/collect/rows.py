@@ -11,11 +11,13 @@ from contract.records import Arm, arrow_schema
 from training.collect.asking import Spent
 from training.collect.plan import Ask, Settings
 from training.collect.providers import Reply
-from training.collect.spending import added
+from training.collect.spending import added, known
 from training.collect.tally import Tally
 from training.importers.call import Usage
-from training.importers.rows import ADDED
+from training.importers.rows import ADDED, USAGE
 
+TOLD = (*USAGE, "request_id", "finish_reason")
+"""The columns that hold what a server said."""
 NOT_OFF = "thinking was not off"
 """How the flag of a direct answer begins that thought all the same."""
 
@@ -42,11 +44,17 @@ def table(asks: Sequence[Ask], tally: Tally, score_kind: str) -> pd.DataFrame:
     rows = []
     for ask in asks:
         if ask.key in tally.answers:
-            row, score = tally.answers[ask.key]["row"], tally.score(ask.key)[0]
+            row, score = _writable(tally.answers[ask.key]["row"]), tally.score(ask.key)[0]
             scored = {"score": score, "score_kind": None if score is None else score_kind}
             rows.append({**row, **scored, "timestamp": pd.Timestamp(row["timestamp"])})
     frame: pd.DataFrame = pa.Table.from_pylist(rows, schema=arrow_schema()).to_pandas(types_mapper=pd.ArrowDtype)
     return frame
+
+
+def _writable(row: dict[str, Any]) -> dict[str, Any]:
+    """Return a row of a journal without what its columns cannot hold: older journals have what a server said as it came."""
+    told = {name: known(name, row[name]) for name in TOLD}
+    return {**row, **told, "tokens_are": None if told["output_tokens"] is None else row["tokens_are"]}
 
 
 def _billed(usage: Usage | None, failed: Usage | None) -> Usage:

@@ -1,10 +1,16 @@
-"""What asking costs: ceilings that are never passed by more than what calls in flight may cost, and a pace."""
+"""What asking costs: the counts that a server tells, ceilings, and a pace.
+
+A ceiling is never passed by more than what calls in flight may cost.
+"""
 
 import asyncio
 from dataclasses import dataclass
+from typing import Any
 
 from training.importers.call import Usage
 from training.importers.rows import USAGE
+from training.importers.tokens import billed_of_total
+from training.log_values import Fault, ask
 
 
 @dataclass(frozen=True)
@@ -17,6 +23,35 @@ class Cost:
     def __add__(self, other: "Cost") -> "Cost":
         usd = None if self.usd is None and other.usd is None else (self.usd or 0.0) + (other.usd or 0.0)
         return Cost(self.output_tokens + other.output_tokens, usd)
+
+
+def known(name: str, value: Any) -> Any:
+    """Return a value as its column holds it, or None where it cannot."""
+    answer = ask(name, value)
+    return None if isinstance(answer, Fault) else answer
+
+
+def counted(told: Usage, total: Any, *, said: bool) -> Usage:
+    """Return the counts that a server told, hidden tokens inside the output; None is what they leave unknown.
+
+    No prompt has 0 tokens, and no answer or thinking that was seen: there, 0 stands for a count that is missing.
+
+    Args:
+        told: counts as they came, without dollars.
+        total: all tokens of the call, as they came.
+        said: whether there was an answer or thinking to see.
+    """
+    output, thinking, given, cached = (known(name, getattr(told, name)) for name in USAGE[:4])
+    given = given or None
+    if output is None or (output == 0 and (said or given is None)):
+        output = thinking = None  # a part of an unknown whole
+    else:
+        total = known("output_tokens", total)
+        output = billed_of_total(output, thinking, prompt=given, cached=cached, total=total)
+        output += thinking if thinking is not None and thinking > output else 0  # it cannot be a part
+    if given is None or (cached is not None and cached > given):
+        cached = None
+    return Usage(output_tokens=output, thinking_tokens=thinking, input_tokens=given, cached_tokens=cached)
 
 
 def added(one: Usage, other: Usage) -> Usage:

@@ -40,12 +40,14 @@ class FakeModel:
     """Adds what "What is A + B?" asks for; without thinking it gets wrong what is `hard`, and it bills what it is told.
 
     `script` gives the behaviours of the next requests by a word of the prompt, each used once; `always` that of all.
-    `calls` has every request: its body, headers, behaviour, and the output tokens that it was billed.
+    `calls` has every request: its body, headers, behaviour, and the output tokens that it was billed. `told`, a function
+    of a call, replaces the usage that is sent.
     """
 
     def __init__(self):
         self.script, self.always, self.calls = {}, "ok", []
         self.hidden_direct, self.delay_s, self.visible, self.thinking = 0, 0.0, 10, 90
+        self.told = None
         self.grade = lambda answers: json.dumps(
             {str(i): 10 if "wrong" not in a else 2 for i, a in enumerate(answers, 1)}
         )
@@ -126,9 +128,8 @@ class _Handler(BaseHTTPRequestHandler):
         self.end_headers()
         self.event({"role": "assistant", "content": ""})
         half = len(call["answer"]) // 2
-        self.event(
-            {"content": call["answer"][:half]}, usage={**usage, "completion_tokens": 5} if how == "cut" else None
-        )
+        so_far = {**usage, "completion_tokens": 5, "total_tokens": 25}
+        self.event({"content": call["answer"][:half]}, usage=so_far if how == "cut" else None)
         if how == "cut":  # half-way, with usage so far
             self.close_connection = True
             return
@@ -142,13 +143,17 @@ class _Handler(BaseHTTPRequestHandler):
         if how == "ends early":
             self.chunk(b"")
             return
-        self.event({}, finish="length" if how == "length" else "stop")
+        for _ in range(200 if how == "loop" else 0):
+            self.event({"content": " and again"})
+        self.event({}, finish={"length": "length", "loop": "length", "odd finish": 7}.get(how, "stop"))
         if how != "no usage":
             self.chunk(b"data: " + json.dumps({**self.head, "choices": [], "usage": usage}).encode() + b"\n\n")
         self.chunk(b"data: [DONE]\n\n")
         self.chunk(b"")
 
     def usage(self, call):
+        if self.server.model.told:
+            return self.server.model.told(call)
         usage = {"prompt_tokens": 20, "completion_tokens": call["tokens"], "total_tokens": 20 + call["tokens"]}
         return {
             **usage, "completion_tokens_details": {"reasoning_tokens": call["hidden"]},

@@ -2,6 +2,7 @@ import pandas as pd
 import pytest
 
 from contract.errors import InvalidInput
+from training.logs import read_logs
 
 
 def by_arm(rows):
@@ -15,6 +16,25 @@ def test_missing_usage_is_unknown_and_charged_at_the_worst_case(collected, items
     assert all(pd.isna(row[name]) for name in ("output_tokens", "thinking_tokens", "input_tokens", "tokens_are"))
     assert row["score"] == 0.0
     assert (report.without_usage, report.output_tokens, report.charged_tokens) == (1, 100, 600)
+
+
+def test_usage_of_zeros_is_missing_usage(collected, items, llm):
+    llm.told = lambda call: {"prompt_tokens": 0, "completion_tokens": 0, "total_tokens": 0}
+    report, rows = collected(items(40), max_output_tokens=100, limits={"max_tokens": 1_000, "concurrency": 3})
+    assert "ceiling" in report.stopped
+    assert (len(llm.calls), report.without_usage, report.charged_tokens) == (10, 10, 1_000)
+    assert all(pd.isna(row[name]) for row in rows for name in ("output_tokens", "input_tokens", "tokens_are"))
+
+
+def test_hidden_tokens_beside_the_output_count_against_the_ceiling(collected, items, llm, tmp_path):
+    llm.told = lambda call: {
+        "prompt_tokens": 20, "completion_tokens": llm.visible, "total_tokens": 20 + call["tokens"],
+        "completion_tokens_details": {"reasoning_tokens": call["hidden"]},
+    }  # fmt: skip
+    report, rows = collected(items(16), max_output_tokens=100, limits={"max_tokens": 1_000, "concurrency": 4})
+    assert "ceiling" in report.stopped
+    assert report.charged_tokens == llm.billed == sum(row["output_tokens"] for row in rows) <= 1_000
+    assert read_logs([tmp_path / "logs.parquet"]).report.quarantined == {}
 
 
 @pytest.mark.parametrize("concurrency", [1, 8])

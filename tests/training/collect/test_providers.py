@@ -2,13 +2,13 @@ import asyncio
 import json
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
-from types import SimpleNamespace
 
 import pytest
 
 from training.collect.libraries import litellm
 from training.collect.prices import Prices
 from training.collect.providers import Failed, Provider, _retry_after, final_answer, without_secrets
+from training.importers.call import Usage
 
 
 @pytest.mark.parametrize(
@@ -106,27 +106,82 @@ def test_any_provider_by_its_name_with_its_own_parameters_and_prices(llm, monkey
     assert reply.usage.cost_usd == pytest.approx(expected + 100 * price["output_cost_per_token"])
 
 
+def usage(output, thinking=None, *, total=None, prompt=20, cached=None):
+    """A usage as a server sends it."""
+    return lambda call: {
+        "prompt_tokens": prompt, "completion_tokens": output, "total_tokens": total,
+        "completion_tokens_details": {"reasoning_tokens": thinking}, "prompt_tokens_details": {"cached_tokens": cached},
+    }  # fmt: skip
+
+
 @pytest.mark.parametrize(
     ("visible", "hidden", "total", "billed"),
-    [(100, 90, 120, 100), (10, 90, 120, 100), (50, 40, 110, 90), (50, 40, None, 50)],
-)
-def test_hidden_tokens_are_counted_once(visible, hidden, total, billed):
-    provider = Provider("m", base_url="http://x", key=None, timeout_s=1, prices=Prices("m", given=(1, 2), known=False))
-    usage = SimpleNamespace(
-        completion_tokens=visible, prompt_tokens=20, total_tokens=total, prompt_tokens_details=None,
-        completion_tokens_details=SimpleNamespace(reasoning_tokens=hidden),
-    )  # fmt: skip
-    found = provider._usage(SimpleNamespace(chunks=[SimpleNamespace(usage=usage)]), None)
+    [
+        (100, 90, 120, 100), (10, 90, 120, 100), (50, 40, 110, 90), (50, 40, None, 50), (10, 90, 30, 100),
+        (10, 90, None, 100), (9, None, 3029, 3009),
+    ],
+)  # fmt: skip
+def test_hidden_tokens_are_counted_once(llm, visible, hidden, total, billed):
+    llm.told = usage(visible, hidden, total=total)
+    found = ask(llm.url, prices=Prices("m", given=(1, 2), known=False)).usage
     assert (found.output_tokens, found.thinking_tokens) == (billed, hidden)
     assert found.cost_usd == pytest.approx((20 + 2 * billed) / 1e6)
 
 
-def test_thinking_that_is_shown_and_not_counted_stays_unknown(llm, monkeypatch):
-    def usage(self, call):
-        return {"prompt_tokens": 20, "completion_tokens": 30, "total_tokens": 50}
+def test_hidden_tokens_beside_the_output_cost_what_they_cost(llm, monkeypatch):
+    monkeypatch.setenv("OPENAI_API_KEY", "none")
+    monkeypatch.setenv("OPENAI_BASE_URL", llm.url)
+    llm.told = usage(10, 90, total=120)
+    found = ask(None, model="gpt-5.1", prices=Prices("gpt-5.1", given=None, known=True)).usage
+    price = litellm().model_cost["gpt-5.1"]
+    assert found.cost_usd == pytest.approx(20 * price["input_cost_per_token"] + 100 * price["output_cost_per_token"])
 
+
+@pytest.mark.parametrize("nothing", [0, None])
+def test_no_count_beside_an_answer_is_unknown_and_not_zero(llm, nothing):
+    llm.told = usage(nothing, 0, total=nothing, prompt=nothing, cached=0)
+    assert ask(llm.url, prices=Prices("m", given=(1, 2), known=False)).usage == Usage()
+    llm.told = usage(nothing, 0, total=20)
+    assert ask(llm.url).usage == Usage(input_tokens=20)
+
+
+@pytest.mark.parametrize(("delta", "output"), [({"content": ""}, 0), ({"reasoning_content": "hm"}, None)])
+def test_zero_output_is_zero_where_nothing_was_said_and_unknown_beside_thinking(llm, monkeypatch, delta, output):
+    answer = llm.handler.event
+    monkeypatch.setattr(
+        llm.handler, "event", lambda self, given, **more: answer(self, delta if given.get("content") else given, **more)
+    )
+    llm.told = usage(0, total=20)
+    reply = ask(llm.url)
+    assert (reply.answer, reply.usage.output_tokens, reply.usage.input_tokens) == ("", output, 20)
+
+
+def test_what_no_column_can_hold_is_unknown(llm):
+    llm.always = "odd finish"
+    llm.told = usage(10**30, 10**30, total=2 * 10**30, prompt=10**30, cached=10**30)
+    reply = ask(llm.url, prices=Prices("m", given=(1, 2), known=False))
+    assert (reply.answer, reply.finish_reason, reply.usage) == ("It is 3.", None, Usage())
+
+
+def test_an_answer_that_is_no_text_is_a_failure(llm, monkeypatch):
+    answer, number = llm.handler.event, {"role": "assistant", "content": 7}
+    monkeypatch.setattr(
+        llm.handler, "event", lambda self, given, **more: answer(self, number if given else given, **more)
+    )
+    with pytest.raises(Failed, match="error TypeError") as caught:
+        ask(llm.url)
+    assert caught.value.usage.output_tokens == 100
+
+
+def test_an_answer_that_loops_is_an_answer(llm):
+    llm.always = "loop"
+    reply = ask(llm.url, timeout_s=30.0)
+    assert (reply.answer, reply.finish_reason) == ("It is 3." + " and again" * 200, "length")
+
+
+def test_thinking_that_is_shown_and_not_counted_stays_unknown(llm, monkeypatch):
+    llm.told = lambda call: {"prompt_tokens": 20, "completion_tokens": 30, "total_tokens": 50}
     handler = llm.handler
-    monkeypatch.setattr(handler, "usage", usage)
     answer = handler.event
 
     def event(self, delta, **more):

@@ -141,6 +141,18 @@ def test_thinking_in_the_open_is_not_graded_and_flags_a_direct_answer(collected,
     assert report.hidden_direct == 1
 
 
+def test_one_odd_value_of_the_server_does_not_keep_the_table_from_being_written(collected, items, llm):
+    llm.script = {"What is 1 +": ["odd finish"]}
+    llm.told = lambda call: {
+        "prompt_tokens": 20,
+        "completion_tokens": 10**30 if "What is 2 +" in call["prompt"] else 10,
+    }
+    report, rows = collected(items(3), limits={"concurrency": 1})
+    assert (report.answered, report.without_usage, len(rows)) == (6, 2, 6)
+    assert [row["finish_reason"] for row in rows] == [None, *["stop"] * 5]
+    assert [pd.isna(row["output_tokens"]) for row in rows] == [row["prompt_id"] == "p2" for row in rows]
+
+
 def test_ladder_rows_name_their_budget(collected, items, llm):
     report, rows = collected(items(1), budgets=(16, 64))
     ladder = {row["thinking_budget"]: row for row in rows if row["pair_kind"] == "budget"}

@@ -1,8 +1,10 @@
 import json
 
+import pandas as pd
 import pytest
 
 from contract.errors import InvalidInput
+from training.logs import read_logs
 
 
 def test_client_errors_are_not_tried_again_and_are_kept_with_their_reason(collected, items, llm, tmp_path):
@@ -44,6 +46,21 @@ def test_other_settings_do_not_resume(collected, items, llm, change, message):
     with pytest.raises(InvalidInput, match="prompts was"):
         collected(items(2))
     assert len(llm.calls) == 2
+
+
+def test_a_journal_that_holds_what_no_column_can_hold_gives_a_table_all_the_same(collected, items, llm, tmp_path):
+    collected(items(2), prices=(1.0, 2.0))
+    odd = {"finish_reason": 7, "request_id": ["a"], "output_tokens": 10**30, "input_tokens": -1, "cost_usd": "much"}
+    told = records(tmp_path)
+    for record in told:
+        if record["kind"] == "answer" and record["row"]["prompt_id"] == "p1":
+            record["row"] |= odd
+    (tmp_path / "logs.parquet.journal.jsonl").write_text("".join(json.dumps(record) + "\n" for record in told))
+    report, rows = collected(items(2), prices=(1.0, 2.0))
+    assert (report.answered, len(rows), len(llm.calls)) == (4, 4, 4)
+    for row in rows:
+        assert {pd.isna(row[name]) for name in (*odd, "tokens_are")} == {row["prompt_id"] == "p1"}
+    assert read_logs([tmp_path / "logs.parquet"]).report.quarantined == {}
 
 
 def test_a_table_that_is_none_of_ours_is_not_replaced(collected, items, tmp_path, llm):
