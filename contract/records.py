@@ -54,7 +54,9 @@ class Attempt(BaseModel):
     model: str = Field(min_length=1, description="name of the model that answered")
     arm: Arm = Field(description="direct (thinking off) or reasoning (thinking on)")
     source: str | None = Field(None, description="where the row comes from; the file's name where absent")
-    prompt_id: str | None = Field(None, description="unique within the source; digest of the content, images and files included, where absent")
+    prompt_id: str | None = Field(
+        None, description="unique within the source; digest of the content, images and files included, where absent"
+    )
     request_id: str | None = Field(None, description="the gateway's id of the request")
     decision_id: str | None = Field(None, description="the id of thinkworth's decision on the request")
     attempt: int | None = Field(None, ge=0, description="number of the attempt within its arm")

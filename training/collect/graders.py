@@ -24,6 +24,7 @@ KINDS = (
     "exact", "numeric[:TOLERANCE]", "regex[:PATTERN]", "json-schema:FILE", "python:MODULE:FUNCTION", "judge:RUBRIC.yaml"
 )  # fmt: skip
 _FENCED = re.compile(r"```[\w-]*[ \t]*\n(.*?)```", re.DOTALL)
+_RAISED = re.compile(r"([⁰¹²³⁴-⁹ⁱⁿᵏᵐˣ]+|(?<=\d)[₀-₉¼-¾⅐-⅞]+)")  # 10² and 10₂ are not 102, but H₂O is H2O
 
 
 class Undecided(Exception):
@@ -58,9 +59,9 @@ def grader(spec: str) -> Grader:
     """
     name, _, rest = spec.partition(":")
     if spec == "exact":
-        return Grader(spec, exact)
+        return Grader(spec, exact, _digest(Path(__file__)))  # where ours changed, answers are graded anew
     if name == "numeric":
-        return Grader(spec, numbers(_tolerance(rest)))
+        return Grader(spec, numbers(_tolerance(rest)), _digest(Path(numeric.__file__)))
     if name == "regex":
         return Grader(spec, matches(_pattern(rest) if rest else None))
     if name == "json-schema" and rest:
@@ -90,12 +91,15 @@ def graded(grade: Grade, prompt: str, answer: str, reference: str | None) -> Gra
 
 
 def exact(prompt: str, answer: str, reference: str | None) -> bool:
-    """Return whether the answer is the reference, whatever their case and spaces."""
+    """Return whether the answer is the reference, whatever their case, spaces and width; powers are kept: 10² is not 102."""
     return _plain(answer) == _plain(_given(reference))
 
 
 def numbers(tolerance: float) -> Grade:
-    """Return the grader of the last number of an answer against that of the reference."""
+    """Return the grader of the last number of an answer against that of the reference.
+
+    Where they are equal in another reading only (`1.000` and 1000, `3,5` and 5, `- 42` and -42) it cannot decide.
+    """
 
     def grade(prompt: str, answer: str, reference: str | None) -> bool:
         right = numeric.last_number(_given(reference))
@@ -104,6 +108,8 @@ def numbers(tolerance: float) -> Grade:
             raise Undecided("no number in the reference")
         if found is None:
             raise Undecided("no number in the answer")
+        if not numeric.equal(found, right, tolerance) and numeric.may_be_equal(found, right, tolerance):
+            raise Undecided("a number that can be read in two ways")
         return numeric.equal(found, right, tolerance)
 
     return grade
@@ -145,7 +151,9 @@ def _given(reference: str | None) -> str:
 
 
 def _plain(text: str) -> str:
-    return " ".join(unicodedata.normalize("NFKC", text).casefold().split())
+    parts = _RAISED.split(text)
+    parts[::2] = [unicodedata.normalize("NFKC", part) for part in parts[::2]]
+    return " ".join("".join(parts).casefold().split())
 
 
 def _refuse(constant: str) -> None:

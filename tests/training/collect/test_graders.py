@@ -18,6 +18,11 @@ def score(spec, answer, reference=None):
         ("exact", " New\n YORK ", "new york", 1), ("exact", "York", "new york", 0), ("exact", "ﬁne", "fine", 1),
         ("numeric", "So it is 1,234.", "1234", 1), ("numeric", "It is −5", "-5.0", 1), ("numeric", "7", "8", 0),
         ("numeric:0.01", "3.14", "3.1416", 1), ("numeric:0", "3.14", "3.1416", 0),
+        ("exact", "10²", "102", 0), ("exact", "x²", "x2", 0), ("exact", "2ⁿ", "2n", 0), ("exact", "101₂", "1012", 0),
+        ("exact", "3½", "31⁄2", 0), ("exact", "x²", "X²", 1), ("exact", "H₂O", "h2o", 1), ("exact", "C₁₂", "C12", 1),
+        ("exact", "１０％", "10%", 1), ("exact", "Cafe\u0301", "café", 1), (r"regex:answer:\s*(\S+)", "answer: 10²", "102", 0),
+        ("numeric", "答案是42。", "42", 1), ("numeric", "Answer:\n- 391", "391", 1), ("numeric", "3,5", "3.5", 1),
+        ("numeric", "1.000", "1", 1), ("numeric", "1.000", "2", 0), ("numeric", "2", "2^10", 0), ("numeric", "1024", "2^10", 1),
         ("regex:^yes", "yes, it is", None, 1), ("regex:^yes", "well, yes", None, 0),
         ("regex", "the Danube river", "[Dd]anube", 1), ("regex", "the Rhine", "[Dd]anube", 0),
         (r"regex:answer:\s*(\w+)", "answer: A ... answer: B", "b", 1), (r"regex:answer:\s*(\w+)", "answer: A", "B", 0),
@@ -34,6 +39,8 @@ def test_scores(spec, answer, reference, expected):
         ("exact", "x", None, "no reference"), ("numeric", "7", None, "no reference"), ("regex", "x", None, "no reference"),
         ("numeric", "forty-two", "42", "no number in the answer"), ("numeric", "42", "x", "no number in the reference"),
         ("regex", "x", "(", "the reference is no pattern"),
+        ("numeric", "1.000", "1000", "a number that can be read in two ways"),
+        ("numeric", "- 42", "-42", "a number that can be read in two ways"),
     ],
 )  # fmt: skip
 def test_what_cannot_be_decided_is_unscored(spec, answer, reference, reason):
