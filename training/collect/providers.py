@@ -22,6 +22,7 @@ from training.collect.libraries import litellm
 from training.collect.prices import Prices
 from training.collect.spending import counted, known
 from training.importers.call import Usage
+from training.importers.tokens import named_inputs
 
 AGAIN = (408, 409, 429)
 LONGEST_WAIT_S = 600
@@ -162,7 +163,8 @@ class Provider:
             output_tokens=usage.completion_tokens, thinking_tokens=thinking, input_tokens=usage.prompt_tokens,
             cached_tokens=getattr(usage.prompt_tokens_details, "cached_tokens", None),
         )  # fmt: skip
-        counts = counted(told, reported[-1].total_tokens, said=said)
+        inputs = list(named_inputs(usage.model_dump()).values())
+        counts = counted(told, reported[-1].total_tokens, inputs=inputs, said=said)
         output, given = counts.output_tokens, counts.input_tokens
         if output is not None and given is not None:  # LiteLLM's prices are of its usage
             usage = usage.model_copy(update={"completion_tokens": output, "total_tokens": given + output})

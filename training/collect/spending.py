@@ -4,12 +4,13 @@ A ceiling is never passed by more than what calls in flight may cost.
 """
 
 import asyncio
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from training.importers.call import Usage
 from training.importers.rows import USAGE
-from training.importers.tokens import billed_of_total
+from training.importers.tokens import all_input, billed_of_total
 from training.log_values import Fault, ask
 
 
@@ -31,7 +32,7 @@ def known(name: str, value: Any) -> Any:
     return None if isinstance(answer, Fault) else answer
 
 
-def counted(told: Usage, total: Any, *, said: bool) -> Usage:
+def counted(told: Usage, total: Any, *, inputs: Sequence[Any], said: bool) -> Usage:
     """Return the counts that a server told, hidden tokens inside the output; None is what they leave unknown.
 
     No prompt has 0 tokens, and no answer or thinking that was seen: there, 0 stands for a count that is missing.
@@ -39,6 +40,7 @@ def counted(told: Usage, total: Any, *, said: bool) -> Usage:
     Args:
         told: counts as they came, without dollars.
         total: all tokens of the call, as they came.
+        inputs: the parts of the input that the usage names.
         said: whether there was an answer or thinking to see.
     """
     output, thinking, given, cached = (known(name, getattr(told, name)) for name in USAGE[:4])
@@ -47,10 +49,9 @@ def counted(told: Usage, total: Any, *, said: bool) -> Usage:
         output = thinking = None  # a part of an unknown whole
     else:
         total = known("output_tokens", total)
-        output = billed_of_total(output, thinking, prompt=given, cached=cached, total=total)
+        output = billed_of_total(output, thinking, prompt=given, inputs=inputs, total=total)
         output += thinking if thinking is not None and thinking > output else 0  # it cannot be a part
-    if given is None or (cached is not None and cached > given):
-        cached = None
+    given, cached = all_input(given, cached), None if given is None else cached
     return Usage(output_tokens=output, thinking_tokens=thinking, input_tokens=given, cached_tokens=cached)
 
 

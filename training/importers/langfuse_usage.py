@@ -5,7 +5,7 @@ from typing import Any
 
 from training.importers.call import Usage
 from training.importers.jsonl import json_text
-from training.importers.tokens import billed_output, has_unnamed, whole
+from training.importers.tokens import all_input, billed_output, has_unnamed, whole
 
 _INPUT = ("input", "input_tokens", "prompt_tokens")
 _OUTPUT = ("output", "output_tokens", "completion_tokens")
@@ -38,13 +38,15 @@ def usage_of(found: Mapping[str, Any]) -> Usage:
         foreign = any("output" not in name and parts[name] for name in hidden)
         if billed is None or (foreign and given < billed and beside <= given):  # Langfuse's own sum has any part twice
             raise Undecidable(f"output {given}, its parts {beside} and the total {total} do not say how they add up")
-    if not beside and has_unnamed(output, (whole(spent) or 0) + sum(parts.values()), total):
+    named = whole(spent)
+    if named is not None and not beside and has_unnamed(output, named + sum(parts.values()), total):
         billed = None
+    cached = _first(counts, _CACHED)
     return Usage(
         output_tokens=billed,
         thinking_tokens=counts[hidden[0]] if len(hidden) == 1 else sum(parts[name] for name in hidden) or None,
-        input_tokens=_input(spent, within, parts, total=whole(total), billed=whole(billed)),
-        cached_tokens=_first(counts, _CACHED),
+        input_tokens=all_input(_input(spent, within, parts, total=whole(total), billed=whole(billed)), cached),
+        cached_tokens=cached,
         cost_usd=_cost(found),
     )
 

@@ -6,7 +6,7 @@ from typing import Any
 
 from training.importers.answers import at, finish_reason
 from training.importers.call import Usage
-from training.importers.tokens import billed_of_total
+from training.importers.tokens import all_input, billed_of_total, named_inputs
 
 _TEXT_CALLS = frozenset(
     f"{way}{call}"
@@ -15,6 +15,7 @@ _TEXT_CALLS = frozenset(
         "completion", "text_completion", "responses", "anthropic_messages", "generate_content", "generate_content_stream",
     )
 )  # fmt: skip
+_KNOWN_TO_LITELLM = ("anthropic", "bedrock", "vertex", "gemini", "google")
 _HIDDEN = ("completion_tokens_details", "reasoning_tokens")
 _CACHED = ("prompt_tokens_details", "cached_tokens")
 _WORD = re.compile(r"[\w .:-]{1,60}")
@@ -46,22 +47,25 @@ def model_of(row: Mapping[str, Any]) -> Any:
 
 
 def usage_of(row: Mapping[str, Any], cost: Any, *objects: Any) -> Usage:
-    """Return the tokens of a call: LiteLLM counts into completion_tokens the hidden ones that it knows of.
+    """Return the tokens of a call: LiteLLM counts hidden ones into completion_tokens, whatever the provider does.
 
-    An endpoint that it takes for OpenAI's may count them into its total alone.
+    It knows those of Anthropic, Bedrock and Google; another endpoint may count them into its total alone.
 
     Args:
-        row: with prompt_tokens, completion_tokens and total_tokens.
+        row: with prompt_tokens, completion_tokens, total_tokens and custom_llm_provider.
         cost: dollars; LiteLLM writes 0 where it knows no price, so that 0 says nothing.
         objects: where the details may stand; the first that has some counts.
     """
     details = [(at(one, *_HIDDEN), at(one, *_CACHED)) for one in objects]
     hidden, cached = next((found for found in details if found != (None, None)), (None, None))
     output, prompt, total = (row.get(f"{name}_tokens") for name in ("completion", "prompt", "total"))
+    if not str(row.get("custom_llm_provider")).startswith(_KNOWN_TO_LITELLM):
+        parts = {name: count for one in objects for name, count in named_inputs(one).items()}
+        output = billed_of_total(output, hidden, prompt=prompt, inputs=list(parts.values()), total=total)
     return Usage(
-        output_tokens=billed_of_total(output, hidden, prompt=prompt, cached=cached, total=total),
+        output_tokens=output,
         thinking_tokens=hidden,
-        input_tokens=prompt,
+        input_tokens=all_input(prompt, cached),
         cached_tokens=cached,
         cost_usd=None if str(cost) in ("0", "0.0") else cost,
     )

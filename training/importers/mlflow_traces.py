@@ -18,7 +18,7 @@ from training.importers.call import Broken, Call, Mark, Options, Other, Place, R
 from training.importers.jsonl import json_text
 from training.importers.mlflow_server import address, traces
 from training.importers.otlp import moment
-from training.importers.tokens import has_unnamed
+from training.importers.tokens import all_input, has_unnamed
 
 NAME = "mlflow"
 ABOUT = "MLflow traces, read from a tracking server (http://...) or its database (sqlite:///...)"
@@ -132,7 +132,7 @@ def _usage(found: Mapping[str, Any], answer: Any, of_trace: Mapping[str, str]) -
     output, spent, total = (at(counts, f"{name}_tokens") for name in ("output", "input", "total"))
     output = None if has_unnamed(output, spent, total) else output
     cached = at(counts, "cache_read_input_tokens")
-    return replace(usage, output_tokens=output, input_tokens=spent, cached_tokens=cached)
+    return replace(usage, output_tokens=output, input_tokens=all_input(spent, cached), cached_tokens=cached)
 
 
 def _marks(assessments: Sequence[Any], span_id: str, *, alone: bool) -> tuple[Mark, ...]:

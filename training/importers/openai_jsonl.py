@@ -13,7 +13,7 @@ from training.importers.call import Broken, Call, Options, Other, Record, Usage,
 from training.importers.conversation import chat
 from training.importers.jsonl import json_text
 from training.importers.pairs import Half, Pair, pairs
-from training.importers.tokens import billed_of_total, whole
+from training.importers.tokens import all_input, billed_of_total, named_inputs, whole
 
 NAME = "openai-jsonl"
 ABOUT = "OpenAI batch files (requests, outputs, errors) or a log of requests and responses: Chat and Responses."
@@ -22,6 +22,8 @@ TAKES = ("default_arm",)
 
 _CONTENT = ("messages", "input", "instructions", "prompt")
 _ANSWERED = ("/completions", "/responses")
+_CACHED = ("cached_tokens", "prompt_cache_hit_tokens", "cache_read_input_tokens")
+_WRITTEN = ("cache_creation_input_tokens", "cache_creation_tokens", "cache_write_tokens")
 _UNANSWERED = ("failed", "cancelled", "in_progress", "queued")
 
 
@@ -122,19 +124,18 @@ def _parameters(request: Mapping[str, Any], answer: Mapping[str, Any]) -> dict[s
 
 
 def usage_of(usage: Any) -> Usage:
-    """Return the counts of an answer's `usage`; the names are Chat's, Responses', and of the cache DeepSeek's."""
+    """Return the counts of an answer's `usage`; the names are Chat's, Responses', and of the cache also DeepSeek's and Anthropic's."""
     output, prompt = (
         _one_of(usage, "completion_tokens", "output_tokens"),
         _one_of(usage, "prompt_tokens", "input_tokens"),
     )
     hidden = at(_one_of(usage, "completion_tokens_details", "output_tokens_details"), "reasoning_tokens")
-    cached = at(_one_of(usage, "prompt_tokens_details", "input_tokens_details"), "cached_tokens")
-    cached = at(usage, "prompt_cache_hit_tokens") if cached is None else cached
-    total = at(usage, "total_tokens")
+    parts, total = named_inputs(usage), at(usage, "total_tokens")
+    cached, written = _one_of(parts, *_CACHED), _one_of(parts, *_WRITTEN)
     return Usage(
-        output_tokens=billed_of_total(output, hidden, prompt=prompt, cached=cached, total=total),
+        output_tokens=billed_of_total(output, hidden, prompt=prompt, inputs=list(parts.values()), total=total),
         thinking_tokens=hidden,
-        input_tokens=prompt,
+        input_tokens=all_input(prompt, cached, written),
         cached_tokens=cached,
         cost_usd=at(usage, "cost"),
     )

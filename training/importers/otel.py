@@ -18,7 +18,7 @@ from training.importers.jsonl import json_text, records
 from training.importers.marks import Marks
 from training.importers.otel_content import stored_messages
 from training.importers.otlp import LOGS, SPANS, attributes, inside, moment, nested, objects
-from training.importers.tokens import billed_output, has_unnamed, whole
+from training.importers.tokens import all_input, billed_output, has_unnamed, whole
 
 NAME = "otel"
 ABOUT = "OpenTelemetry traces with GenAI attributes: OTLP JSON files, as the collector's file exporter writes them"
@@ -197,12 +197,10 @@ def usage_of(found: Mapping[str, Any]) -> Usage:
         output = decided if decided is not None else output
         if given["h"] is None and has_unnamed(output, most, total):
             output = None
-    if count["c"] is not None and spent is not None and count["c"] > spent:
-        given["i"] = most  # the cached tokens stand beside the input: Anthropic's words, not the conventions'
     return Usage(
         output_tokens=output,
         thinking_tokens=given["h"],
-        input_tokens=given["i"],
+        input_tokens=all_input(given["i"], given["c"], given["w"]),
         cached_tokens=given["c"],
         cost_usd=_first(found, _COST),
     )

@@ -54,18 +54,18 @@ def test_dollars_stay_unknown_until_some_are_known():
         ((10, 90, 20, None), 30, (100, 90, 20, None)), ((10, 90, None, None), None, (100, 90, None, None)),
         ((9, None, 8, None), 3017, (3009, None, 8, None)), ((9, None, 8, None), 10**30, (9, None, 8, None)),
         ((0, 0, 0, 0), 0, (None, None, None, None)), ((0, 0, 20, 0), 20, (None, None, 20, 0)),
-        ((10, 0, 0, 0), 10, (10, 0, None, None)), ((10, 0, 20, 24), 30, (10, 0, 20, None)),
+        ((10, 0, 0, 0), 10, (10, 0, None, None)), ((10, 0, 20, 24), 30, (10, 0, 44, 24)),
         ((10**30, 5, -1, 2), 30, (None, None, None, None)),
     ],
 )  # fmt: skip
 def test_counts_are_what_a_server_told_and_what_it_did_not_say_is_unknown(told, total, counts):
-    assert counted(usage_of(told), total, said=True) == usage_of(counts)
+    assert counted(usage_of(told), total, inputs=[told[-1]], said=True) == usage_of(counts)
 
 
 def test_zero_output_is_zero_where_nothing_was_said():
-    assert counted(usage_of((0, 0, 20, 0)), 20, said=False) == usage_of((0, 0, 20, 0))
-    assert counted(usage_of((0, 90, 20, 0)), 110, said=False) == usage_of((90, 90, 20, 0))
-    assert counted(usage_of((0, 0, 0, 0)), 0, said=False) == Usage()
+    assert counted(usage_of((0, 0, 20, 0)), 20, inputs=[], said=False) == usage_of((0, 0, 20, 0))
+    assert counted(usage_of((0, 90, 20, 0)), 110, inputs=[], said=False) == usage_of((90, 90, 20, 0))
+    assert counted(usage_of((0, 0, 0, 0)), 0, inputs=[], said=False) == Usage()
 
 
 def usage_of(counts):

@@ -47,6 +47,8 @@ from training.importers.langfuse_usage import Undecidable, usage_of
         # a total that counts what no part names: what was billed is not known
         ({"input": 8, "output": 9, "total": 617}, None, None, 8),
         ({"input": 8, "output": 9, "input_cached_tokens": 40, "total": 57}, 9, None, 48),
+        ({"input": 12, "output": 300, "cache_read_input_tokens": 5000, "total": 312}, 300, None, 5012),
+        ({"output": 50, "total": 150}, 50, None, None),
         # LiteLLM leaves what was written to the cache in the input, and takes out what was read
         (
             {"input": 60, "output": 12, "total": 112, "cache_creation_input_tokens": 50, "cache_read_input_tokens": 40},

@@ -74,6 +74,16 @@ def test_hidden_tokens_that_only_the_total_counts(read: Any) -> None:
     assert (call.usage.output_tokens, call.usage.thinking_tokens) == (597, None)
 
 
+@pytest.mark.parametrize(
+    "changed",
+    [{"custom_llm_provider": "vertex_ai"}, {"metadata": {"usage_object": {"cache_creation_input_tokens": 588}}}],
+)
+def test_input_that_only_the_total_counts_is_no_output(read: Any, changed: dict[str, Any]) -> None:
+    """Google's tools feed back tokens that LiteLLM counts into the total alone; older versions of it did so with Bedrock's cache."""
+    call = read(**{"completion_tokens": 9, "total_tokens": 617, "metadata": {"usage_object": {}}, **changed})
+    assert call.usage.output_tokens == 9
+
+
 def test_the_instructions_of_the_responses_api_come_first(read: Any) -> None:
     call = read(call_type="aresponses", model_parameters={"instructions": "Be brief.", "reasoning": {"effort": "none"}})
     assert [message["content"] for message in call.messages] == ["Be brief.", "Why?"]

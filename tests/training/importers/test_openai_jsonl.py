@@ -69,7 +69,21 @@ def read(read_by):
         # what is over the sum is the cache, or tells nothing
         (
             completion(usage={"prompt_tokens": 8, "completion_tokens": 9, "total_tokens": 57, "prompt_tokens_details": {"cached_tokens": 40}}),
-            Usage(output_tokens=9, input_tokens=8, cached_tokens=40),
+            Usage(output_tokens=9, input_tokens=48, cached_tokens=40),
+        ),
+        # Anthropic's counts behind a gateway: what was read from the cache and written to it stands beside the prompt
+        (
+            completion(usage={"prompt_tokens": 12, "completion_tokens": 40, "total_tokens": 6052, "cache_read_input_tokens": 5000, "cache_creation_input_tokens": 1000}),
+            Usage(output_tokens=40, input_tokens=6012, cached_tokens=5000),
+        ),
+        (
+            completion(usage={"prompt_tokens": 12, "completion_tokens": 40, "total_tokens": 52, "prompt_tokens_details": {"cached_tokens": 5000}}),
+            Usage(output_tokens=40, input_tokens=5012, cached_tokens=5000),
+        ),
+        # what tools fed back
+        (
+            completion(usage={"prompt_tokens": 12, "completion_tokens": 40, "total_tokens": 4052, "prompt_tokens_details": {"tool_use_tokens": 4000}}),
+            Usage(output_tokens=40, input_tokens=12),
         ),
         (
             completion(usage={"prompt_tokens": 8, "completion_tokens": 9, "total_tokens": 57, "completion_tokens_details": {"reasoning_tokens": 7}}),
