@@ -14,21 +14,35 @@ from contract.prompt import Prompt
 FINGERPRINT = "digest"
 """The key under which a part or a tool's call holds the fingerprint of what was taken out of it."""
 
+HIDDEN = ("thinking", "redacted_thinking", "reasoning")
+"""Kinds of parts that hold thinking of earlier turns, which the model does not see again."""
+
 _NAMES = frozenset(
-    ("type", "id", "call_id", "callId", "tool_call_id", "tool_use_id", "toolUseId", "index", "status", "cache_control", "cachePoint")
+    (
+        "type", "id", "call_id", "callId", "tool_call_id", "tool_use_id", "toolUseId", "index", "status", "cache_control", "cachePoint",
+        "thoughtSignature", "thought_signature", "provider_specific_fields", "extra_content",
+    )
 )  # fmt: skip
-"""What does not belong to a content: its kind, which is kept beside, numbers that differ from call to call, and where to cache."""
+"""What does not belong to a content: its kind, which is kept beside, what differs from call to call, and where to cache."""
+
+_WRAPPED = ("functionCall", "function_call", "toolUse")
+"""Where Gemini and Bedrock keep a call with its number, one step in."""
 
 
 def fingerprint(part: Mapping[str, Any]) -> str | None:
     """Return 16 hex digits of what is no text, None where it holds nothing; what has a fingerprint keeps it."""
     if isinstance(given := part.get(FINGERPRINT), str):
         return given
-    content = {name: value for name, value in part.items() if name not in _NAMES and value is not None}
+    content = _without_names(part)
+    content |= {name: _without_names(inner) for name in _WRAPPED if isinstance(inner := content.get(name), Mapping)}
     if not content:
         return None
     text = json.dumps(content, sort_keys=True, default=str)
     return hashlib.blake2b(text.encode("ascii"), digest_size=8).hexdigest()
+
+
+def _without_names(part: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in part.items() if name not in _NAMES and value is not None}
 
 
 def prompt_id_of(prompt: Prompt, messages: Sequence[Mapping[str, Any]]) -> str:
@@ -49,5 +63,5 @@ def _no_texts(messages: Sequence[Mapping[str, Any]]) -> Iterator[tuple[int, Mapp
     for number, message in enumerate(messages):
         content, calls = message.get("content"), message.get("tool_calls") or [message.get("function_call")]
         for part in (*(content if isinstance(content, list) else ()), *(calls if isinstance(calls, list) else ())):
-            if isinstance(part, Mapping) and not isinstance(part.get("text"), str):
+            if isinstance(part, Mapping) and not isinstance(part.get("text"), str) and part.get("type") not in HIDDEN:
                 yield number, part

@@ -39,6 +39,15 @@ def test_a_picture_in_another_turn_is_another_prompt():
     assert identity(first) != identity(second)
 
 
+def test_thinking_of_earlier_turns_is_no_part_of_a_prompt():
+    def thought(text):
+        parts = [{"type": "thinking", "thinking": text, "signature": text}, {"type": "text", "text": "A"}]
+        return [MESSAGES[0], {"role": "assistant", "content": parts}]
+
+    assert identity(thought("long")) == identity(thought("longer"))
+    assert is_whole(thought("long"))
+
+
 def test_an_older_call_of_a_function_counts_too():
     def called(arguments):
         call = {"name": "f", "arguments": arguments}

@@ -117,7 +117,7 @@ def _budget_of(words: Sequence[_Word]) -> int | None:
 
 def _words(parameters: Mapping[str, Any]) -> list[_Word]:
     """Return what the parameters say, each thing once, in an order that does not depend on theirs."""
-    found = list(_found(parameters, 0))
+    found = list(_found(parameters))
     words = [
         word for name, read in _READERS.items() for at, key, value in found if at == name for word in read(key, value)
     ]
@@ -127,17 +127,28 @@ def _words(parameters: Mapping[str, Any]) -> list[_Word]:
     return words
 
 
-def _found(layer: Mapping[str, Any], depth: int) -> Iterator[tuple[str, str, Any]]:
-    """Yield (plain name, name as written, value) of each parameter about thinking, wherever it stands."""
-    for key, raw in layer.items():
-        plain, value = re.sub(r"[\W_]", "", str(key)).lower(), json_text(raw)
-        if plain in _READERS and value is not None and value != "":
-            yield plain, key, value
+def layers(parameters: Mapping[str, Any], depth: int = 0) -> Iterator[Mapping[str, Any]]:
+    """Yield the parameters, and those that gateways and SDKs wrap into others."""
+    yield parameters
+    for key, raw in parameters.items():
+        plain, value = _plain(key), json_text(raw)
         if isinstance(value, Mapping) and depth < _DEEPEST:
-            inner = value.values() if plain == "provideroptions" else (value,) if plain in _WRAPPERS else ()
-            for wrapped in inner:
-                if isinstance(wrapped, Mapping):
-                    yield from _found(wrapped, depth + 1)
+            for inner in value.values() if plain == "provideroptions" else (value,) if plain in _WRAPPERS else ():
+                if isinstance(inner, Mapping):
+                    yield from layers(inner, depth + 1)
+
+
+def _found(parameters: Mapping[str, Any]) -> Iterator[tuple[str, str, Any]]:
+    """Yield (plain name, name as written, value) of each parameter about thinking, wherever it stands."""
+    for layer in layers(parameters):
+        for key, raw in layer.items():
+            plain, value = _plain(key), json_text(raw)
+            if plain in _READERS and value is not None and value != "":
+                yield plain, key, value
+
+
+def _plain(key: Any) -> str:
+    return re.sub(r"[\W_]", "", str(key)).lower()
 
 
 def _word(text: str, value: Any, known: Mapping[str, Says]) -> _Word:

@@ -9,14 +9,16 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from contract.prompt import ROLES, TEXT_PARTS
-from training.content import FINGERPRINT, fingerprint
+from training.content import FINGERPRINT, HIDDEN, fingerprint
 from training.importers.answers import at
 
 Message = dict[str, Any]
 
 _ROLES = {**{role: role for role in ROLES}, "human": "user", "ai": "assistant", "model": "assistant"}
-_HIDDEN = ("thinking", "redacted_thinking", "reasoning")
-_NO_TURN = (*_HIDDEN, "item_reference", "additional_tools", "mcp_list_tools", "compaction", "compaction_trigger")
+HELD = "earlier turns not in the log"
+_NO_TURN = (*HIDDEN, "additional_tools", "mcp_list_tools", "compaction_trigger")
+_NAMED_ONLY = ("item_reference", "compaction")
+"""Items that stand for turns which the provider keeps, or which only it can read."""
 _REDACTED = "redacted-by-litellm"
 _CUT_OUT = re.compile(r"\[base64_data truncated: ")
 _UNTYPED = {
@@ -80,8 +82,10 @@ def _turns(message: Any) -> Iterator[Message]:
     if not isinstance(message, Mapping):
         raise ValueError("a message is no object")
     kind = message.get("type")
-    if kind in _NO_TURN:
+    if kind in _NO_TURN or (kind == "item_reference" and str(message.get("id")).startswith("rs_")):  # thinking
         return
+    if kind in _NAMED_ONLY:
+        raise ValueError(HELD)
     if isinstance(kind, str) and "role" not in message and kind not in (*_ROLES, "message"):
         yield _item(kind, message)
         return
@@ -171,7 +175,7 @@ def _content(parts: Sequence[Any]) -> str | list[Message]:
 
 
 def _is_hidden(part: Any) -> bool:
-    return isinstance(part, Mapping) and (part.get("type") in _HIDDEN or part.get("thought") is True)
+    return isinstance(part, Mapping) and (part.get("type") in HIDDEN or part.get("thought") is True)
 
 
 def _text(part: Any) -> str | None:

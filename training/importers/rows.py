@@ -8,13 +8,13 @@ from typing import Any, NamedTuple
 
 from contract.records import Arm
 from training.importers.answers import at
-from training.importers.arms import Undecidable, arm_of
+from training.importers.arms import Undecidable, arm_of, layers
 from training.importers.call import Call
+from training.importers.conversation import HELD
 from training.log_values import Fault, ask, shown
 
 NO_TEXT = "no text"
 UNDECIDABLE = "arm undecidable"
-HELD = "earlier turns not in the log"
 ANY_MODEL = "*"
 USAGE = ("output_tokens", "thinking_tokens", "input_tokens", "cached_tokens", "cost_usd")
 ADDED = ("output_tokens", "thinking_tokens", "cost_usd")
@@ -94,8 +94,7 @@ def failure_of(call: Call) -> Failure | Fault:
 
 def _held(parameters: Mapping[str, Any]) -> str | None:
     """Return the parameter by which a request names turns, a prompt or a cache that the provider keeps; None where none does."""
-    inner = [value for value in parameters.values() if isinstance(value, Mapping)]
-    for layer in (parameters, *inner):
+    for layer in layers(parameters):
         for name in ("previous_response_id", "cachedContent", "cached_content"):
             if layer.get(name):
                 return name

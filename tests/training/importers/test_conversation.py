@@ -54,7 +54,7 @@ def turn(role, content, **more):
                 {"type": "reasoning", "id": "rs_1", "summary": [{"type": "summary_text", "text": "thoughts"}]},
                 {"type": "function_call", "name": "f", "arguments": "{}", "call_id": "c"},
                 {"type": "function_call_output", "call_id": "c", "output": "42"},
-                {"type": "item_reference", "id": "msg_1"},
+                {"type": "item_reference", "id": "rs_1"},
                 {"type": "web_search_call", "id": "ws_1", "status": "completed"},
                 {"type": "message", "role": "assistant", "content": [{"type": "output_text", "text": "A"}]},
                 {"type": "additional_tools", "role": "developer", "tools": []},
@@ -205,6 +205,32 @@ CALL = {"id": "c1", "type": "function", "function": {"name": "weather", "argumen
 def test_what_is_no_text_tells_two_prompts_apart(messages, other):
     ids = [prompt_id_of(Prompt.from_messages(found), found) for found in map(chat, (messages, other, messages))]
     assert ids[0] == ids[2] != ids[1]
+
+
+@pytest.mark.parametrize(
+    "item", [{"type": "item_reference", "id": "msg_1"}, {"type": "compaction", "encrypted_content": "x"}]
+)
+def test_turns_that_the_provider_keeps_are_not_in_the_log(item):
+    with pytest.raises(ValueError, match="earlier turns not in the log"):
+        chat([item, turn("user", "And why?")])
+
+
+@pytest.mark.parametrize(
+    "call",
+    [
+        lambda number: {"functionCall": {"id": number, "name": "f", "args": {"id": 7}}, "thoughtSignature": number},
+        lambda number: {"toolUse": {"toolUseId": number, "name": "f", "input": {"id": 7}}},
+        lambda number: {"type": "tool_use", "id": number, "name": "f", "input": {"id": 7}},
+        lambda number: {"type": "tool_call", "id": number, "name": "f7", "provider_specific_fields": {"thought_signature": number}},
+    ],
+)  # fmt: skip
+def test_numbers_and_signatures_part_no_prompt_in_two(call):
+    first, again = (
+        chat([turn("user", "U"), {"role": "assistant", "content": [call(number)]}]) for number in ("1", "2")
+    )
+    assert first == again
+    other = json.loads(json.dumps(call("1")).replace("7", "8"))
+    assert chat([turn("user", "U"), {"role": "assistant", "content": [other]}]) != first
 
 
 def test_numbers_of_calls_and_marks_of_caches_do_not():

@@ -72,6 +72,7 @@ def test_no_text(messages):
         ({"conversation": "conv_1"}, "conversation"), ({"conversation": {"id": "conv_1"}}, "conversation"),
         ({"cachedContent": "cachedContents/1"}, "cachedContent"), ({"config": {"cached_content": "c"}}, "cached_content"),
         ({"prompt": {"id": "pmpt_1", "variables": {}}}, "prompt.id"),
+        ({"extra_body": {"google": {"cached_content": "c"}}}, "cached_content"),
     ],
     ids=str,
 )  # fmt: skip
@@ -83,7 +84,9 @@ def test_a_prompt_of_which_the_provider_keeps_a_part_is_none(parameters, name):
 
 @pytest.mark.parametrize(
     "parameters",
-    [{"previous_response_id": None}, {"conversation": "support-7"}, {"conversation": None}, {"prompt": "p"}, {"cachedContent": ""}],
+    [
+        {"metadata": {"conversation": "conv_42", "prompt": {"id": "greet"}}},
+        {"previous_response_id": None}, {"conversation": "support-7"}, {"conversation": None}, {"prompt": "p"}, {"cachedContent": ""}],
     ids=str,
 )  # fmt: skip
 def test_names_that_keep_nothing(parameters):
