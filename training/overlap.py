@@ -25,8 +25,8 @@ LEAST_EFFECTIVE = 20.0
 MOST_TOLD_APART = 0.975
 """AUC above which the arms have no overlap, whatever single propensities say: half of the prompts at .025, half at .975."""
 
-SURE, FAR = 5.0, 0.05
-"""Standard errors, and points, by which logged propensities may miss the arms before they are taken for something else."""
+SURE, FAR = 5.0, 0.4
+"""Standard errors, and AUC, by which logged propensities must run against the arms before they are taken for another's."""
 
 Array = NDArray[Any]
 Mask = NDArray[np.bool_]
@@ -129,27 +129,20 @@ def _with_overlap(stratum: Stratum, reasoning: Mask, kept: Mask, propensity: Arr
 
 
 def _misfit(logged: Array, reasoning: Mask) -> str | None:
-    """Return why logged propensities are not those of the reasoning arm, or None where they may be.
+    """Return why logged propensities cannot be those of the reasoning arm, or None where they may be.
 
-    Prompts that get reasoning with P(reasoning) have propensities that are no lower on average than those of the others, and
-    as many get it as their propensities add up to. P(direct) breaks the first, P(the arm that was chosen) the second.
+    Prompts that got reasoning have a propensity that is no lower on average than that of the others, also where one arm is
+    scored more often.
     """
     there = np.isfinite(logged)
-    e, thinks = logged[there], reasoning[there].astype(float)
-    if not len(e):
+    e, thinks = logged[there], reasoning[there]
+    away, share = e - e.mean() if len(e) else e, thinks.mean() if len(e) else 0.0
+    sure = (away * (thinks - share)).sum() < -SURE * np.sqrt((away**2).sum() * share * (1 - share))
+    area = defined(auc(e, thinks)) if sure else None
+    if area is None or area > FAR:
         return None
-    away, share = e - e.mean(), thinks.mean()
-    lower = (away * (thinks - share)).sum() < -SURE * np.sqrt((away**2).sum() * share * (1 - share))
-    missed = abs(share - e.mean())
-    off = missed > FAR and missed * len(e) > SURE * np.sqrt((e * (1 - e)).sum())
-    if not lower and not off:
-        return None
-    what = (
-        "is lower where reasoning was chosen"
-        if lower
-        else f"is {e.mean():.2f} on average where {share:.0%} got reasoning"
-    )
-    return f"p_reasoning {what}; log P(arm = reasoning | request), whichever arm was chosen, or leave it out"
+    why = f"p_reasoning is lower where reasoning was chosen (AUC {area:.2f})"
+    return f"{why}; log P(arm = reasoning | request), whichever arm was chosen, or leave it out"
 
 
 _NO_OVERLAP = "no overlap: the prompts tell the arm, next to none could have got either; collect both arms of some, or let chance choose the arm of a share of the traffic and log p_reasoning"

@@ -19,7 +19,9 @@ _LEAD = r"(?!0)\d{1,3}"
 _VULGAR = "[¼-¾⅐-⅞]"
 _MYRIADS = dict.fromkeys("万萬만", 1e4) | dict.fromkeys("亿億억", 1e8)
 _SCALES = {"thousand": 1e3, "million": 1e6, "billion": 1e9} | _MYRIADS
-_FOLDED = {code: code - 0xFEE0 for code in range(0xFF01, 0xFF5F)} | str.maketrans("–‒‐‑﹣⁄∕٫٬", "-----//.,")
+_FOLDED = {code: code - 0xFEE0 for code in range(0xFF01, 0xFF5F) if code not in (0xFF0C, 0xFF0E)}
+_FOLDED |= str.maketrans("–‒‐‑﹣⁄∕٫٬", "-----//.,")
+_WIDE = re.compile("(?<=[０-９])[，．](?=[０-９])")  # elsewhere a comma between two numbers
 _REWRITTEN = (
     (re.compile("[⁺⁻]?[⁰¹²³⁴-⁹]+"), lambda found: "^" + unicodedata.normalize("NFKC", found[0])),
     (re.compile(rf"(?<=\d)(?=\\[dt]?frac|{_VULGAR})"), " "),
@@ -44,13 +46,13 @@ _PLAIN = rf"""
 """
 _TO_THE = rf"(?:{_GAP}?\^{_GAP}?|\*\*|{_GAP}\*\*{_GAP})\{{?"
 _NUMBER = rf"""
-    (?<!{_WORD})(?<!{_WORD}_)(?<![.^/])                                # not inside a word, another number, an exponent
+    (?<!{_WORD})(?<!{_WORD}_)(?<![.^/])(?<!\^\{{)                               # not inside a word, another number, an exponent
     (?:(?P<dash>-{_GAP})|(?<![)\]])(?P<sign>-))?                       # with a space it is rather a bullet or a dash
     (?:\\?[$€£¥₹₩])?{_GAP}?(?:(?<=[$€£¥₹₩])(?P<inner>-))?              # $-5
     (?:
         (?:(?P<whole>\d+){_GAP}(?!\d{{3}}))?                           # 3/4 and 1 1/2
         (?P<top>{_PLAIN}){_GAP}?/{_GAP}?(?P<bottom>{_PLAIN})(?![\d/])
-      | (?P<base>{_PLAIN}){_TO_THE}(?P<power>[-+]?\d+)\}}?(?![\d/]|\.\d)  # 2^10
+      | (?P<base>{_PLAIN}){_TO_THE}(?P<power>[-+]?\d+)\}}?(?![\d/]|\.\d|{_WORD})  # 2^10
       | (?P<number>{_PLAIN})                                           # 42, 6e23 and 6 x 10^23
         (?:[eE](?P<e>[-+]?\d+)|{_GAP}?(?:[×x*·]|\\times|\\cdot){_GAP}?10{_TO_THE}(?P<ten>[-+]?\d+)\}}?)?
     )
@@ -69,7 +71,7 @@ class Number(NamedTuple):
 
 def last_number(text: str) -> Number | None:
     """Return the last number of a text, or None where it has none, or where that one is not understood."""
-    text = text.translate(_FOLDED)
+    text = _WIDE.sub(lambda mark: unicodedata.normalize("NFKC", mark[0]), text).translate(_FOLDED)
     for pattern, replacement in _REWRITTEN:
         text = pattern.sub(replacement, text)
     found = list(re.finditer(_NUMBER, text, re.VERBOSE))
