@@ -27,8 +27,7 @@ def card(
         "Answers, per prompt and before the call, whether a model's thinking is worth its tokens: `use`, `maybe` or `avoid`, and a "
         "thinking budget. `avoid` means no uplift, never merely easy. It is no accuracy button and no safety layer.", "",
         "## Trained on", "", "| source | pairs | licence |", "|---|---|---|",
-        *(f"| {_cell(name)} | {n:,} | {_cell(licences.get(name, 'not stated'))} |" for name, n in training["pairs"].items()),
-        *(f"| {_cell(name)} | {n:,} prompts with one arm | {_cell(licences.get(name, 'not stated'))} |" for name, n in _alone(training["one_arm"])),
+        *(f"| {_cell(name)} | {count} | {_cell(licences.get(name, 'not stated'))} |" for name, count in _learned(training)),
         f"| taxonomy (pseudo-observations, weight {training['prior_weight']:g} x strength) | {training['taxonomy_prompts']:,} prompts | Apache-2.0 |",
         "", f"Thinking tokens were learned from {training['thinking_attempts']:,} attempts of real thinking modes; the logs of chain-of-thought "
         "prompting teach gain only. No prompt and no embedding of one is in the bundle.", "",
@@ -63,13 +62,16 @@ def card(
     return "\n".join(lines)
 
 
-def _alone(strata: Sequence[Mapping[str, Any]]) -> Iterator[tuple[str, int]]:
-    """Yield each source with the number of its prompts with one arm that were learned from."""
-    used: Counter[str] = Counter()
-    for s in strata:
+def _learned(training: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    """Yield each source with how much of it was learned from, in words: pairs, and prompts with one arm."""
+    for name, n in training["pairs"].items():
+        yield name, f"{n:,}"
+    alone: Counter[str] = Counter()
+    for s in training["one_arm"]:
         if not s["refused"]:
-            used[s["source"]] += s["direct"] + s["reasoning"]
-    yield from used.items()
+            alone[s["source"]] += s["direct"] + s["reasoning"]
+    for name, n in alone.items():
+        yield name, f"{n:,} prompts with one arm"
 
 
 def _one_arm(strata: Sequence[Mapping[str, Any]], holdout: Mapping[str, Any]) -> Iterator[str]:

@@ -2,13 +2,14 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
+from itertools import islice
 from statistics import fmean
 from typing import Any
 
 from contract.records import Arm
 from training.collect.judge import messages
 from training.collect.libraries import litellm
-from training.collect.plan import Ask, Mode, Settings
+from training.collect.plan import Ask, Mode, Settings, by_prompt
 from training.collect.prices import Prices
 from training.collect.prompts import Item
 from training.collect.run import Judge
@@ -84,21 +85,18 @@ def estimate(
         cap: the most output tokens of a call.
     """
     left = [ask for ask in plan if ask.key not in tally.answers]
-    keys: dict[str, list[str]] = {}  # of the prompts to judge
-    for ask in plan if judge is not None else ():
-        keys.setdefault(ask.item.prompt_id, []).append(ask.key)
-    items = {ask.item.prompt_id: ask.item for ask in (plan if judge is not None else left)}
-    counts, counted_by = _input_tokens(items, settings.model)
+    asks = by_prompt(left if judge is None else plan)  # a judge reads all answers
+    counts, counted_by = _input_tokens({p: own[0].item for p, own in asks.items()}, settings.model)
     given = sum(counts[ask.item.prompt_id] for ask in left)
     likely = None if thinking is None else _likely(left, thinking, cap)
     worst = None if cap is None else cap * len(left)
     usd = [None if tokens is None else prices.of(given, tokens) for tokens in (likely, worst)]
     judgements = 0
     if judge is not None:
-        judged = [p for p in keys if any(key not in tally.scores for key in keys[p])]
-        judged += [p for p in judge.twice if any(key not in tally.again for key in keys[p])]
+        judged = [p for p in asks if any(ask.key not in tally.scores for ask in asks[p])]
+        judged += [p for p in judge.twice if any(ask.key not in tally.again for ask in asks[p])]
         judgements = len(judged)
-        read = sum(counts[p] + len(keys[p]) * VISIBLE_TOKENS for p in judged)
+        read = sum(counts[p] + len(asks[p]) * VISIBLE_TOKENS for p in judged)
         read += judgements * _tokens(messages(judge.rubric, "", []), judge.rubric.model)[0]
         said = [judgements * VISIBLE_TOKENS, judgements * judge.rubric.max_output_tokens]
         usd = [_sum(own, judge.asker.prices.of(read, more)) for own, more in zip(usd, said, strict=True)]
@@ -122,8 +120,7 @@ def bundle_expectation() -> Callable[[Item], float] | None:
 
 def _likely(left: Sequence[Ask], thinking: Callable[[Item], float], cap: int | None) -> int:
     """Return the likely output tokens of asks, each call within its budget and its cap."""
-    items = list({ask.item.prompt_id: ask.item for ask in left}.values())
-    expected = [thinking(item) for item in items[:EXPECTED_ON]]
+    expected = [thinking(asks[0].item) for asks in islice(by_prompt(left).values(), EXPECTED_ON)]
 
     def answer(mode: Mode) -> float:
         most = 0.0 if mode.arm is Arm.DIRECT else float("inf") if mode.thinking_budget is None else mode.thinking_budget

@@ -2,7 +2,7 @@
 
 import hashlib
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import asdict, dataclass
 from typing import Any
@@ -98,6 +98,14 @@ def asks(items: Sequence[Item], settings: Settings) -> list[Ask]:
     """Return all asks, those of one prompt together, so that a run cut short leaves whole pairs."""
     ways = modes(settings)
     return [Ask(item, mode, attempt) for item in items for mode in ways for attempt in range(1, settings.attempts + 1)]
+
+
+def by_prompt(plan: Iterable[Ask]) -> dict[str, list[Ask]]:
+    """Return the asks of each prompt, by its prompt_id."""
+    found: dict[str, list[Ask]] = {}
+    for ask in plan:
+        found.setdefault(ask.item.prompt_id, []).append(ask)
+    return found
 
 
 def modes(settings: Settings) -> list[Mode]:

@@ -10,7 +10,7 @@ from training.collect import judge as judging
 from training.collect.asking import Asker, CeilingReached, Spent
 from training.collect.graders import Grade, Graded, graded
 from training.collect.journal import Journal
-from training.collect.plan import Ask, Settings
+from training.collect.plan import Ask, Settings, by_prompt
 from training.collect.prompts import Item
 from training.collect.providers import Failed
 from training.collect.rows import row_of
@@ -62,8 +62,8 @@ class Run:
         Raises:
             InvalidInput: the journal can no longer be written.
         """
+        self._by_prompt = by_prompt(self.plan)
         for ask in self.plan:
-            self._by_prompt.setdefault(ask.item.prompt_id, []).append(ask)
             self._open[ask.item.prompt_id] += ask.key not in self.tally.answers
         try:
             for ask in self.to_grade():  # first: it costs nothing, and a ceiling may keep the rest from being asked

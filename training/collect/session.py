@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -100,7 +101,7 @@ class Session:
             self._write(tally, out)
             return report(self.plan, tally, judged=self.rubric is not None, left_out=self.left_out, stopped=run.stopped)
 
-    @property
+    @cached_property
     def _items(self) -> list[Item]:
         return list(dict.fromkeys(ask.item for ask in self.plan))
 

@@ -7,6 +7,7 @@ Providers say it in a dozen ways and gateways wrap them in half a dozen more. Ea
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any, Literal
 
 from contract.records import Arm
@@ -128,11 +129,12 @@ def _words(parameters: Mapping[str, Any]) -> list[_Word]:
 
 
 def layers(parameters: Mapping[str, Any], depth: int = 0) -> Iterator[Mapping[str, Any]]:
-    """Yield the parameters, and those that gateways and SDKs wrap into others."""
-    yield parameters
-    for key, raw in parameters.items():
-        plain, value = _plain(key), json_text(raw)
+    """Yield the parameters, and those that gateways and SDKs wrap into others; values that are JSON texts are read."""
+    layer = {key: json_text(raw) for key, raw in parameters.items()}
+    yield layer
+    for key, value in layer.items():
         if isinstance(value, Mapping) and depth < _DEEPEST:
+            plain = _plain(key)
             for inner in value.values() if plain == "provideroptions" else (value,) if plain in _WRAPPERS else ():
                 if isinstance(inner, Mapping):
                     yield from layers(inner, depth + 1)
@@ -141,12 +143,13 @@ def layers(parameters: Mapping[str, Any], depth: int = 0) -> Iterator[Mapping[st
 def _found(parameters: Mapping[str, Any]) -> Iterator[tuple[str, str, Any]]:
     """Yield (plain name, name as written, value) of each parameter about thinking, wherever it stands."""
     for layer in layers(parameters):
-        for key, raw in layer.items():
-            plain, value = _plain(key), json_text(raw)
+        for key, value in layer.items():
+            plain = _plain(key)
             if plain in _READERS and value is not None and value != "":
                 yield plain, key, value
 
 
+@lru_cache(4096)
 def _plain(key: Any) -> str:
     return re.sub(r"[\W_]", "", str(key)).lower()
 

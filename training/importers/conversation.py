@@ -94,16 +94,21 @@ def _turns(message: Any) -> Iterator[Message]:
     if role == "user" and parts is None:
         raise ValueError("a message has no content")
     parts = _parts_of(parts or "")
-    results = [part for part in parts if isinstance(part, Mapping) and _kind(part) in _RESULTS and _text(part) is None]
+    results, rest = ([part for part in parts if _is_result(part) is wanted] for wanted in (True, False))
     yield from ({"role": "tool", "content": _given(part)} for part in results)
-    if results and len(results) == len(parts):
+    if results and not rest:
         return
-    content = _content([part for part in parts if not any(part is result for result in results)])
+    content = _content(rest)
     calls = message.get("tool_calls") or message.get("function_call")
     if role == "assistant" and calls:
         yield {"role": role, "content": content or None, "tool_calls": _calls(calls)}
     else:
         yield {"role": role, "content": content}
+
+
+def _is_result(part: Any) -> bool:
+    """Whether a part holds what a tool gave."""
+    return isinstance(part, Mapping) and _text(part) is None and _kind(part) in _RESULTS
 
 
 def _given(part: Mapping[str, Any]) -> str | list[Message]:

@@ -97,7 +97,7 @@ def _taken(
     half_of: Callable[[Mapping[str, Any]], Half],
 ) -> Pair | Broken | None:
     """Return a pair, what is wrong with a record, or None where it is now stored."""
-    if isinstance(json_text(record.get("response")), list):
+    if _is_list(record.get("response")):
         return Broken(place, EVENTS, f"{EVENTS}; log the response that they add up to")
     half = half_of(record)
     if half.request is not None and half.response is not None:
@@ -113,6 +113,12 @@ def _taken(
         return Broken(place, TOO_DEEP, TOO_DEEP)
     store.execute(f"INSERT INTO {table} VALUES (?, ?, ?, ?)", row)  # noqa: S608 - one of two words
     return None
+
+
+def _is_list(response: Any) -> bool:
+    """Whether a response is a list, or a text of one; any other text is left for its format to parse."""
+    text = isinstance(response, str) and response.lstrip()[:1] == "["
+    return isinstance(json_text(response) if text else response, list)
 
 
 def _joined(store: sqlite3.Connection) -> Iterator[Pair | Broken]:
