@@ -273,39 +273,6 @@ def test_only_when_nothing_is_left_it_stops(tmp_path):
         read_logs([jsonl(tmp_path, row(flag="odd"))])
 
 
-@pytest.mark.parametrize(
-    ("name", "content", "message"),
-    [
-        ("log.jsonl", b"", "is empty"),
-        ("log.jsonl", b"\n \n", "has no rows"),
-        ("log.csv", b"prompt,model,arm\n", "has no rows"),
-        ("log.parquet", b"", "is empty"),
-        ("log.parquet", b"PAR1 not really", "not a readable Parquet"),
-        ("log.txt", b"x", "unknown suffix"),
-        ("log.jsonl.gz", gzip.compress(b'{"a": 1}\n' * 5000, mtime=0)[:40], "cut off or damaged"),
-        ("log.jsonl.gz", b"not gzip at all", "not a gzip file"),
-        ("log.csv", "prompt,model,arm\na,m,direct\n".encode("utf-16"), "not UTF-8"),
-        ("log.csv", "prompt,model,arm\na,m,direct\n".encode("utf-16-le"), "not UTF-8"),
-        ("log.csv", b"prompt,model,arm,colour\na,m,direct,red\n", "unknown column 'colour'; known columns: prompt"),
-        ("log.csv", b"prompt,arm\na,direct\n", "column model is missing"),
-        ("log.csv", b"model,arm\nm,direct\n", "neither a column prompt"),
-        ("log.csv", b"prompt,model,arm,arm\na,m,direct,direct\n", "named twice"),
-    ],
-)
-def test_a_file_that_cannot_be_read_says_why(tmp_path, name, content, message):
-    path = tmp_path / name
-    path.write_bytes(content)
-    with pytest.raises(InvalidInput, match=message):
-        read_logs([path])
-
-
-def test_a_missing_file_and_no_file(tmp_path):
-    with pytest.raises(InvalidInput, match="no such file"):
-        read_logs([tmp_path / "absent.jsonl"])
-    with pytest.raises(InvalidInput, match="no log file"):
-        read_logs([])
-
-
 def test_a_byte_order_mark_and_mixed_newlines(tmp_path):
     lines = [json.dumps(row(prompt=f"p{i}")) for i in range(4)]
     path = tmp_path / "log.jsonl"
