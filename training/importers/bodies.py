@@ -6,7 +6,7 @@ from typing import Any
 from training.importers import anthropic_jsonl, gemini_jsonl, openai_jsonl
 from training.importers.answers import at
 from training.importers.call import Usage
-from training.importers.conversation import Message, chat
+from training.importers.conversation import Message, beside, chat
 from training.importers.jsonl import json_text
 
 _CONTENT = ("messages", "input", "contents", "prompt")
@@ -32,7 +32,7 @@ def asked(request: Any) -> list[Message] | None:
 
 def parameters_of(request: Mapping[str, Any], response: Any) -> dict[str, Any]:
     """Return what a request's body says beside its conversation, and the effort that a response says it took."""
-    sent = {name: value for name, value in request.items() if name not in (*_CONTENT, *_SYSTEM)}
+    sent = beside(request, (*_CONTENT, *_SYSTEM))
     taken = at(response, "reasoning")
     return sent if sent.get("reasoning") or not isinstance(taken, Mapping) else {**sent, "reasoning": taken}
 

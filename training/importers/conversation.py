@@ -74,6 +74,20 @@ def chat(messages: Any, *, system: Any = None) -> list[Message] | None:
     return turns if any(text.strip() not in ("", _REDACTED) for turn in turns for text in _texts(turn)) else None
 
 
+def beside(request: Mapping[str, Any], content: Sequence[str]) -> dict[str, Any]:
+    """Return what a request says beside its conversation, and the id of a prompt that is stored at the provider.
+
+    Args:
+        request: the body.
+        content: the names under which its conversation stands.
+    """
+    return {
+        name: value
+        for name, value in request.items()
+        if name not in content or (name == "prompt" and isinstance(value, Mapping))
+    }
+
+
 def _turns(message: Any) -> Iterator[Message]:
     """Yield the turns of one message: what tools gave, and the rest; none where it is no turn of the conversation."""
     if isinstance(message, str):

@@ -10,7 +10,7 @@ from typing import Any
 
 from training.importers.answers import at, finish_reason, moment
 from training.importers.call import Broken, Call, Options, Other, Record, Usage, own_marks
-from training.importers.conversation import chat
+from training.importers.conversation import beside, chat
 from training.importers.jsonl import json_text
 from training.importers.pairs import Half, Pair, pairs
 from training.importers.tokens import all_input, billed_of_total, named_inputs, whole
@@ -115,7 +115,7 @@ def _other_kind(url: Any, answer: Mapping[str, Any]) -> str | None:
 
 def _parameters(request: Mapping[str, Any], answer: Mapping[str, Any]) -> dict[str, Any]:
     """Return what was sent, with the effort of the Responses API, which says in its answer what it took by default."""
-    sent = {name: value for name, value in request.items() if name not in _CONTENT or isinstance(value, Mapping)}
+    sent = beside(request, _CONTENT)
     taken, asked = answer.get("reasoning"), json_text(sent.get("reasoning"))
     if isinstance(taken, Mapping) and isinstance(asked, Mapping | None):
         given = {name: value for name, value in (asked or {}).items() if value is not None}

@@ -8,6 +8,13 @@ WHY = [{"role": "user", "content": "Why?"}]
 BRIEFLY = [{"role": "system", "content": "Be brief."}, *WHY]
 
 
+def test_a_prompt_that_is_stored_at_the_provider_is_named_among_the_parameters():
+    stored = {"id": "pmpt_1", "version": "2"}
+    request = {"prompt": stored, "input": "And why?", "instructions": "Be brief.", "reasoning": {"effort": "low"}}
+    assert parameters_of(request, None) == {"prompt": stored, "reasoning": {"effort": "low"}}
+    assert parameters_of({"prompt": "Why?", "top_p": 1}, None) == {"top_p": 1}
+
+
 @pytest.mark.parametrize(
     ("request_", "messages"),
     [
