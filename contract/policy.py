@@ -17,6 +17,9 @@ ANSWER_SHARE = 0.25
 BUDGET_STEP = 64
 """Budgets are rounded up to a multiple of this many tokens."""
 
+LIKELY = 0.5
+"""Under a request's or a latency's cap that thinking keeps less often than this, there is no `use`."""
+
 
 @dataclass(frozen=True, slots=True)
 class Scores:
@@ -53,10 +56,19 @@ class Scores:
 
 @dataclass(frozen=True, slots=True)
 class Caps:
-    """Limits that a request sets; None: no limit."""
+    """Limits that a request sets, and what turns seconds into tokens; None: no limit, unknown.
+
+    Attributes:
+        max_thinking_tokens: cap on thinking tokens.
+        max_output_tokens: cap on all output tokens.
+        max_latency_s: cap on seconds, thinking and answer together.
+        tokens_per_second: speed of the target model.
+    """
 
     max_thinking_tokens: int | None = None
     max_output_tokens: int | None = None
+    max_latency_s: float | None = None
+    tokens_per_second: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,29 +91,50 @@ def decide(scores: Scores, profile: Profile, calibration: Calibration, caps: Cap
 
     `use` where the local 95 % lower bound of net_benefit is above 0, `avoid` where its upper bound is below 0, `maybe`
     between, and wherever the evidence does not cover the prompt. A cap scales the gain by the probability that thinking
-    finishes under it, and the tokens by the share that is still spent.
+    finishes under it, and the tokens by the share that is still spent. What a request's caps save is not counted for
+    `use`: a tighter cap never makes thinking look better, and never raises the budget.
     """
-    cap, bound_by = _cap(profile, caps)
+    own, cap, bound_by = _cap(profile, caps)
     finishes, spent = _under_cap(scores, cap)
     familiarity = min(max(calibration.familiarity.at(scores.familiar), 0.0), 1.0)
     lower, gain, upper = (_capped_gain(g, finishes) for g in calibrated_gain(scores, calibration))
     extra_tokens = max(scores.extra_tokens, 0.0) * spent
-    price = extra_tokens / profile.tokens_per_point
+    price = price_of(extra_tokens, profile, caps)
+    uncapped = price_of(max(scores.extra_tokens, 0.0) * max(_under_cap(scores, own)[1], spent), profile, caps)
     reasons = [f"nearest task family: {scores.task}", _evidence(scores.from_logs)]
-    if familiarity < calibration.unfamiliar_below:
-        verdict = Verdict.MAYBE
+    familiar = familiarity >= calibration.unfamiliar_below
+    seldom = bound_by is not None and finishes < LIKELY
+    verdict = verdict_of(lower - uncapped, gain - price, upper - price) if familiar else Verdict.MAYBE
+    if not familiar:
         reasons.append("the evidence does not cover prompts like this one: no confident verdict")
-    else:
-        verdict = verdict_of(lower - price, gain - price, upper - price)
     if bound_by and finishes < 0.9:
         reasons.append(
             f"{bound_by} caps thinking at {cap} tokens; it finishes under that with probability {finishes:.2f}"
+            + (", too seldom for use" if seldom and verdict is Verdict.USE else "")
         )
-    arm, budget = _arm_and_budget(verdict, scores, profile, calibration, cap)
+    if seldom and verdict is Verdict.USE:
+        verdict = Verdict.MAYBE
+    if caps.max_latency_s is not None and caps.tokens_per_second is None:
+        reasons.append("max_latency_ms is not applied: no tokens/s known for this model")
+    if familiar and verdict is Verdict.MAYBE and upper < uncapped:
+        arm, budget = Arm.DIRECT, 0  # what the caps leave of the gain cannot pay for it
+    else:
+        arm, budget = _arm_and_budget(verdict, scores, profile, calibration, cap, familiar)
     return Decision(
         verdict=verdict, arm=arm, thinking_budget=budget, effort=effort_of(budget), gain=gain, extra_tokens=extra_tokens,
         net_benefit=gain - price, familiarity=familiarity, reasons=tuple(reasons),
     )  # fmt: skip
+
+
+def price_of(extra_tokens: float, profile: Profile, caps: Caps = Caps()) -> float:
+    """Return what extra tokens cost in rubric points: the tokens, and their seconds where the profile charges latency.
+
+    The price of net_benefit: extra_tokens / tokens_per_point + extra_latency_s / seconds_per_point.
+    """
+    price = extra_tokens / profile.tokens_per_point
+    if profile.seconds_per_point is not None and caps.tokens_per_second is not None:
+        price += extra_tokens / caps.tokens_per_second / profile.seconds_per_point
+    return price
 
 
 def calibrated_gain(scores: Scores, calibration: Calibration) -> tuple[float, float, float]:
@@ -141,14 +174,27 @@ def _evidence(from_logs: float) -> str:
     return f"what is known of its family carries {1 - from_logs:.0%} of the evidence: the taxonomy, and the family's logged pairs"
 
 
-def _cap(profile: Profile, caps: Caps) -> tuple[int, str | None]:
-    """Return the cap on thinking tokens and the name of the request's limit that set it."""
-    options: list[tuple[int, str | None]] = [(profile.max_thinking_tokens, None)]
+def _cap(profile: Profile, caps: Caps) -> tuple[int, int, str | None]:
+    """Return the profile's cap on thinking tokens, the cap with the request's limits, and what set it.
+
+    The second is named where a request or a latency set it: max_thinking_tokens of the profile is not news.
+    """
+    own: list[tuple[int, str | None]] = [(profile.max_thinking_tokens, None)]
+    if caps.tokens_per_second is not None and profile.max_latency_s is not None:
+        own.append((_tokens_in(profile.max_latency_s, caps.tokens_per_second), "max_latency_s of the profile"))
+    options = list(own)
     if caps.max_thinking_tokens is not None:
         options.append((caps.max_thinking_tokens, "max_thinking_tokens"))
     if caps.max_output_tokens is not None:
         options.append((int(caps.max_output_tokens * (1 - ANSWER_SHARE)), "max_output_tokens"))
-    return min(options, key=lambda option: option[0])
+    if caps.tokens_per_second is not None and caps.max_latency_s is not None:
+        options.append((_tokens_in(caps.max_latency_s, caps.tokens_per_second), "max_latency_ms"))
+    return min(own, key=lambda option: option[0])[0], *min(options, key=lambda option: option[0])
+
+
+def _tokens_in(seconds: float, tokens_per_second: float) -> int:
+    """Return the thinking tokens that fit, the visible answer's share kept free."""
+    return int(min(seconds * tokens_per_second * (1 - ANSWER_SHARE), 1e9))
 
 
 def _under_cap(scores: Scores, cap: int) -> tuple[float, float]:
@@ -181,7 +227,7 @@ def _capped_gain(gain: float, finishes: float) -> float:
 
 
 def _arm_and_budget(
-    verdict: Verdict, scores: Scores, profile: Profile, calibration: Calibration, cap: int
+    verdict: Verdict, scores: Scores, profile: Profile, calibration: Calibration, cap: int, familiar: bool
 ) -> tuple[Arm, int]:
     wanted = max(scores.thinking_quantiles[-1], 1.0) * calibration.budget_scale
     full = min(-(-int(wanted + 0.999) // BUDGET_STEP) * BUDGET_STEP, cap)
@@ -189,5 +235,6 @@ def _arm_and_budget(
         return Arm.REASONING, full
     if verdict is Verdict.AVOID or profile.maybe_arm == "direct":
         return Arm.DIRECT, 0
-    budget = full if profile.maybe_arm == "reasoning" else min(calibration.small_budget, cap)
+    small = min(calibration.small_budget, full if familiar else cap)  # not more than `use` would have
+    budget = full if profile.maybe_arm == "reasoning" else small
     return (Arm.REASONING, budget) if budget > 0 else (Arm.DIRECT, 0)

@@ -9,6 +9,7 @@ import uuid_utils
 from pydantic import BaseModel, ValidationError
 
 from contract.errors import InvalidRequest
+from contract.model_families import ModelFamilies, expressed, load_model_families
 from contract.policy import Caps, decide
 from contract.profiles import default_name
 from contract.prompt import Prompt
@@ -26,8 +27,14 @@ MAX_DEPTH = 64
 class Router:
     """Turns requests into answers; safe to call from several threads."""
 
-    def __init__(self, scorer: Scorer) -> None:
+    def __init__(self, scorer: Scorer, families: ModelFamilies | None = None) -> None:
+        """Take a loaded bundle and what is known of models; the shipped and the operator's families where not given.
+
+        Raises:
+            InvalidInput: the file of families that THINKWORTH_MODELS names is wrong.
+        """
         self.scorer = scorer
+        self.families = families or load_model_families()
         self.manifest = scorer.manifest
         self._models = frozenset(self.manifest.models)
 
@@ -39,8 +46,15 @@ class Router:
         """
         prompt, name = prompt_of(request), self._profile(request.profile)
         scored = self.scorer.score(prompt)
-        caps = Caps(request.max_thinking_tokens, request.max_output_tokens)
+        family = self.families.of(request.model) if request.model else None
+        caps = Caps(
+            max_thinking_tokens=request.max_thinking_tokens,
+            max_output_tokens=request.max_output_tokens,
+            max_latency_s=None if request.max_latency_ms is None else request.max_latency_ms / 1000,
+            tokens_per_second=family.output_tokens_per_second if family else None,
+        )
         decision = decide(scored.scores, self.manifest.profiles[name], self.manifest.calibration, caps)
+        decision, enforced = expressed(decision, family)
         use, maybe, avoid = scored.scores.probabilities[name]
         return Answer(
             decision_id=str(uuid_utils.uuid7()),
@@ -49,7 +63,13 @@ class Router:
             thinking_budget=decision.thinking_budget,
             effort=decision.effort,
             probabilities=Probabilities(use=use, maybe=maybe, avoid=avoid),
-            expected=Expected(gain=decision.gain, extra_tokens=decision.extra_tokens, net_benefit=decision.net_benefit),
+            expected=Expected(
+                gain=decision.gain,
+                extra_tokens=decision.extra_tokens,
+                net_benefit=decision.net_benefit,
+                cost_usd=family.cost_usd(decision.extra_tokens) if family else None,
+                latency_s=family.latency_s(decision.extra_tokens) if family else None,
+            ),
             task=scored.scores.task,
             familiarity=decision.familiarity,
             model_known=request.model in self._models,
@@ -58,6 +78,7 @@ class Router:
             reasons=list(decision.reasons),
             arm=decision.arm.value,
             p_reasoning=float(decision.arm is Arm.REASONING),
+            enforced=enforced,
             revision=self.manifest.revision,
         )
 

@@ -30,7 +30,11 @@ class PredictRequest(BaseModel):
     provider: Provider | None = Field(None, description="fills params with the provider's parameters (null for now)")
     max_thinking_tokens: int | None = Field(None, ge=0, le=1_000_000, description="cap on thinking tokens")
     max_latency_ms: int | None = Field(
-        None, ge=1, le=86_400_000, description="cap on latency (recorded, not yet applied)"
+        None,
+        ge=1,
+        le=86_400_000,
+        description="cap on the time of thinking and answer, as tokens at the model's median speed; where that is unknown, "
+        "reasons say that it is not applied",
     )
     max_output_tokens: int | None = Field(None, ge=1, le=1_000_000, description="cap on all output tokens")
     conversation_id: str | None = Field(None, max_length=200)
@@ -45,8 +49,10 @@ class Expected(BaseModel):
     gain: float = Field(description="points of rubric score")
     extra_tokens: float
     net_benefit: float = Field(description="points, after the price of the tokens")
-    cost_usd: float | None = None
-    latency_s: float | None = None
+    cost_usd: float | None = Field(None, description="dollars of extra_tokens; null where the model's price is unknown")
+    latency_s: float | None = Field(
+        None, description="seconds of extra_tokens; null where the model's speed is unknown"
+    )
 
 
 class Probabilities(BaseModel):
@@ -76,7 +82,7 @@ class Answer(BaseModel):
     arm: Literal["direct", "reasoning"]
     p_reasoning: float
     params: dict[str, Any] | None = None
-    enforced: bool = True
+    enforced: bool = Field(True, description="false where the model cannot do what arm says; reasons say why")
     neighbours: list[dict[str, Any]] | None = None
     revision: str
 

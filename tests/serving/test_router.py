@@ -10,14 +10,28 @@ from hypothesis import strategies as st
 
 from contract.errors import InvalidRequest
 from contract.locate import ROOT
+from contract.model_families import ModelFamilies, ModelFamily
 from contract.scorer import Scorer
 from serving.router import MAX_DEPTH, Router, parse
 from serving.schemas import PredictRequest
 
+PUZZLE = "Alice is older than Bob, Carol is younger than Bob but older than Dan. Who sits between Bob and Dan by age?"
+SUM = "What is 1 + 9900?"
+FAMILIES = {
+    "known": {"thinking": "optional", "output_usd_per_mtok": 10, "output_tokens_per_second": 100},
+    "unknown": {},
+    "always": {"thinking": "always"},
+    "never": {"thinking": "never", "output_usd_per_mtok": 10},
+}
+
 
 @pytest.fixture(scope="module")
 def router():
-    return Router(Scorer.load(ROOT / "models" / "default"))
+    families = {
+        name: ModelFamily(matches=(f"{name}*",), as_of="2026-11-01", source="a test", **row)
+        for name, row in FAMILIES.items()
+    }
+    return Router(Scorer.load(ROOT / "models" / "default"), ModelFamilies(families))
 
 
 @pytest.mark.parametrize(
@@ -65,7 +79,7 @@ def test_no_error_repeats_a_value(body):
 
 
 def test_an_answer_has_every_field(router):
-    answer = router.answer(PredictRequest(prompt="What is 1 + 9900?", request_id="r1", model="nobody-4"))
+    answer = router.answer(PredictRequest(prompt=SUM, request_id="r1", model="nobody-4"))
     assert answer.request_id == "r1"
     assert answer.verdict == "avoid"
     assert (answer.thinking_budget, answer.effort, answer.arm, answer.p_reasoning) == (0, "none", "direct", 0.0)
@@ -76,15 +90,57 @@ def test_an_answer_has_every_field(router):
 
 
 def test_a_cap_lowers_what_is_expected(router):
-    prompt = (
-        "Alice is older than Bob, Carol is younger than Bob but older than Dan. Who sits between Bob and Dan by age?"
-    )
-    free = router.answer(PredictRequest(prompt=prompt))
-    capped = router.answer(PredictRequest(prompt=prompt, max_thinking_tokens=64))
+    free = router.answer(PredictRequest(prompt=PUZZLE))
+    capped = router.answer(PredictRequest(prompt=PUZZLE, max_thinking_tokens=64))
     assert capped.thinking_budget <= 64
     assert capped.expected.gain <= free.expected.gain
     assert capped.expected.extra_tokens < free.expected.extra_tokens
     assert any("max_thinking_tokens" in reason for reason in capped.reasons)
+
+
+def test_cost_and_latency_are_those_of_the_extra_tokens_where_the_model_is_known(router):
+    expected = router.answer(PredictRequest(prompt=PUZZLE, model="vendor/Known-7-20260101")).expected
+    assert expected.cost_usd == pytest.approx(expected.extra_tokens * 10 / 1e6)
+    assert expected.latency_s == pytest.approx(expected.extra_tokens / 100)
+    for model in ("unknown", "nobody-4", None):
+        expected = router.answer(PredictRequest(prompt=PUZZLE, model=model)).expected
+        assert (expected.cost_usd, expected.latency_s) == (None, None)
+
+
+def test_a_latency_caps_the_budget_and_what_is_expected(router):
+    free = router.answer(PredictRequest(prompt=PUZZLE, model="known", profile="quality_critical"))
+    capped = router.answer(
+        PredictRequest(prompt=PUZZLE, model="known", profile="quality_critical", max_latency_ms=2000)
+    )
+    assert free.thinking_budget > capped.thinking_budget
+    assert capped.thinking_budget <= 2 * 100 * 0.75
+    assert capped.expected.extra_tokens < free.expected.extra_tokens
+    assert any("max_latency_ms caps thinking at 150 tokens" in reason for reason in capped.reasons)
+
+
+@pytest.mark.parametrize("model", ["unknown", "nobody-4", None])
+def test_a_latency_that_cannot_be_applied_is_said_not_to_be(router, model):
+    answer = router.answer(PredictRequest(prompt=PUZZLE, model=model, max_latency_ms=1))
+    free = router.answer(PredictRequest(prompt=PUZZLE, model=model))
+    assert answer.thinking_budget == free.thinking_budget
+    assert answer.reasons == [*free.reasons, "max_latency_ms is not applied: no tokens/s known for this model"]
+
+
+def test_a_model_that_always_thinks_is_not_said_to_obey_avoid(router):
+    answer = router.answer(PredictRequest(prompt=SUM, model="always"))
+    assert (answer.verdict, answer.arm, answer.thinking_budget, answer.enforced) == ("avoid", "direct", 0, False)
+    assert any("always on" in reason for reason in answer.reasons)
+    assert router.answer(PredictRequest(prompt=SUM, model="known")).enforced
+
+
+def test_a_model_that_never_thinks_is_asked_directly(router):
+    usual = router.answer(PredictRequest(prompt=PUZZLE))
+    answer = router.answer(PredictRequest(prompt=PUZZLE, model="never"))
+    assert (usual.arm, usual.enforced) == ("reasoning", True)
+    assert answer.verdict == usual.verdict
+    assert (answer.arm, answer.thinking_budget, answer.effort, answer.p_reasoning) == ("direct", 0, "none", 0.0)
+    assert answer.enforced is False
+    assert router.answer(PredictRequest(prompt=SUM, model="never")).enforced
 
 
 def test_the_same_words_as_prompt_and_as_message_get_the_same_verdict(router):

@@ -98,6 +98,8 @@ def test_the_full_request_is_taken(http):
     assert answer.json()["profile"] == "quality_critical"
     assert answer.json()["thinking_budget"] <= 300
     assert answer.json()["request_id"] is None
+    assert answer.json()["expected"]["cost_usd"] > 0
+    assert answer.json()["expected"]["latency_s"] > 0
 
 
 def test_a_repeated_request_has_the_same_answer_under_another_decision_id(http):
