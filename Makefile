@@ -34,6 +34,7 @@ bench: .venv/dev
 	if [ -d ../shared/data ]; then $(BIN)/python benchmarks/leave_one_source_out.py $(TRAIN_LOGS) --leave-out-task brumo_2025; fi
 	if [ -d ../shared/data ]; then $(BIN)/python benchmarks/one_arm.py $(addprefix ../shared/data/,bbh.parquet zero_shot_cot.parquet); fi
 	if [ -d ../shared/data ]; then $(BIN)/python benchmarks/noise.py $(addprefix ../shared/data/,$(addsuffix .parquet,qwen3_simpleqa_brumo humaneval_budget zero_shot_cot bbh)); fi
+	if [ -d ../shared/data ]; then $(PIP) --editable '.[bench]' && $(BIN)/python benchmarks/peers.py models/default $(TRAIN_LOGS) ../shared/data/bbh.parquet --leave-out-task brumo_2025; fi
 	if $(BIN)/python -c 'import torch, sentence_transformers' 2> /dev/null; then $(BIN)/python benchmarks/encoder_flips.py; fi
 
 # Resolve every dependency anew into the one lock file.
