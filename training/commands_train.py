@@ -69,10 +69,17 @@ def evaluate(
     leave_out_task: LeaveOut = None,
     json_file: Annotated[Path | None, typer.Option("--json", help="Write the report as JSON.")] = None,
     html_file: Annotated[Path | None, typer.Option("--html", help="Write the report as one HTML page.")] = None,
+    include: Annotated[
+        list[Path] | None,
+        typer.Option(help="JSON table {title, columns, rows, note} to include, such as a learning curve. Repeatable."),
+    ] = None,
+    to_mlflow: Annotated[
+        bool, typer.Option("--mlflow", help="Log report, page and figures to MLflow as a run of its own.")
+    ] = False,
 ) -> None:
     """Evaluate an exported bundle on logs that it has not seen.
 
-    Example: thinkworth evaluate models/default data/sample/attempts.jsonl --json report.json
+    Example: thinkworth evaluate models/default data/sample/attempts.jsonl --json report.json --html report.html
     """
     with needs("train"):
         from training import files
@@ -81,17 +88,22 @@ def evaluate(
         from training.evaluate import headline
         from training.html import page
         from training.labels import label
+        from training.report.included import load_included
+        from training.report.tracking import log_report
     from contract.scorer import Scorer
 
-    scorer = Scorer.load(bundle)
+    included, scorer = load_included(include or ()), Scorer.load(bundle)
     read = _read(logs, accept_flag, leave_out_task, json_file or html_file)
     cache = EmbeddingCache(ROOT / "data" / "cache", scorer.encoder)
-    report = run(scorer, label(read.table, scorer.manifest.profiles), cache)
+    report = run(scorer, label(read.table, scorer.manifest.profiles), cache, log=read.table) | {"included": included}
+    written = page(report) if html_file or to_mlflow else ""
     if json_file:
         files.write_text(json_file, json.dumps(report, indent=1, allow_nan=False) + "\n")
     if html_file:
-        files.write_text(html_file, page(report))
+        files.write_text(html_file, written)
     typer.echo(headline(report))
+    if to_mlflow:
+        typer.echo(f"\nlogged as MLflow run {log_report(report, written, logs)}")
 
 
 def _read(

@@ -4,12 +4,10 @@ A figure that is undefined is nan here and null in a report (`measured`); people
 """
 
 from collections.abc import Callable, Sequence
-from itertools import pairwise
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from sklearn.metrics import roc_auc_score
 
 Array = NDArray[Any]
 
@@ -32,17 +30,18 @@ def q(worth: Array, gain: Array, extra_tokens: Array) -> float:
     when prompts are switched to reasoning in descending worth (ties in a fixed random order). Within one source; nan where
     no order is better than another, and of no row.
     """
-    if not len(worth):
-        return float("nan")
-    worth, gain, extra = (
-        np.asarray(worth, float),
-        np.asarray(gain, float),
-        np.maximum(np.asarray(extra_tokens, float), 1.0),
-    )
-    shuffle = np.random.default_rng(0).permutation(len(worth))
+    return float(qs([worth], gain, extra_tokens)[0])
+
+
+def qs(orders: Sequence[Array], gain: Array, extra_tokens: Array) -> Array:
+    """Return the `q` of each of several orders of the same rows, [orders]."""
+    if not len(gain):
+        return np.full(len(orders), np.nan)
+    gain, extra = np.asarray(gain, float), np.maximum(np.asarray(extra_tokens, float), 1.0)
+    shuffle = np.random.default_rng(0).permutation(len(gain))
 
     def area(key: Array) -> float:
-        order = shuffle[np.argsort(-key[shuffle], kind="stable")]
+        order = shuffle[np.argsort(-np.asarray(key, float)[shuffle], kind="stable")]
         spent = np.concatenate([[0.0], np.cumsum(extra[order])])
         gained = np.concatenate([[0.0], np.cumsum(gain[order])]) / len(gain)
         return float(np.trapezoid(gained, spent / spent[-1]))
@@ -50,47 +49,78 @@ def q(worth: Array, gain: Array, extra_tokens: Array) -> float:
     random = float(gain.mean()) / 2
     best = area(gain / extra) - random
     # Areas that no order changes still differ by their rounding.
-    negligible = 1e-9 * float(np.abs(gain).max())
-    return (area(worth) - random) / best if best > negligible else float("nan")
+    if best <= 1e-9 * float(np.abs(gain).max()):
+        return np.full(len(orders), np.nan)
+    return np.array([(area(order) - random) / best for order in orders])
 
 
 def auc(worth: Array, gain: Array) -> float:
-    """Return the area under the ROC of worth for gain > 0; nan where all or none gain."""
+    """Return the area under the ROC of worth for gain > 0, ties half; nan where all or none gain.
+
+    By the ranks of the positive ones (Mann and Whitney 1947): what scikit-learn's roc_auc_score returns, a hundred times sooner.
+    """
     positive = np.asarray(gain) > 0
-    return float(roc_auc_score(positive, worth)) if 0 < positive.sum() < len(positive) else float("nan")
+    some, none = int(positive.sum()), int((~positive).sum())
+    if not some or not none:
+        return float("nan")
+    _, place, count = np.unique(np.asarray(worth, float), return_inverse=True, return_counts=True)
+    rank = (np.cumsum(count) - (count - 1) / 2)[place]
+    return float((rank[positive].sum() - some * (some + 1) / 2) / (some * none))
 
 
-def interval(
-    figure: Callable[[Array], float], groups: Array, *, seed: int = 7, resamples: int = RESAMPLES
-) -> Interval | None:
-    """Return the 95 % interval of `figure(rows)` when whole prompts are drawn with replacement.
+def resampled(figures: Callable[[Array], Any], groups: Array, *, seed: int = 7, resamples: int | None = None) -> Array:
+    """Return `figures(rows)` of each bootstrap resample of whole prompts, [resamples, figures]; without a row under `FEWEST_PROMPTS`.
 
-    Resamples in which the figure is undefined are left out; None where all are, or from fewer than `FEWEST_PROMPTS`.
+    Args:
+        figures: from row numbers to a number or several.
+        groups: the prompt of each row, [n].
+        seed: of the draws; equal seeds draw the same rows, so that differences of figures are paired.
+        resamples: how many; `RESAMPLES` where not given.
     """
     rng = np.random.default_rng(seed)
     _, code = np.unique(np.asarray(groups).astype(str), return_inverse=True)
-    order = np.argsort(code, kind="stable")
-    starts = np.flatnonzero(np.r_[True, np.diff(code[order]) > 0, True])
-    members = [order[a:b] for a, b in pairwise(starts)]
-    if len(members) < FEWEST_PROMPTS:
-        return None
-    single = len(members) == len(code)
+    order, size = np.argsort(code, kind="stable"), np.bincount(code)
+    if len(size) < FEWEST_PROMPTS:
+        return np.empty((0, 0))
+    starts = np.concatenate([[0], np.cumsum(size)[:-1]])
     values = []
-    for _ in range(resamples):
-        drawn = rng.integers(0, len(members), len(members))
-        rows = order[drawn] if single else np.concatenate([members[i] for i in drawn])
-        values.append(figure(rows))
-    finite = np.array(values)[np.isfinite(values)]
+    for _ in range(resamples or RESAMPLES):
+        drawn = rng.integers(0, len(size), len(size))
+        length = size[drawn]
+        before = np.cumsum(length) - length
+        rows = order[np.repeat(starts[drawn] - before, length) + np.arange(length.sum())]
+        values.append(np.atleast_1d(np.asarray(figures(rows), float)))
+    return np.array(values)
+
+
+def percentiles(values: Array) -> Interval | None:
+    """Return the 95 % percentile interval of resampled values [resamples]; undefined ones are left out, None where all are."""
+    finite = values[np.isfinite(values)]
     if not len(finite):
         return None
     low, high = np.quantile(finite, [0.025, 0.975])
     return float(low), float(high)
 
 
+def interval(
+    figure: Callable[[Array], float], groups: Array, *, seed: int = 7, resamples: int | None = None
+) -> Interval | None:
+    """Return the 95 % interval of `figure(rows)` when whole prompts are drawn with replacement.
+
+    Resamples in which the figure is undefined are left out; None where all are, or from fewer than `FEWEST_PROMPTS`.
+    """
+    return percentiles(resampled(figure, groups, seed=seed, resamples=resamples).ravel())
+
+
 def measured(of: Callable[[Array], float], groups: Array) -> dict[str, Any]:
     """Return the value of `of(all rows)` and its interval over prompts, both None where the figure is undefined."""
     value = defined(of(np.arange(len(groups))))
     return {"value": value, "interval": None if value is None else interval(of, groups)}
+
+
+def held(value: float, values: Array) -> dict[str, Any]:
+    """Return a figure and the interval of its resampled values [resamples] as a report holds them."""
+    return {"value": defined(value), "interval": percentiles(values) if np.isfinite(value) else None}
 
 
 def defined(value: float) -> float | None:
@@ -113,12 +143,17 @@ def ranged(value: float | None, interval: Sequence[float] | None, spec: str = ".
     return UNDEFINED if value is None else f"{shown(value, spec)} {shown_interval(interval, spec)}"
 
 
+def equal_mass(values: Array, bins: int) -> list[Array]:
+    """Return the row numbers of bins of equal mass, lowest values first; no bin is empty."""
+    order = np.argsort(values, kind="stable")
+    return [part for part in np.array_split(order, bins) if len(part)]
+
+
 def expected_calibration_error(probability: Array, happened: Array, bins: int = 15) -> float:
     """Return the ECE over equal-mass bins: sum of |mean outcome - mean probability| weighed by the bin's share; nan of no row."""
     if not len(probability):
         return float("nan")
-    order = np.argsort(probability, kind="stable")
-    parts = [part for part in np.array_split(order, bins) if len(part)]
+    parts = equal_mass(probability, bins)
     gaps = [len(part) * abs(happened[part].mean() - probability[part].mean()) for part in parts]
     return float(sum(gaps) / len(probability))
 
@@ -144,5 +179,14 @@ def policy_table(
 
 
 def mean_interval(values: Array, groups: Array) -> Interval | None:
-    """Return the 95 % interval of the mean of values [n] over prompts; see `interval`."""
-    return interval(lambda rows: float(values[rows].mean()), groups)
+    """Return the 95 % interval of the mean of values [n] over prompts: that of `interval`, from the prompts' sums."""
+    _, code = np.unique(np.asarray(groups).astype(str), return_inverse=True)
+    size = np.bincount(code)
+    if len(size) < FEWEST_PROMPTS:
+        return None
+    total, rng = np.bincount(code, weights=values), np.random.default_rng(7)
+    means = []
+    for _ in range(RESAMPLES):
+        drawn = rng.integers(0, len(size), len(size))
+        means.append(total[drawn].sum() / size[drawn].sum())
+    return percentiles(np.array(means))

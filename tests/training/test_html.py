@@ -1,7 +1,11 @@
 """A report for people, as a page, in a terminal and in the card: text is escaped, an undefined figure is a dash."""
 
+import base64
+import hashlib
 import json
 import re
+import shutil
+import subprocess
 from dataclasses import asdict
 from html.parser import HTMLParser
 from types import SimpleNamespace
@@ -10,35 +14,48 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from contract.features import FEATURE_NAMES
 from contract.profiles import Profile
 from training import evaluate as module
 from training.card import card
-from training.evaluate import LEAST_PAIRS, headline, source_report
+from training.evaluate import LEAST_PAIRS, headline, report_of, source_report
 from training.evidence import Rows
 from training.html import page
+from training.metrics import ranged, shown
 from training.overlap import Stratum
 
 PROFILE = Profile(tokens_per_point=20_000, max_thinking_tokens=8192)
 
 
+@pytest.fixture(autouse=True)
+def quick(request, monkeypatch):
+    """Few resamples, and pictures that are drawn but not written: seconds a page otherwise."""
+    monkeypatch.setattr("training.metrics.RESAMPLES", 30)
+    if "pictures" not in request.fixturenames:
+        monkeypatch.setattr("training.report.figures.data_uri", lambda figure: "data:image/svg+xml;base64,AAAA")
+
+
+@pytest.fixture
+def pictures():
+    """Asked for by tests that look at the pictures themselves."""
+
+
 def table(gain, *, verdict=None, groups=None, source="logs", worth=None):
-    """Return predictions beside realised gains, as `source_report` takes them."""
+    """Return predictions beside realised gains, as `report_of` takes them; of profiles there is only the default one."""
     n = len(gain)
     return pd.DataFrame(
         {
-            "source": source, "gain": gain, "score_direct": 0.5, "extra_tokens": 100.0, "worth": worth or np.arange(n) * 0.1,
-            "group": groups or [f"p{i}" for i in range(n)], "verdict": verdict or ["use"] * n, "familiarity": 0.9,
-            "modelled": False, "expected_gain": 0.1, "expected_extra_tokens": 200.0, "net_benefit": 0.09, "p_use": 0.5,
+            "source": source, "prompt_id": [str(i) for i in range(n)], "model": "m", "task": "t", "gain": gain, "score_direct": 0.5,
+            "extra_tokens": 100.0, "worth": worth or np.arange(n) * 0.1, "group": groups or [f"p{i}" for i in range(n)],
+            "verdict": verdict or ["use"] * n, "familiarity": 0.9, "modelled": False, "expected_gain": worth or np.arange(n) * 0.1,
+            "expected_extra_tokens": 200.0, "net_benefit": 0.09, "p_use": 0.5, "expected_score_direct": 0.5, "characters": 40.0,
         }
     )  # fmt: skip
 
 
 def report(*tables, **more):
-    sources = {part.source.iloc[0]: source_report(part, PROFILE) for part in tables}
-    return {
-        "revision": "thinkworth/1", "profile": "balanced", "n": sum(map(len, tables)), "sources": sources, "one_arm": {},
-        "macro_q": 0.25, "pooled_q": 0.5, "pooled_q_of_source_means": 0.125, **more,
-    }  # fmt: skip
+    made = report_of(pd.concat(tables, ignore_index=True), {"balanced": PROFILE}, "thinkworth/1")
+    return {**made, **more}
 
 
 def card_of(holdout, families=None, one_arm=()):
@@ -61,6 +78,11 @@ def card_of(holdout, families=None, one_arm=()):
 
 def forms(made):
     return {"page": page(made), "headline": headline(made), "card": card_of(made)}
+
+
+def visible(text):
+    """Return a page without its script, its style and the bytes of its pictures."""
+    return re.sub(r"<script>.*?</script>|<style>.*?</style>|base64,[\w+/=]*", "", text, flags=re.DOTALL)
 
 
 def cells(text):
@@ -110,17 +132,17 @@ def test_an_ordinary_report_is_shown_with_its_intervals():
     rows = {row[0]: row for row in cells(page(made)) if row}
     assert rows["logs"][1:3] == ["6", "+0.250"]
     assert rows["always"][1] == "1.00"
-    assert rows["never"][-1] == "–"  # no extra tokens: nothing to divide by
-    assert rows["avoid"] == ["avoid", "1", "-1.000 [–]"]
+    assert rows["never"][4:] == ["–"] * 5  # no extra tokens to divide by, and no dollars, GPU seconds or latency logged
+    assert rows["avoid"] == ["avoid", "1", "-1.000 [–]", "-1.010 [–]"]  # 200 tokens cost a hundredth of a point
     assert rows["use"][2].startswith("+0.667 [")
 
 
 @pytest.mark.parametrize("name", DEGENERATE)
 def test_a_degenerate_source_is_shown_in_every_form_without_a_nan(name):
-    made = report(DEGENERATE[name], macro_q=None, pooled_q=None, pooled_q_of_source_means=None)
+    made = report(DEGENERATE[name])
     json.dumps(made, allow_nan=False)
     for form, text in forms(made).items():
-        assert not re.search(r"\bnan\b|\bNone\b|\binf\b|NaN", text), form
+        assert not re.search(r"\bnan\b|\bNone\b|\binf\b|NaN", visible(text)), form
         assert text.strip()
 
 
@@ -128,12 +150,16 @@ def test_undefined_figures_are_null_in_the_report():
     source = source_report(DEGENERATE["nothing gained"], PROFILE)
     nothing = {"value": None, "interval": None}
     assert source["q"] == source["auc"] == source["q_net_benefit"] == source["q_gain_per_token"] == nothing
-    assert source["verdicts"]["avoid"] == {"n": 0, "mean_gain": None, "interval": None}
+    assert source["verdicts"]["avoid"] == {
+        "n": 0, "mean_gain": None, "interval": None, "net_benefit": nothing,
+    }  # fmt: skip
     alone = source_report(DEGENERATE["one prompt"], PROFILE)
     assert alone["auc"]["value"] is not None
     assert alone["auc"]["interval"] is None
     assert {row["score_interval"] for row in alone["policies"]} == {None}
-    assert alone["verdicts"]["use"] == {"n": 3, "mean_gain": 0.5, "interval": None}
+    assert alone["verdicts"]["use"] == {
+        "n": 3, "mean_gain": 0.5, "interval": None, "net_benefit": {"value": pytest.approx(0.49), "interval": None},
+    }  # fmt: skip
 
 
 def test_undefined_figures_are_dashes_for_people():
@@ -158,7 +184,8 @@ def test_beside_a_source_of_enough_pairs_the_card_has_no_figures_of_smaller_ones
     assert "| of 99 | 99 | – | – |" in lines
     assert any(re.fullmatch(rf"\| of 100 \| 100 \| {figures}", line) for line in lines)
     assert any(re.fullmatch(rf"\| of 99 \| 99 \| {figures}", line) for line in card_of(report(few)).splitlines())
-    assert "macro-mean of q within sources of 100 pairs or more 0.250" in headline(report(few, many))
+    made = report(few, many)
+    assert f"macro-mean of q within sources of 100 pairs or more {made['macro_q']:.3f} [" in headline(made)
 
 
 def test_the_card_lists_the_families_that_logs_moved():
@@ -192,47 +219,97 @@ def test_a_bar_in_a_name_splits_no_cell_of_the_card():
 def test_a_verdict_that_never_fell_is_a_dash_on_the_page_and_none_in_the_terminal():
     made = report(DEGENERATE["no verdict but maybe"])
     rows = {row[0]: row for row in cells(page(made)) if row}
-    assert rows["use"] == ["use", "0", "–"]
+    assert rows["use"] == ["use", "0", "–", "–"]
     assert rows["maybe"][2].startswith("+0.500 [")
     assert re.search(r"verdict use +n = 0 +none", headline(made))
     assert re.search(r"verdict maybe +n = 3 +mean gain \+0\.500 \[", headline(made))
 
 
-@pytest.mark.parametrize("figure", [None, 0.25])
-def test_the_last_line_is_that_of_several_sources(figure):
-    other = table([1.0, 0.0], source="other")
-    made = report(ORDINARY, other, macro_q=figure, pooled_q=figure, pooled_q_of_source_means=figure)
-    shown = "–" if figure is None else "0.250"
-    line = f"macro-mean of q within sources {shown}; pooled {shown} (source means alone {shown})"
-    assert headline(made).splitlines()[-1] == line
+@pytest.mark.parametrize("gain", [[0.0] * 4, [1.0, 0.0, -1.0, 0.5]])
+def test_the_last_line_is_that_of_several_sources(gain):
+    made = report(table(gain), table(gain, source="other"))
+    last = headline(made).splitlines()[-1]
+    macro, pooled = ranged(**made["macro"]["q"]["q"]) if made["macro"]["q"] else "–", shown(made["pooled_q"])
+    means = shown(made["pooled_q_of_source_means"])
+    assert last == f"macro-mean of q within sources {macro}; pooled {pooled} (source means alone {means})"
+    assert (macro == "–") == (gain[0] == 0)
     assert "macro-mean" not in headline(report(ORDINARY))
 
 
 @pytest.mark.parametrize("text", ["<script>alert(1)</script>", 'a"b', "a & b", "<img src=x onerror=y>", "{{ 7 * 7 }}"])
 def test_every_text_is_escaped(text):
-    made = report(table([1.0, 0.0, 0.5], source=text), revision=text, profile=text)
-    made["sources"][text]["policies"][0]["policy"] = text
-    made["sources"][text]["verdicts"][text] = {"n": 0, "mean_gain": None, "interval": None}
+    made = report(table([1.0, 0.0, 0.5] * 7, source=text).assign(task=text, model=text), revision=text, profile=text)
+    made["included"] = [{"title": text, "columns": [text], "rows": [[text]], "note": text}]
     written = page(made)
+    shown_page = visible(written)
     if "<" in text:
-        assert text not in written
-        assert written.count("&lt;") >= 7
-    assert "49" not in re.findall(r">(\d+)<", written)
+        assert text not in shown_page
+        assert shown_page.count("&lt;") >= 12
+    assert "49" not in re.findall(r">(\d+)<", shown_page)
     firsts = [row[0] for row in cells(written) if row]
-    assert firsts.count(text) == 3  # the source, a policy and a verdict come back whole
-    assert "<script" not in written
+    assert firsts.count(text) == 6  # the source twice, task, model and the head and row of the table come back whole
+    assert written.count("<script") == 1
 
 
 def test_the_page_is_one_file_that_fetches_nothing():
     written = page(report(ORDINARY))
     assert written.startswith("<!doctype html>")
-    assert not re.search(r"(src|href)\s*=|url\(|@import", written)
+    assert not re.search(r"url\(|@import|https?:", visible(written))
+    assert set(re.findall(r"(?:src|href)\s*=\s*\"([#\w:/+]*)", written)) <= {
+        "data:image/svg+xml", *(f"#{name}" for name in re.findall(r"<h2 id=\"(\w+)\"", written)),
+    }  # fmt: skip
 
 
-def test_a_page_has_a_heading_and_two_tables_for_each_source():
+def test_only_the_page_s_own_style_and_script_may_run():
+    written = page(report(ORDINARY))
+    (policy,) = re.findall(r"Content-Security-Policy\" content=\"(.*?)\"", written)
+    assert "default-src 'none'" in policy
+    assert "unsafe" not in policy
+    for tag in ("style", "script"):
+        (text,) = re.findall(rf"<{tag}>(.*?)</{tag}>", written, re.DOTALL)
+        digest = base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()
+        assert f"{tag}-src 'sha256-{digest}'" in policy
+    assert not re.search(r"\sstyle=|\son\w+=", visible(written))
+
+
+def test_a_page_has_a_part_for_each_source_and_every_picture_says_what_it_shows(pictures):
     written = page(report(ORDINARY, table([1.0, 0.0], source="other")))
-    assert re.findall(r"<h2>(.*?)</h2>", written) == ["logs", "other"]
-    assert written.count("<table>") == written.count("</table>") == 5
+    assert re.findall(r"<summary>(.*?)</summary>", written) == ["logs", "other"]
+    alts = re.findall(r"<img src=\"data:image/svg\+xml;base64,[\w+/=]+\" alt=\"(.*?)\"", written)
+    assert len(alts) == written.count("<img") == 4 + 2
+    assert all(len(alt) > 40 for alt in alts)
+
+
+def test_equal_reports_have_equal_pages(pictures):
+    made = report(ORDINARY)
+    assert page(made) == page(json.loads(json.dumps(made)))
+
+
+def test_a_figure_sorts_by_its_value_and_a_dash_has_none():
+    written = page(report(DEGENERATE["nothing gained"]))
+    (row,) = re.findall(r"<tr><td>logs<td data-v=\"6\">6(.*?)</tr>", written)[:1]
+    assert row.startswith('<td data-v="0.0">+0.000<td>–<td>–')
+
+
+CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+
+
+@pytest.mark.skipif(CHROMIUM is None, reason="no Chromium is installed: nothing to run the page's script in")
+def test_a_click_on_a_header_sorts_the_rows_and_a_second_one_the_other_way(tmp_path):
+    rows = [["b", 2], ["c", None], ["a", 10], ["d", -1]]
+    made = report(ORDINARY, included=[{"title": "T", "columns": ["name", "figure"], "rows": rows, "note": None}])
+    click = """<script>const t = [...document.querySelectorAll("table")].find(t => t.caption.textContent === "T"), said = [];
+      for (const i of [0, 0, 1, 1]) { t.tHead.rows[0].cells[i].querySelector("button").click();
+        said.push([...t.tBodies[0].rows].map(r => r.cells[0].textContent).join("") + t.tHead.rows[0].cells[i].ariaSort); }
+      document.title = said.join(" ");</script></body>"""
+    written = re.sub(r"<meta http-equiv.*?>", "", page(made)).replace("</body>", click)
+    (tmp_path / "page.html").write_text(written, encoding="utf-8")
+    dumped = subprocess.run(
+        [CHROMIUM, "--headless", "--no-sandbox", "--disable-gpu", f"--user-data-dir={tmp_path / 'profile'}", "--dump-dom",
+         (tmp_path / "page.html").as_uri()], capture_output=True, text=True, timeout=120,
+    ).stdout  # fmt: skip
+    (title,) = re.findall(r"<title>(.*?)</title>", dumped)
+    assert title == "abcdascending dcbadescending abdcdescending dbacascending"
 
 
 @pytest.mark.parametrize(
@@ -254,11 +331,12 @@ def test_the_calibration_of_p_use_is_that_of_the_profile(profile, ece):
 
 def evaluated(monkeypatch, profiles, told):
     """Evaluate what a bundle with these profiles is taken to have told of each row."""
-    logged = ["source", "gain", "score_direct", "extra_tokens", "group"]
+    logged = ["source", "prompt_id", "model", "task", "modelled", "gain", "score_direct", "extra_tokens", "group"]
+    told = told.drop(columns="characters").assign(**{f"verdict_{name}": told.verdict for name in profiles})
     monkeypatch.setattr(module, "predictions", lambda scorer, rows: told.drop(columns=logged))
     scorer = SimpleNamespace(manifest=SimpleNamespace(profiles=profiles, revision="thinkworth/1"))
     n = len(told)
-    return module.evaluate_rows(scorer, Rows(np.zeros((n, 2)), np.zeros((n, 1)), told[logged]))
+    return module.evaluate_rows(scorer, Rows(np.zeros((n, 2)), np.zeros((n, len(FEATURE_NAMES))), told[logged]))
 
 
 def test_a_bundle_without_the_default_profile_is_evaluated_in_its_first(monkeypatch):
