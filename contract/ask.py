@@ -4,10 +4,11 @@ Production prompts are a document plus a question, or an instruction plus a past
 drowns the question. The rules, in order, all deterministic and linear in the length of the text:
 
 1. A function to complete is its own ask: signature and docstring.
-2. Material is set aside: fenced code, what stands between triple quotes or XML-like tags, quoted lines, rows of tables
-   and of hex dumps. A row is one only beside another row; a span that never closes is set aside only where a question
-   stands before it and none at its end. Where nothing else is left, the text is the ask.
-3. A short remainder (one screen of prose) is the ask as it stands: a word problem needs all its sentences.
+2. Material is set aside: fenced code, what stands between triple quotes or tags (<document>, [quote]), quoted lines, rows
+   of tables and of hex dumps. A row is one only beside another row; a span that never closes is set aside only where a
+   question stands before it and none at its end. Where nothing else is left, the text is the ask.
+3. A short remainder (one screen of prose; two where it is mathematics) is the ask as it stands: a word problem needs all
+   its sentences.
 4. Of a longer one, the last labelled question ("Question: ...") wins; else the last question or instruction
    paragraph, searched from both ends, since asks stand first or last. The options of a question belong to it.
 """
@@ -18,6 +19,8 @@ from collections.abc import Iterator
 SHORT_CHARACTERS = 700
 """Prose up to this length is taken whole. Chosen on the training sources; see docs/decisions."""
 
+LONGEST_MATHS_CHARACTERS = 1_600
+"""Prose with four formulas is one problem up to this length: "Find m + n." asks for nothing without the rest."""
 LONGEST_ASK_CHARACTERS = 600
 """A single paragraph longer than this is cut to its sentences that ask."""
 
@@ -27,7 +30,7 @@ LONGEST_CODE_CHARACTERS = 2_000
 _PARAGRAPHS_SEARCHED = 12
 
 _MARKER = re.compile(
-    r'(?:\n[ \t]++)?"""|```+|~~~+|<(/?)(document|context|text|passage|article|email|code|data|log|logs|file|transcript|table|input|report|contract)\b[^>]{0,80}>',
+    r'(?:\n[ \t]++)?"""|```+|~~~+|[<\[](/?)(document|context|text|passage|article|email|code|data|log|logs|file|transcript|table|input|report|contract|quote|asy)\b[^>\]]{0,80}[>\]]',
     re.IGNORECASE,
 )
 _CODE_FILE = re.compile(
@@ -49,16 +52,17 @@ _PARAGRAPH_END = re.compile(
     r"\n\n(?![ \t]*(?:(?:answer )?(?:options|choices)\b[^\n]{0,20}\n[ \t]*)?\(?[A-H][).:][ \t])", re.IGNORECASE
 )
 _SENTENCE_END = re.compile(r"[.!?]\s+|[。？！]+\s*|\n+")
+_FORMULA = re.compile(r"\$(?:[A-Za-z]|[^$\n]{0,200}?[\\^_=][^$\n]{0,200})\$|\\[(\[]|\\begin\{")  # and no pair of prices
 _OPTION_A, _OPTION_B = (re.compile(rf"(?:\A|\s)\(?[{c}][).:]\s") for c in ("Aa1", "Bb2"))
 _QUESTION_MARKS = ("?", "？", "?)", '?"')
 _VERBS_OF_INSTRUCTION = """
-    add analyse analyze answer arrange assess build calculate categorise categorize change check choose classify clean
-    compare complete compose compute convert correct count create critique debug decide define derive describe design
-    detect determine diagnose discuss draft edit estimate evaluate examine explain extract fill find fix format generate
+    add analyse analyze answer arrange assess brainstorm build calculate cancel categorise categorize change check choose classify clean
+    compare complete compose compute convert correct count create critique debug decide define delete derive describe design
+    detect determine diagnose discuss draft draw edit elaborate estimate evaluate examine explain extract fill find fix format generate
     give help identify implement improve infer judge label list make match merge name optimise optimize order organise
     organize outline parse pick plan point predict prepare produce proofread propose prove provide put rank rate read
-    recommend refactor reformat rename reorder rephrase replace reply respond restructure return review rewrite say
-    select show simplify solve sort split state suggest sum summarise summarize tag tell translate turn update use
+    recommend refactor reformat remove rename reorder rephrase replace reply respond restructure return review rewrite say schedule
+    select send show simplify solve sort split state suggest sum summarise summarize tag teach tell translate turn update use
     validate verify work write tl;dr tldr please kindly can could would
 """
 _VERBS = frozenset(_VERBS_OF_INSTRUCTION.split())
@@ -71,7 +75,12 @@ def find_ask(text: str) -> str:
     prose = _without_material(text)
     if not any(map(str.isalnum, prose)):
         return text.strip()
-    return _ask_of_prose(prose, taken_whole=len(prose) <= SHORT_CHARACTERS and len(text) <= 2 * SHORT_CHARACTERS)
+    short = len(prose) <= SHORT_CHARACTERS and len(text) <= 2 * SHORT_CHARACTERS
+    return _ask_of_prose(prose, taken_whole=short or _is_maths(prose))
+
+
+def _is_maths(prose: str) -> bool:
+    return len(prose) <= LONGEST_MATHS_CHARACTERS and len(_FORMULA.findall(prose)) >= 4
 
 
 def asks(sentence: str) -> bool:
@@ -112,13 +121,15 @@ def _without_material(text: str) -> str:
 
 
 def _without_spans(text: str) -> str:
-    if not any(mark[0] in text and mark in text for mark in ('"""', "```", "~~~", "<")):  # a character is found faster
+    if not any(
+        mark[0] in text and mark in text for mark in ('"""', "```", "~~~", "<", "[/")
+    ):  # a character is found faster
         return text
     spans, unclosed = _spans(text)
     kept = _cut_out(text, spans)
     if unclosed >= 0:
         before = _cut_out(text[:unclosed], [span for span in spans if span[1] <= unclosed])
-        if _asks_anywhere(before) and not _asks_at_the_end(kept[len(before) :].strip()):
+        if asks_anywhere(before) and not _asks_at_the_end(kept[len(before) :].strip()):
             return before
     return kept
 
@@ -140,7 +151,7 @@ def _spans(text: str) -> tuple[list[tuple[int, int]], int]:
         elif slash != "/":
             if last.get(kind, 0) > start:
                 opened, opened_at = kind, start
-            elif unclosed < 0 and text[start] != "\n" and text[start - 1 : start] in ("", "\n"):
+            elif unclosed < 0 and text[start] not in "\n[" and text[start - 1 : start] in ("", "\n"):
                 unclosed = start
     return spans, unclosed
 
@@ -151,7 +162,8 @@ def _cut_out(text: str, spans: list[tuple[int, int]]) -> str:
     return "\n\n".join([text[end:start] for end, start in zip([0, *ends], [*starts, len(text)], strict=True)])
 
 
-def _asks_anywhere(text: str) -> bool:
+def asks_anywhere(text: str) -> bool:
+    """Return whether a sentence of a text asks."""
     return any(asks(sentence) for _, sentence in _sentences(text))
 
 
@@ -159,7 +171,7 @@ def _asks_at_the_end(span: str) -> bool:
     """Return whether the end of an unclosed span asks; of code, only a question mark says so: `return` is a verb too."""
     if span.startswith(("```", "~~~")):
         return span.endswith(_QUESTION_MARKS)
-    return _asks_anywhere(span.rsplit("\n\n", 1)[-1])
+    return asks_anywhere(span.rsplit("\n\n", 1)[-1])
 
 
 def _without_rows(text: str) -> str:
@@ -181,7 +193,7 @@ def _row_kind(line: str) -> str:
     """Return what makes a line look like a row, or nothing: the bars of |x + y| stand otherwise than those of cells."""
     row = line.strip()
     if row[0] == ">":
-        return ">"
+        return "" if line.startswith("    ") else ">"  # so far in stands a doctest
     if row[0] == row[-1] == "|":
         return "|"
     if row.count("\t") >= 2:

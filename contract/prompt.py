@@ -7,20 +7,11 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
-from contract.ask import find_ask
+from contract.conversation import Turn, Wanted, last_user, wanted
 from contract.errors import InvalidRequest
 
 ROLES = ("system", "developer", "user", "assistant", "tool", "function")
 TEXT_PARTS = ("text", "input_text", "output_text")
-
-
-@dataclass(frozen=True, slots=True)
-class Turn:
-    """One message: its role and its text; what is no text (an image, audio) is only counted."""
-
-    role: str
-    text: str
-    attachments: int = 0
 
 
 @dataclass(frozen=True)
@@ -66,28 +57,40 @@ class Prompt:
 
     @cached_property
     def ask(self) -> str:
-        """The part that says what is wanted: found in the last user turn."""
-        text = self.last_user_text
-        return find_ask(text) if text.strip() else self.whole
+        """The part that says what is wanted: of the last user turn, or of what that follows; see `contract.conversation`."""
+        return self._wanted.ask if self._wanted.ask.strip() else self.whole
 
     @cached_property
     def whole(self) -> str:
-        """All turns in order, newest last; a single user turn is its own text, unchanged."""
-        if len(self.turns) == 1 and self.turns[0].role == "user":
-            return self.turns[0].text
-        return "\n\n".join(turn.text for turn in self.turns if turn.text.strip()) or " "
+        """The turns that the ask is drawn from and those that are its context, in order; of one turn its text, unchanged."""
+        if len(self.turns) == 1:
+            return self.turns[0].text or " "
+        places = sorted({*self._wanted.drawn_from, *self._wanted.context})
+        return _texts([self.turns[i] for i in places]) or self.transcript
 
     @cached_property
+    def transcript(self) -> str:
+        """All turns in order, newest last; of one turn its text, unchanged."""
+        return (self.turns[0].text if len(self.turns) == 1 else _texts(self.turns)) or " "
+
+    @property
     def last_user_text(self) -> str:
         """The text of the last user turn; of the last turn where no user speaks."""
-        users = [turn.text for turn in self.turns if turn.role == "user"]
-        return users[-1] if users else self.turns[-1].text
+        return self.turns[last_user(self.turns)].text
+
+    @cached_property
+    def _wanted(self) -> Wanted:
+        return wanted(self.turns)
 
     @cached_property
     def digest(self) -> str:
         """The sha256 of roles and texts: equal prompts have equal digests, whatever form they came in."""
         canonical = json.dumps([[t.role, t.text] for t in self.turns], ensure_ascii=True, separators=(",", ":"))
         return hashlib.sha256(canonical.encode("ascii")).hexdigest()
+
+
+def _texts(turns: Sequence[Turn]) -> str:
+    return "\n\n".join(turn.text for turn in turns if turn.text.strip())
 
 
 def _turn(message: Mapping[str, Any], field: str) -> Turn:
@@ -106,7 +109,7 @@ def _turn(message: Mapping[str, Any], field: str) -> Turn:
     content = message.get("content")
     if isinstance(content, str):
         return Turn(role, content)
-    if content is None and role == "assistant" and (message.get("tool_calls") or message.get("function_call")):
+    if content in (None, []) and role == "assistant" and (message.get("tool_calls") or message.get("function_call")):
         return Turn(role, "")
     if isinstance(content, Sequence) and not isinstance(content, bytes) and content:
         texts = [_text_of_part(part, f"{field}.content[{i}]") for i, part in enumerate(content)]

@@ -39,7 +39,10 @@ class Prior(_Frozen):
 
 
 class Family(_Frozen):
-    """A family of the taxonomy: prompts written for it, a prior verdict and the published evidence for it."""
+    """A family of the taxonomy: prompts written for it, a prior verdict and the published evidence for it.
+
+    `prompts` are English and are fitted on. `prompts_zh` are Chinese and only tested on: the default encoder reads English.
+    """
 
     name: str = Field(pattern=r"^[a-z][a-z0-9_]*$")
     verdict: Verdict
@@ -48,6 +51,7 @@ class Family(_Frozen):
     prior: Prior
     evidence: tuple[Text, ...] = Field(min_length=1)
     prompts: tuple[Text, ...] = Field(min_length=1)
+    prompts_zh: tuple[Text, ...] = ()
 
 
 def load_taxonomy(path: Path | None = None) -> list[Family]:
@@ -62,7 +66,12 @@ def load_taxonomy(path: Path | None = None) -> list[Family]:
     items = only_entry(path, raw, "families", list)
     families = [validated(Family, item, path, _label(i, item)) for i, item in enumerate(items)]
     _check_unique(path, "name", [(f"family {i}", f.name) for i, f in enumerate(families, start=1)])
-    prompts = [(f"prompt {i} of {f.name}", text) for f in families for i, text in enumerate(f.prompts, start=1)]
+    prompts = [
+        (f"{what} {i} of {f.name}", text)
+        for f in families
+        for what, texts in (("prompt", f.prompts), ("Chinese prompt", f.prompts_zh))
+        for i, text in enumerate(texts, start=1)
+    ]
     _check_unique(path, "prompt", prompts)
     return families
 

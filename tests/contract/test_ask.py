@@ -16,7 +16,22 @@ ASK = "Summarise the material in one sentence."
 FUNCTION = 'def add(a: int, b: int) -> int:\n    """Add a and b.\n\n    >>> add(1, 2)\n    3\n    """\n'
 ANY_TEXT = st.text(st.characters(exclude_categories=()), min_size=1, max_size=600).filter(str.strip)
 MARKS = (
-    *("```", "~~~", '"""', "<text>", "</text>", "<data>", "</data>", "> q", "| a | b |", "|a|b|", "|x + y|", "\t"),
+    *(
+        "```",
+        "~~~",
+        '"""',
+        "<text>",
+        "</text>",
+        "<data>",
+        "</data>",
+        "[quote]",
+        "[/quote]",
+        "> q",
+        "| a | b |",
+        "|a|b|",
+        "|x + y|",
+        "\t",
+    ),
     *("Question:", "Answer:", "Q:", "A:", "(A) ", "B) ", "def f():", "Solve", "?", "？", "。", "\n", "\n", "\n\n", " "),
 )
 PIECES = st.lists(st.sampled_from([*MARKS, '\n    """']) | st.text(max_size=8), min_size=1, max_size=60).map("".join)
@@ -79,6 +94,8 @@ def test_an_overlong_asking_paragraph_is_cut_to_what_asks():
         f"{DUMP} ZEBRA |\n00000280",
         "<article>ZEBRA ``` <article> ZEBRA</article>",
         "~~~\n<data> ZEBRA\n~~~",
+        "[quote]\nZEBRA\n[/quote]",
+        "[asy] ZEBRA; draw(unitsquare); [/asy]",
     ],
 )
 @pytest.mark.parametrize("repeat", [1, 200], ids=["short", "long"])
@@ -191,6 +208,23 @@ def test_a_docstring_is_no_quotation():
     assert find_ask(text) == text.strip()
 
 
+def test_the_examples_of_a_docstring_are_no_quotation():
+    text = f"LIMIT = 3\n\n{FUNCTION}"
+    assert find_ask(text) == text.strip()
+
+
+def test_a_long_problem_of_mathematics_is_its_own_ask():
+    problem = "Let $n$ be a natural number and $a_n = n^2$ the square of it, of which $a_1 = 1$ is the first. " * 9
+    assert find_ask(f"{problem}Find $m+n$.") == f"{problem}Find $m+n$."
+    prices = "Revenue rose from $12 to $15 and costs fell from $9 to $7 in that year. " * 11
+    assert find_ask(f"{prices}Find the profit.") == "Find the profit."
+
+
+def test_a_bracket_that_is_no_tag_hides_nothing():
+    text = "Where does it say so?\n\n[text](https://example.org) is a link.\n\n[data] is a reference."
+    assert find_ask(text) == text
+
+
 @pytest.mark.parametrize("repeat", [5, 100], ids=["short", "long"])
 def test_a_question_below_a_file_of_code_is_found(repeat):
     code = f"import os\n\n\n{FUNCTION * repeat}"
@@ -263,7 +297,24 @@ def test_the_ask_beside_a_long_document_is_never_empty(text):
     "unit",
     [
         *("a", " ", "\n", "?", ". ", "。", "\t", "\n    ", "`", "```", "```\n", "~~~", '"""', '\n    """', 'x """ '),
-        *("<text", "<text>", "x <data>", "<data>\n", "</text>", "<data></data>", "Question:\n", " Q: ", "\nq ", "#*"),
+        *(
+            "<text",
+            "<text>",
+            "x <data>",
+            "<data>\n",
+            "</text>",
+            "<data></data>",
+            "[quote]",
+            "[asy] [/asy]",
+            "$",
+            "$a",
+            "$a=b$",
+            "\\[",
+            "Question:\n",
+            " Q: ",
+            "\nq ",
+            "#*",
+        ),
         *("|", "| ", "|a|b|\n", "a | b | c\n", "-|", ">", "> \n", "(A) ", "\n\nA) ", "\n\noptions\n", "0000000 "),
         *("def f(x):\n", "import a\n", "@a(", "Solve x.\n"),
     ],

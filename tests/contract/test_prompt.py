@@ -72,12 +72,13 @@ def test_the_ask_is_found_in_the_last_user_turn():
             {"role": "system", "content": "Be brief."},
             user("What is 1 + 1?"),
             {"role": "assistant", "content": "2"},
-            user("And 2 + 2?"),
+            user("How much is 2 + 2?"),
             {"role": "assistant", "content": "Let me see."},
         ]
     )
-    assert prompt.ask == prompt.last_user_text == "And 2 + 2?"
-    assert prompt.whole == "Be brief.\n\nWhat is 1 + 1?\n\n2\n\nAnd 2 + 2?\n\nLet me see."
+    assert prompt.ask == prompt.last_user_text == "How much is 2 + 2?"
+    assert prompt.whole == "What is 1 + 1?\n\n2\n\nHow much is 2 + 2?\n\nLet me see."
+    assert prompt.transcript == f"Be brief.\n\n{prompt.whole}"
 
 
 def test_an_image_alone_is_a_prompt_without_a_text():

@@ -124,6 +124,27 @@ def test_a_prompt_that_occurs_twice_is_named_by_its_places(tmp_path):
     assert "prompt 2 of advice has the prompt of prompt 1 of proof: " in error.message
 
 
+def test_chinese_prompts_may_be_left_out(tmp_path):
+    without, empty = load_taxonomy(
+        write(tmp_path, [FAMILY, FAMILY | {"name": "b", "prompts": ["x"], "prompts_zh": []}])
+    )
+    assert without.prompts_zh == empty.prompts_zh == ()
+
+
+@pytest.mark.parametrize("value", [None, 3, "", "  ", [SECRET]])
+def test_a_chinese_prompt_that_is_no_text_is_named_by_its_number_alone(tmp_path, value):
+    assert error_of(write(tmp_path, [FAMILY | {"prompts_zh": ["你好", value]}])).field == "prompts_zh.1"
+
+
+@pytest.mark.parametrize("key", ["prompts", "prompts_zh"])
+def test_a_chinese_prompt_that_occurs_twice_is_named_by_its_places(tmp_path, key):
+    other = FAMILY | {"name": "advice", "prompts": ["x"], "prompts_zh": ["你好"]}
+    first = FAMILY | {key: ["早上好", "你好"]}
+    error = error_of(write(tmp_path, [first, other]))
+    place = "prompt 2 of proof" if key == "prompts" else "Chinese prompt 2 of proof"
+    assert f"Chinese prompt 1 of advice has the prompt of {place}: " in error.message
+
+
 @pytest.mark.parametrize(
     "content", ["families:", "families: []", "families: 3", "families: {a: 1}", "other: []", "family: []"]
 )
@@ -177,6 +198,20 @@ def test_it_has_24_families_of_20_prompts_each(shipped):
     assert {family.name: len(family.prompts) for family in shipped if len(family.prompts) < 20} == {}
 
 
+def test_it_has_5_chinese_prompts_of_each_family(shipped):
+    assert {family.name: len(family.prompts_zh) for family in shipped if len(family.prompts_zh) < 5} == {}
+
+
+def chinese(text):
+    """Return the number of Chinese characters of a text."""
+    return len(re.findall(r"[\u4e00-\u9fff]", text))
+
+
+def test_chinese_prompts_are_chinese_and_the_others_are_not(shipped):
+    assert [prompt for family in shipped for prompt in family.prompts_zh if chinese(prompt) < 2] == []
+    assert [prompt for family in shipped for prompt in family.prompts if chinese(prompt) > len(prompt) / 3] == []
+
+
 def test_it_has_all_verdicts_and_all_regimes(shipped):
     verdicts = Counter(family.verdict for family in shipped)
     assert set(verdicts) == {Verdict.USE, Verdict.MAYBE, Verdict.AVOID}
@@ -227,5 +262,7 @@ def test_the_prompts_of_a_family_are_varied(shipped):
 
 
 def test_no_prompt_occurs_in_two_families(shipped):
-    seen = Counter(" ".join(prompt.lower().split()) for family in shipped for prompt in family.prompts)
+    seen = Counter(
+        " ".join(prompt.lower().split()) for family in shipped for prompt in (*family.prompts, *family.prompts_zh)
+    )
     assert [prompt for prompt, n in seen.items() if n > 1] == []
