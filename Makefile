@@ -31,7 +31,10 @@ bench: .venv/dev
 	$(BIN)/python benchmarks/import_scale.py
 	$(BIN)/python benchmarks/feature_cost.py
 	$(BIN)/python benchmarks/interval_coverage.py
-	if [ -d ../shared/data ]; then $(BIN)/python benchmarks/leave_one_source_out.py $(TRAIN_LOGS) --leave-out-task brumo_2025; fi
+	if [ -d ../shared/data ]; then $(BIN)/python benchmarks/cross_validation.py $(TRAIN_LOGS) --leave-out-task brumo_2025 --without source; fi
+	if [ -d ../shared/data ]; then $(BIN)/python benchmarks/cross_validation.py $(TRAIN_LOGS) ../shared/data/bbh.parquet --without prompts; fi
+	if [ -d ../shared/data ]; then $(BIN)/python benchmarks/cross_validation.py $(TRAIN_LOGS) --leave-out-task brumo_2025 --without tasks; fi
+	$(BIN)/python benchmarks/cold_start.py
 	if [ -d ../shared/data ]; then $(BIN)/python benchmarks/one_arm.py $(addprefix ../shared/data/,bbh.parquet zero_shot_cot.parquet); fi
 	if [ -d ../shared/data ]; then $(BIN)/python benchmarks/noise.py $(addprefix ../shared/data/,$(addsuffix .parquet,qwen3_simpleqa_brumo humaneval_budget zero_shot_cot bbh)); fi
 	if [ -d ../shared/data ]; then $(PIP) --editable '.[bench]' && $(BIN)/python benchmarks/peers.py models/default $(TRAIN_LOGS) ../shared/data/bbh.parquet --leave-out-task brumo_2025; fi

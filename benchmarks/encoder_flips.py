@@ -34,7 +34,11 @@ def main() -> None:
     asks = parity_rows(source, scorer.encoder, [prompt.ask for prompt in prompts])
     wholes = parity_rows(source, scorer.encoder, [prompt.whole for prompt in prompts])
     vectors = np.stack([features.compute(prompt) for prompt in prompts])
-    rows = {side: scorer.run(np.hstack([getattr(asks, side), getattr(wholes, side)]), vectors) for side in asks._fields}
+    nobody = scorer.targets([None] * len(vectors))
+    rows = {
+        side: scorer.run(np.hstack([getattr(asks, side), getattr(wholes, side)]), vectors, nobody)
+        for side in asks._fields
+    }
     result: dict[str, Any] = {**before, "prompts": len(prompts), "bundle": scorer.manifest.revision}
     groups = np.arange(len(prompts)).astype(str)
     for name, profile in scorer.manifest.profiles.items():

@@ -37,7 +37,7 @@ from training.labels import label
 from training.log_rows import group_codes
 from training.logs import read_logs
 from training.metrics import measured, q
-from training.prior import labels_of
+from training.soft_labels import labels_of
 from training.trees import fit_classifier, fit_tree, regressor
 
 KEY = list(PAIR_KEY)
@@ -137,7 +137,7 @@ def fitted(x: Any, pairs: pd.DataFrame, attempts: pd.DataFrame, extra: Any) -> d
     found: dict[str, Callable[[Any], Any]] = {
         name: fit_tree(regressor(config), x, y, w / w.mean()).predict for name, (y, w) in gains.items()
     }
-    hard = labels_of(said.gain, extra, profile)
+    hard = labels_of(said.gain, price, profile.margin)
     chances = np.column_stack(
         [
             likely.of_sign(one, price + profile.margin),

@@ -22,14 +22,14 @@ from contract.manifest_file import Digest, Files, read_manifest, verify
 from contract.manifest_file import sha256 as sha256
 from contract.profiles import Profile
 
-FORMAT_VERSION = 2
+FORMAT_VERSION = 3
 """Bumped when an older reader would misread a new bundle: a feature, an output or a key changes meaning, order or name.
 
 A reader refuses newer formats; it may read older ones through a function of its own, with a test on a stored example.
-Format 1 (one gain, no mixing of logs and prior) was never released, and is refused.
+Formats 1 (no mixing of logs and prior) and 2 (nothing of the target model) were never released, and are refused.
 """
 
-OLDEST_FORMAT = 2
+OLDEST_FORMAT = 3
 """The oldest format that is still read."""
 
 HEADS = "heads.onnx"
@@ -39,6 +39,9 @@ QUANTILES: tuple[float, ...] = (0.1, 0.25, 0.5, 0.75, 0.9)
 REMEDY = "restore it, or make it again with `thinkworth train`"
 LARGEST_SMALL_BUDGET = 32_768
 """Thinking tokens beyond which a budget for `maybe` is not small."""
+
+LEAST_NEIGHBOURS = 20
+"""Logged prompts of a neighbourhood: fewer would say too much of each."""
 
 Name = Annotated[str, Field(min_length=1)]
 
@@ -103,16 +106,16 @@ class Calibration(Frozen):
         gain_logs: gain that the logs' heads predict -> calibrated gain, with its local band.
         gain_prior: gain that the prompt's family predicts -> calibrated gain, with its local band.
         familiarity: the head's probability that the evidence covers a prompt -> familiarity in [0, 1].
+        nearness: cosine to the nearest centroid of the evidence -> share of the evidence that lies farther from the rest of it.
         unfamiliar_below: familiarity under which the verdict is `maybe`.
-        budget_scale: factor on the upper thinking-token quantile that reaches the coverage (conformal).
         small_budget: thinking tokens granted where the verdict is `maybe`.
     """
 
     gain_logs: Banded
     gain_prior: Banded
     familiarity: Curve
+    nearness: Curve
     unfamiliar_below: float = Field(ge=0, le=1)
-    budget_scale: float = Field(gt=0, le=100)
     small_budget: int = Field(gt=0, le=LARGEST_SMALL_BUDGET)
 
 
@@ -123,6 +126,36 @@ class EncoderIdentity(Frozen):
     sha256: Digest
     dimension: int = Field(gt=0)
     max_tokens: int = Field(gt=0)
+
+
+class TargetModel(Frozen):
+    """What logs say of a target model, less what the prompts' families say of any: heads read it beside the prompt.
+
+    Attributes:
+        direct: how much better than expected it scores without thinking, in points.
+        gain: how much more than expected thinking gains, in points.
+        log_tokens: logarithm of its thinking tokens over the expected ones.
+    """
+
+    direct: float
+    gain: float
+    log_tokens: float
+
+
+class Neighbourhood(Frozen):
+    """What logs say around a centroid of LEAST_NEIGHBOURS logged prompts or more; no prompt and no id of one.
+
+    Attributes:
+        task: the family of the taxonomy that most of them are nearest to.
+        n: logged prompts that it stands for.
+        gain: their mean gain, in points.
+        extra_tokens: their mean extra tokens; None where unknown.
+    """
+
+    task: Name
+    n: int = Field(ge=LEAST_NEIGHBOURS)
+    gain: float
+    extra_tokens: float | None
 
 
 class Manifest(Frozen):
@@ -139,7 +172,10 @@ class Manifest(Frozen):
     quantiles: tuple[float, ...]
     profiles: dict[Name, Profile] = Field(min_length=1)
     calibration: Calibration
-    models: tuple[str, ...]
+    models: dict[Name, TargetModel]
+    population: TargetModel
+    neighbourhoods: tuple[Neighbourhood, ...] = ()
+    usual_features: tuple[float, ...]
     training: dict[str, Any]
     metrics: dict[str, Any]
     licences: dict[str, str]
@@ -157,6 +193,12 @@ class Manifest(Frozen):
         if levels != QUANTILES:
             raise ValueError(f"{levels}, where this thinkworth reads {QUANTILES}")
         return levels
+
+    @model_validator(mode="after")
+    def _has_usual_features(self) -> Self:
+        if len(self.usual_features) != len(self.feature_names):
+            raise ValueError(f"has {len(self.usual_features)} usual_features for {len(self.feature_names)} features")
+        return self
 
     @field_validator("feature_names", "tasks")
     @classmethod

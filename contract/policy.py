@@ -29,28 +29,28 @@ class Scores:
         gain_logs: what logs say of the gain (score with thinking minus score without, in points).
         gain_prior: what its family says of it: the taxonomy's prior, moved by the family's logged pairs.
         from_logs: weight of the first against the second, in [0, 1].
+        worth: what orders prompts that share a budget: gain for as many extra tokens as the target model spends on average.
         score_direct: predicted score without thinking.
-        score_reasoning: predicted score with thinking.
         extra_tokens: expected extra output tokens of thinking.
-        extra_quantiles: quantiles of extra tokens at `levels`.
         thinking_quantiles: quantiles of thinking tokens at `levels`.
         levels: the levels, increasing in (0, 1).
         probabilities: by profile, P(use), P(maybe), P(avoid).
-        familiar: how likely the evidence covers the prompt, uncalibrated, in [0, 1].
+        familiar: how likely it is of the evidence and no made-up text, uncalibrated, in [0, 1].
+        near: cosine of its ask to the nearest centroid of the evidence.
         task: the nearest family of the taxonomy.
     """
 
     gain_logs: float
     gain_prior: float
     from_logs: float
+    worth: float
     score_direct: float
-    score_reasoning: float
     extra_tokens: float
-    extra_quantiles: tuple[float, ...]
     thinking_quantiles: tuple[float, ...]
     levels: tuple[float, ...]
     probabilities: dict[str, tuple[float, float, float]]
     familiar: float
+    near: float
     task: str
 
 
@@ -96,7 +96,7 @@ def decide(scores: Scores, profile: Profile, calibration: Calibration, caps: Cap
     """
     own, cap, bound_by = _cap(profile, caps)
     finishes, spent = _under_cap(scores, cap)
-    familiarity = min(max(calibration.familiarity.at(scores.familiar), 0.0), 1.0)
+    familiarity = familiarity_of(scores, calibration)
     lower, gain, upper = (_capped_gain(g, finishes) for g in calibrated_gain(scores, calibration))
     extra_tokens = max(scores.extra_tokens, 0.0) * spent
     price = price_of(extra_tokens, profile, caps)
@@ -124,6 +124,16 @@ def decide(scores: Scores, profile: Profile, calibration: Calibration, caps: Cap
         verdict=verdict, arm=arm, thinking_budget=budget, effort=effort_of(budget), gain=gain, extra_tokens=extra_tokens,
         net_benefit=gain - price, familiarity=familiarity, reasons=tuple(reasons),
     )  # fmt: skip
+
+
+def familiarity_of(scores: Scores, calibration: Calibration) -> float:
+    """Return how far the evidence covers a prompt, in [0, 1].
+
+    Below .5 what is like made-up texts rather than evidence; above, half of it is the share of evidence that lies farther from the
+    rest of the evidence than the prompt does.
+    """
+    covered = calibration.familiarity.at(scores.familiar)
+    return min(max(min(covered, 0.5 + 0.5 * calibration.nearness.at(scores.near)), 0.0), 1.0)
 
 
 def price_of(extra_tokens: float, profile: Profile, caps: Caps = Caps()) -> float:
@@ -229,7 +239,7 @@ def _capped_gain(gain: float, finishes: float) -> float:
 def _arm_and_budget(
     verdict: Verdict, scores: Scores, profile: Profile, calibration: Calibration, cap: int, familiar: bool
 ) -> tuple[Arm, int]:
-    wanted = max(scores.thinking_quantiles[-1], 1.0) * calibration.budget_scale
+    wanted = max(scores.thinking_quantiles[-1], 1.0)
     full = min(-(-int(wanted + 0.999) // BUDGET_STEP) * BUDGET_STEP, cap)
     if verdict is Verdict.USE:
         return Arm.REASONING, full

@@ -9,20 +9,29 @@ import numpy as np
 from numpy.typing import NDArray
 
 from contract import features
-from contract.bundle import REMEDY, Bundle, Manifest
+from contract.bundle import REMEDY, Bundle, Manifest, TargetModel
 from contract.encoder import Encoder, open_graph
 from contract.errors import BundleMismatch
 from contract.locate import find
+from contract.model_families import normalised
 from contract.policy import Scores
 from contract.prompt import Prompt
 from contract.records import Verdict
 
+TARGET_WIDTH = len(TargetModel.model_fields)
+"""Statistics of a target model that the heads read."""
+
 
 class Scored(NamedTuple):
-    """The scores of a prompt, and whether its text was cut to the encoder's window."""
+    """The scores of a prompt, whether its text was cut to the encoder's window, and whether logs hold its target model."""
 
     scores: Scores
     truncated: bool
+    model_known: bool
+    inputs: tuple[NDArray[np.float32], NDArray[np.float32], NDArray[np.float32]]
+    """Embedding [2 d], features [f] and statistics of the target model [3], for `contract.explain`."""
+    cosines: NDArray[np.float32]
+    """To the centroids of the manifest's neighbourhoods, [c]."""
 
 
 class Scorer:
@@ -48,22 +57,35 @@ class Scorer:
         """Open and verify the bundle in a folder."""
         return cls(Bundle(folder))
 
-    def score(self, prompt: Prompt) -> Scored:
-        """Score one prompt: tokenise, embed its ask and its whole, compute features, run the heads."""
+    def score(self, prompt: Prompt, model: str | None = None) -> Scored:
+        """Score one prompt for a target model: tokenise, embed its ask and its whole, compute features, run the heads."""
         ask = self.encoder.encode(prompt.ask)
         whole = ask if prompt.whole == prompt.ask else self.encoder.encode(prompt.whole)
-        row = self.run(np.concatenate([ask.vector, whole.vector])[None], features.compute(prompt)[None])
-        return Scored(self.unpack(row, 0), whole.truncated)
+        inputs = np.concatenate([ask.vector, whole.vector]), features.compute(prompt), self.targets([model])[0]
+        row = self.run(*(values[None] for values in inputs))
+        return Scored(self.unpack(row, 0), whole.truncated, self.knows(model), inputs, row["cosines"][0])
 
     def score_many(self, prompts: Sequence[Prompt], threads: int = 2) -> list[Scored]:
         """Score prompts from a pool of threads: the same values as `score`, in order."""
         with ThreadPoolExecutor(threads) as pool:
             return list(pool.map(self.score, prompts))
 
-    def run(self, embeddings: NDArray[np.float32], vectors: NDArray[np.float32]) -> dict[str, NDArray[Any]]:
-        """Run the heads on embeddings [n, 2 d] (ask, whole) and features [n, f]."""
-        values = self._heads.run(self._outputs, {"embeddings": embeddings, "features": vectors})
-        return dict(zip(self._outputs, values, strict=True))
+    def run(
+        self, embeddings: NDArray[np.float32], vectors: NDArray[np.float32], targets: NDArray[np.float32]
+    ) -> dict[str, NDArray[Any]]:
+        """Run the heads on embeddings [n, 2 d] (ask, whole), features [n, f] and statistics of target models [n, 3]."""
+        inputs = {"embeddings": embeddings, "features": vectors, "target": targets}
+        return dict(zip(self._outputs, self._heads.run(self._outputs, inputs), strict=True))
+
+    def knows(self, model: str | None) -> bool:
+        """Return whether logs hold a model, whatever its name's provider, date and case."""
+        return model is not None and normalised(model) in self.manifest.models
+
+    def targets(self, models: Sequence[object]) -> NDArray[np.float32]:
+        """Return what logs say of target models by name, [n, 3]; of an unknown one, or of none, what they say of the population."""
+        known, population = self.manifest.models, self.manifest.population
+        found = [known.get(normalised(model), population) if isinstance(model, str) else population for model in models]
+        return np.array([[m.direct, m.gain, m.log_tokens] for m in found], dtype=np.float32).reshape(-1, TARGET_WIDTH)
 
     def unpack(self, row: dict[str, NDArray[Any]], i: int) -> Scores:
         """Return row `i` of the heads' outputs as `Scores`."""
@@ -72,14 +94,14 @@ class Scorer:
             gain_logs=float(row["gain_logs"][i]),
             gain_prior=float(row["gain_prior"][i]),
             from_logs=float(row["from_logs"][i]),
+            worth=float(row["worth"][i]),
             score_direct=float(row["score_direct"][i]),
-            score_reasoning=float(row["score_reasoning"][i]),
             extra_tokens=float(row["extra_tokens"][i]),
-            extra_quantiles=tuple(map(float, row["extra_quantiles"][i])),
             thinking_quantiles=tuple(map(float, row["thinking_quantiles"][i])),
             levels=manifest.quantiles,
             probabilities={name: tuple(map(float, row[f"p_{name}"][i])) for name in manifest.profiles},  # type: ignore[misc]
             familiar=float(row["familiar"][i]),
+            near=float(row["near"][i]),
             task=manifest.tasks[int(np.argmax(row["p_family"][i]))],
         )
 
@@ -89,9 +111,9 @@ class Scorer:
         embeddings = np.zeros((1, 2 * manifest.encoder.dimension), np.float32)
         vectors = np.zeros((1, len(manifest.feature_names)), np.float32)
         try:
-            row = self.run(embeddings, vectors)
+            row = self.run(embeddings, vectors, np.zeros((1, TARGET_WIDTH), np.float32))
         except Exception as error:  # onnxruntime's own errors share no other base
-            what = f"{path}: onnxruntime cannot run it on {embeddings.shape[1]} + {vectors.shape[1]} inputs"
+            what = f"{path}: onnxruntime cannot run it on {embeddings.shape[1]} + {vectors.shape[1]} + {TARGET_WIDTH} inputs"
             raise BundleMismatch(f"{what} ({type(error).__name__}); {REMEDY}", field=path.name) from error
         for name, shape in _shapes(manifest).items():
             if name not in row:
@@ -101,7 +123,7 @@ class Scorer:
                 raise BundleMismatch(f"{what}; {REMEDY}", field=path.name)
 
 
-SCALARS = ("gain_logs", "gain_prior", "from_logs", "score_direct", "score_reasoning", "extra_tokens", "familiar")
+SCALARS = ("gain_logs", "gain_prior", "from_logs", "worth", "score_direct", "extra_tokens", "familiar", "near")
 """Outputs of one number a prompt."""
 
 
@@ -109,8 +131,8 @@ def _shapes(manifest: Manifest) -> dict[str, tuple[int, ...]]:
     """Return the shape, on one row, of every output that `Scorer.unpack` reads."""
     levels = len(manifest.quantiles)
     shapes: dict[str, tuple[int, ...]] = {name: (1,) for name in SCALARS}
-    shapes |= {"extra_quantiles": (1, levels), "thinking_quantiles": (1, levels)}
-    shapes |= {"p_family": (1, len(manifest.tasks))}
+    shapes |= {"thinking_quantiles": (1, levels), "p_family": (1, len(manifest.tasks))}
+    shapes |= {"cosines": (1, max(len(manifest.neighbourhoods), 1))}
     return shapes | {f"p_{name}": (1, len(Verdict)) for name in manifest.profiles}
 
 

@@ -13,6 +13,7 @@ import typer
 
 from contract.bundle import Bundle, in_use
 from contract.errors import InvalidInput, InvalidRequest
+from contract.model_families import load_model_families
 
 
 def predict(
@@ -58,6 +59,7 @@ def serve(
     """
     folder = in_use(bundle).resolve()
     revision = Bundle(folder).manifest.revision
+    load_model_families()  # what is wrong there is said here, not in a worker
     with socket.socket() as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:

@@ -8,7 +8,9 @@ from typing import Any, TypeVar
 import uuid_utils
 from pydantic import BaseModel, ValidationError
 
+from contract.bundle import Neighbourhood
 from contract.errors import InvalidRequest
+from contract.explain import effects, neighbours
 from contract.model_families import ModelFamilies, expressed, load_model_families
 from contract.policy import Caps, decide
 from contract.profiles import default_name
@@ -36,7 +38,6 @@ class Router:
         self.scorer = scorer
         self.families = families or load_model_families()
         self.manifest = scorer.manifest
-        self._models = frozenset(self.manifest.models)
 
     def answer(self, request: PredictRequest) -> Answer:
         """Answer one request; it never depends on what else is in flight.
@@ -45,7 +46,7 @@ class Router:
             InvalidRequest: the prompt, the messages or the profile cannot be answered.
         """
         prompt, name = prompt_of(request), self._profile(request.profile)
-        scored = self.scorer.score(prompt)
+        scored = self.scorer.score(prompt, request.model)
         family = self.families.of(request.model) if request.model else None
         caps = Caps(
             max_thinking_tokens=request.max_thinking_tokens,
@@ -56,6 +57,11 @@ class Router:
         decision = decide(scored.scores, self.manifest.profiles[name], self.manifest.calibration, caps)
         decision, enforced = expressed(decision, family)
         use, maybe, avoid = scored.scores.probabilities[name]
+        reasons = list(decision.reasons)
+        if decision.familiarity >= self.manifest.calibration.unfamiliar_below:
+            reasons += [effect.text() for effect in effects(self.scorer, *scored.inputs)]
+        if request.model is not None and not scored.model_known:
+            reasons.append("no log is of this model: what is known of all models stands for it")
         return Answer(
             decision_id=str(uuid_utils.uuid7()),
             request_id=request.request_id,
@@ -72,13 +78,16 @@ class Router:
             ),
             task=scored.scores.task,
             familiarity=decision.familiarity,
-            model_known=request.model in self._models,
+            model_known=scored.model_known,
             truncated=scored.truncated,
             profile=name,
-            reasons=list(decision.reasons),
+            reasons=reasons,
             arm=decision.arm.value,
             p_reasoning=float(decision.arm is Arm.REASONING),
             enforced=enforced,
+            neighbours=[_neighbour(*found) for found in neighbours(self.scorer, scored.cosines)]
+            if request.explain
+            else None,
             revision=self.manifest.revision,
         )
 
@@ -108,6 +117,10 @@ class Router:
                 limit=known,
             )
         return name
+
+
+def _neighbour(found: Neighbourhood, cosine: float) -> dict[str, Any]:
+    return {**found.model_dump(), "cosine": round(cosine, 3)}
 
 
 @contextmanager

@@ -40,7 +40,7 @@ class PredictRequest(BaseModel):
     conversation_id: str | None = Field(None, max_length=200)
     cached_tokens: int | None = Field(None, ge=0, le=100_000_000)
     request_id: str | None = Field(None, max_length=200, description="echoed")
-    explain: bool = Field(False, description="fills neighbours (null for now)")
+    explain: bool = Field(False, description="fills neighbours")
 
 
 class Expected(BaseModel):
@@ -83,7 +83,9 @@ class Answer(BaseModel):
     p_reasoning: float
     params: dict[str, Any] | None = None
     enforced: bool = Field(True, description="false where the model cannot do what arm says; reasons say why")
-    neighbours: list[dict[str, Any]] | None = None
+    neighbours: list[dict[str, Any]] | None = Field(
+        None, description="the nearest neighbourhoods of logged prompts: task, n, mean gain and extra_tokens, cosine"
+    )
     revision: str
 
 

@@ -29,7 +29,6 @@ import pandas as pd
 
 from contract.records import PAIR_KEY, Arm
 from training.config import TrainConfig
-from training.evidence import _prompted
 from training.labels import is_censored
 
 LADDER, ATTEMPTS = "ladder", "attempts"
@@ -51,7 +50,7 @@ def budget_attempts(log: pd.DataFrame, config: TrainConfig) -> pd.DataFrame:
             whose tokens were derived, has it accept their flags: without, the long attempts are missing.
         config: says which thinking_settings are prompting and no thinking mode.
     """
-    rows = log[(log.arm == Arm.REASONING) & ~_prompted(log, config)]
+    rows = log[(log.arm == Arm.REASONING) & ~is_prompted(log, config)]
     rows = rows[[*KEY, *CARRIED, "thinking_budget", "score"]].assign(
         tokens=rows.thinking_tokens.astype(float), cut=is_censored(rows.assign(thinking_budget=0)), capped=is_censored(rows),
     )  # fmt: skip
@@ -80,6 +79,12 @@ def budget_targets(log: pd.DataFrame, config: TrainConfig) -> pd.DataFrame:
     finished = (~rows.censored).astype(int).groupby([rows[name] for name in KEY], sort=False).cumsum()
     out = rows.assign(observations=size, censored=finished < half)[place == half - 1]
     return out.drop(columns="weight").reset_index(drop=True)
+
+
+def is_prompted(attempts: pd.DataFrame, config: TrainConfig) -> "pd.Series[bool]":
+    """Return whether attempts were prompted to think step by step, in no thinking mode."""
+    setting = attempts.thinking_setting.astype("string")
+    return setting.str.contains(config.chain_of_thought).fillna(False).astype(bool)
 
 
 def _ladders(scored: pd.DataFrame) -> pd.DataFrame:

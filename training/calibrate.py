@@ -1,22 +1,29 @@
-"""Calibration: probability scaling, the gain curves with their local bands, familiarity, the budget.
-
-On a split of its own; by cross-fitting where the taxonomy has too few prompts to be split.
-"""
+"""Calibration by cross-fitting: probability scaling, the gain curves with their local bands, familiarity, the budget."""
 
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 import numpy as np
+import pandas as pd
 from numpy.typing import NDArray
-from sklearn.linear_model import LogisticRegression
+from scipy.optimize import nnls
 
 from contract.bundle import QUANTILES, Calibration, Curve
 from contract.profiles import Profile
-from training.evidence import Rows
-from training.graph import Linear
-from training.heads import Heads
-from training.inputs import cross_fitted_families
+from training.config import TrainConfig
+from training.evidence import Rows, fraction, spent
+from training.fitting import fit
+from training.heads import VERDICTS, Heads
+from training.logistic import fit_logits
+from training.prior import token_offsets
 from training.soft_labels import weighted_labels
+
+FOLDS = 3
+"""Folds of cross-fitting."""
+
+DRAW = 0.0025
+"""Points squared a row by which learned shares are drawn to equal ones."""
 
 KNOTS = 14
 """Largest number of local means of a gain curve."""
@@ -31,48 +38,98 @@ Z95 = 1.959964
 PRIOR_SD = 0.1
 """Declared spread of the true gain within a family of the taxonomy: its prompts are no more certain than this."""
 
-COVERAGE = 0.9
-"""Share of prompts whose thinking is to fit the budget."""
-
 SMALL_BUDGET = 1024
 """Thinking tokens granted to `maybe`: the smallest budget that every provider with a budget accepts."""
 
 Array = NDArray[Any]
 
 
-def calibrate(
-    heads: Heads, pairs: Rows, thinking: Rows, unfamiliar: Rows, taxonomy: Rows, profiles: Mapping[str, Profile]
-) -> Calibration:
-    """Fit the probability scaling of `heads` in place and return the curves that `contract.policy` applies.
+@dataclass(frozen=True)
+class Unseen:
+    """What heads say of rows that they were not fitted on: of pairs (and the members of their means), of thinking attempts, of made-up texts."""
 
-    A family has too few prompts to keep some from the fit of P(family): that of a prompt of the taxonomy is cross-fitted.
+    pairs: dict[str, Array]
+    members: dict[str, Array]
+    thinking: dict[str, Array]
+    unfamiliar: dict[str, Array]
+
+
+def cross_fitted(
+    pairs: Rows, thinking: Rows, unfamiliar: Rows, profiles: Mapping[str, Profile], config: TrainConfig
+) -> Unseen:
+    """Return the outputs of heads for rows of a fold, fitted on the other folds; no prompt is in two.
+
+    So all rows teach the heads that are exported and all calibrate them; those have seen a little more than each of these.
+    """
+    parts = (pairs, thinking, unfamiliar)
+    folds = [(fraction(rows.table.group, config.seed + 2) * FOLDS).astype(int) for rows in parts]
+    outputs: list[dict[str, Array]] = [{}, {}, {}]
+    members: dict[str, Array] = {}
+    for k in range(FOLDS):
+        rest = [rows.take(fold != k) for rows, fold in zip(parts, folds, strict=True)]
+        heads = fit(rest[0], rest[1], rest[2], profiles, config)
+        for rows, fold, into in zip(parts, folds, outputs, strict=True):
+            told = heads.outputs(rows.take(fold == k))
+            del told["p_family"], told["cosines"]  # of families and centroids that differ between folds
+            _put(into, told, fold == k)
+        own = pairs.take(folds[0] == k)
+        _put(members, heads.members(heads.inputs.of(own, heads.targets.of(own.table.model))), folds[0] == k)
+    return Unseen(outputs[0], members, *outputs[1:])
+
+
+def _put(into: dict[str, Array], values: Mapping[str, Array], rows: Array) -> None:
+    for name, value in values.items():
+        into.setdefault(name, np.zeros((len(rows), *value.shape[1:])))[rows] = value
+
+
+def learned_shares(members: Array, y: Array, weight: Array) -> Array:
+    """Return the shares, not negative, by which members [n, m] come nearest to y, drawn to equal ones.
+
+    Stacking by non-negative least squares (Breiman 1996, "Stacked regressions") with a ridge towards equal shares, as strong as
+    DRAW of a point squared a row: members that say nearly the same share alike.
+    """
+    m = members.shape[1]
+    draw = np.sqrt(DRAW * weight.sum())
+    root = np.sqrt(weight)
+    x = np.vstack([members * root[:, None], draw * np.eye(m)])
+    shares, _ = nnls(x, np.r_[y * root, np.full(m, draw / m)])
+    return np.asarray(shares)
+
+
+def calibrate(
+    heads: Heads, unseen: Unseen, pairs: Rows, thinking: Rows, profiles: Mapping[str, Profile]
+) -> Calibration:
+    """Fit the shares, the probability scaling and the spread of thinking tokens of `heads` in place, and return the curves that `contract.policy` applies.
 
     Args:
-        heads: fitted on none of the following rows, but for P(family) and the families' values, fitted on `taxonomy`.
+        heads: fitted on all of the following rows.
+        unseen: what heads say of these rows that have not seen them.
         pairs: pairs, prompts with one arm and pseudo-observations.
         thinking: attempts of thinking modes; pseudo-observations among them are left out.
-        unfamiliar: made-up texts that no evidence covers.
-        taxonomy: pseudo-observations, those of `pairs` among them.
         profiles: the profiles to scale the probabilities of.
     """
-    unseen, prior = cross_fitted_families(heads.inputs, taxonomy), pairs.table.prior.to_numpy(bool)
-    families = heads.inputs.of(pairs)["p_family"]
-    place = {group: i for i, group in enumerate(taxonomy.table.group)}
-    families[prior] = unseen[[place[group] for group in pairs.table.group[prior]]]
-    out, weight = heads.predict(pairs, families), pairs.table.weight.to_numpy(float)
-    gain = np.where(prior, heads.gain_of(pairs.table.task), pairs.table.gain).astype(float)
+    out, table = unseen.pairs, pairs.table
+    prior, weight = table.prior.to_numpy(bool), table.weight.to_numpy(float)
+    logged = ~prior
+    if logged.any():
+        each, target = spent(table[logged]), table.target_gain.to_numpy(float)[logged]
+        for name, y, w in (("gain", target, weight[logged]), ("worth", target / each, weight[logged] * each)):
+            heads.shares[name] = learned_shares(unseen.members[name][logged], y, w)
+    out = out | {"gain_logs": unseen.members["gain"] @ heads.shares["gain"]}
     for name, profile in profiles.items():
-        rows, labels, shares = weighted_labels(pairs.table, gain, out["extra_tokens"], profile)
-        heads.scaling[name] = _scaling(out[f"p_{name}"][rows], labels, shares)
+        x = heads.scaled(out, name)
+        rows, labels, shares = weighted_labels(table, x[:, -1], profile.margin)
+        heads.scaling[name] = fit_logits(x[rows], labels, len(VERDICTS), 1.0, shares)
+    heads.thinking_offsets = thinking_offsets(unseen.thinking["thinking_quantiles"], thinking.table)
+    gain = np.where(prior, heads.gain_of(table.task), table.gain).astype(float)
     # A family's only prompt is of a family that its fold does not know.
-    several = taxonomy.table.task.duplicated(keep=False).to_numpy(bool)
-    own, strength = heads.gain_of(taxonomy.table.task), taxonomy.table.weight.to_numpy(float)
+    several = prior & table.task.where(prior).duplicated(keep=False).to_numpy(bool)
     return Calibration(
         gain_logs=gain_curve(out["gain_logs"][~prior], gain[~prior], weight[~prior]),
-        gain_prior=gain_curve((unseen @ heads.prior.gain)[several], own[several], strength[several], spread=PRIOR_SD),
-        familiarity=_familiarity(out["familiar"], heads.predict(unfamiliar)["familiar"]),
+        gain_prior=gain_curve(out["gain_prior"][several], gain[several], weight[several], spread=PRIOR_SD),
+        familiarity=_familiarity(out["familiar"], unseen.unfamiliar["familiar"]),
+        nearness=_nearness(out["near"], weight),
         unfamiliar_below=0.5,
-        budget_scale=_budget_scale(heads, thinking.logged()),
         small_budget=SMALL_BUDGET,
     )
 
@@ -153,15 +210,6 @@ def _floats(values: Array) -> tuple[float, ...]:
     return tuple(map(float, values))
 
 
-def _scaling(probabilities: Array, labels: Array, weight: Array) -> Linear:
-    """Platt scaling of three classes (vector scaling): a logistic regression on the log-probabilities."""
-    x = np.log(np.clip(probabilities, 1e-6, 1.0))
-    if len(np.unique(labels)) < 3:
-        return Linear(np.eye(3), np.zeros(3))
-    model = LogisticRegression(C=1.0, max_iter=2000).fit(x, labels, weight)
-    return Linear(model.coef_.T, model.intercept_)
-
-
 def _familiarity(evidence: Array, unfamiliar: Array) -> Curve:
     """Map the familiarity head so that 0.5 lies between the evidence's first and made-up texts' last hundredth (geometric mean)."""
     threshold = float(np.sqrt(np.quantile(evidence, 0.01) * np.quantile(unfamiliar, 0.99)))
@@ -170,11 +218,33 @@ def _familiarity(evidence: Array, unfamiliar: Array) -> Curve:
     return Curve(x=(0.0, threshold, high + 1e-6), y=(0.0, 0.5, 1.0))
 
 
-def _budget_scale(heads: Heads, thinking: Rows) -> float:
-    """Return the one-sided conformal factor on the upper thinking quantile: n + 1 corrected, 1 where there is no row."""
-    if thinking.table.empty:
-        return 1.0
-    top = heads.predict(thinking)["thinking_quantiles"][:, QUANTILES.index(COVERAGE)]
-    ratio = np.sort(thinking.table.thinking_tokens.to_numpy(float) / np.maximum(top, 1.0))
-    rank = min(int(np.ceil((len(ratio) + 1) * COVERAGE)), len(ratio))
-    return float(np.clip(ratio[rank - 1], 0.25, 4.0))
+def _nearness(near: Array, weight: Array) -> Curve:
+    """Map the cosine to the nearest centroid to the share of the evidence, by weight, that is no nearer."""
+    x = np.quantile(near, np.linspace(0, 1, KNOTS), weights=weight, method="inverted_cdf")
+    x = np.maximum.accumulate(x + np.arange(KNOTS) * 1e-6)
+    return Curve(x=_floats(x), y=_floats(np.linspace(0, 1, KNOTS)))
+
+
+def thinking_offsets(quantiles: Array, thinking: pd.DataFrame) -> Array:
+    """Return the QUANTILES of log thinking tokens less what unseen heads expect: a one-sided conformal bound at the highest level.
+
+    The residual at which the weights of the smaller ones come to level x (all weights and one prompt's more), censored attempts being
+    larger than any other: split conformal prediction (Romano, Patterson and Candes 2019, arXiv 1905.03222) with a constant spread on
+    the log scale, where the attempts at a prompt of one model weigh 1 (Lee, Barber and Willett 2023, arXiv 2306.06342). Cross-fitted
+    residuals cost it its proof: coverage is measured. Those of a lognormal where nothing is logged.
+
+    Args:
+        quantiles: outputs thinking_quantiles of heads without offsets [n, q].
+        thinking: the rows (thinking_tokens, censored, weight, prior, group).
+    """
+    logged = ~thinking.prior.to_numpy(bool)
+    if not logged.any():
+        return token_offsets(QUANTILES)
+    rows = thinking[logged]
+    left = np.log(rows.thinking_tokens.to_numpy(float)) - np.log(quantiles[logged, QUANTILES.index(0.5)])
+    left = np.where(rows.censored.to_numpy(bool), np.inf, left)
+    order, weight = np.argsort(left, kind="stable"), rows.weight.to_numpy(float)
+    below, one_more = np.cumsum(weight[order]), weight.sum() / rows.group.nunique()
+    place = [min(int(np.searchsorted(below, level * (weight.sum() + one_more))), len(left) - 1) for level in QUANTILES]
+    largest = left[np.isfinite(left)].max(initial=0.0)
+    return np.maximum.accumulate(np.minimum(left[order][place], largest))

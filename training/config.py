@@ -17,7 +17,6 @@ class TrainConfig(BaseModel):
         source_power: a source of n pairs weighs n ** (1 - source_power) in all; 0 weighs pairs alike, 1 sources alike.
         prior_weight: factor on the taxonomy's strengths (pseudo-observations a prompt); 0 leaves the taxonomy out.
         chain_of_thought: pattern of thinking_settings that are prompting and no thinking mode; they teach gain, not tokens.
-        calibration_share: share of prompts kept for calibration.
         holdout_share: share of prompts kept for the report.
         iterations: boosting iterations of each head.
     """
@@ -29,8 +28,7 @@ class TrainConfig(BaseModel):
     source_power: float = Field(0.5, ge=0, le=1)
     prior_weight: float = Field(1.0, ge=0, le=4)
     chain_of_thought: str = r"(?i)\bcot\b|chain.of.thought|step by step|kojima|zhou"
-    calibration_share: float = Field(0.2, gt=0.02, lt=0.5)
-    holdout_share: float = Field(0.1, gt=0.02, lt=0.5)
+    holdout_share: float = Field(0.1, ge=0.02, lt=0.5)
     iterations: int = Field(150, ge=10, le=2000)
 
     @field_validator("chain_of_thought")

@@ -72,11 +72,16 @@ def evaluate_rows(scorer: Scorer, rows: Rows, *, beside: pd.DataFrame | None = N
     """Return the report of a bundle on embedded pairs; see `report_of`. `beside`: more columns, by (source, prompt_id, model)."""
     if rows.table.empty:
         return report_of(rows.table, scorer.manifest.profiles, scorer.manifest.revision)
-    table = pd.concat([rows.table.reset_index(drop=True), predictions(scorer, rows)], axis=1)
-    table["characters"] = np.expm1(rows.features[:, FEATURE_NAMES.index("whole_characters")])
+    table = told(scorer, rows)
     if beside is not None:
         table = table.merge(beside, on=list(PAIR_KEY), how="left", validate="m:1")
     return report_of(table, scorer.manifest.profiles, scorer.manifest.revision)
+
+
+def told(scorer: Scorer, rows: Rows) -> pd.DataFrame:
+    """Return rows of evidence beside what the bundle answers to them, one row each: a table for `report_of`."""
+    table = pd.concat([rows.table.reset_index(drop=True), predictions(scorer, rows)], axis=1)
+    return table.assign(characters=np.expm1(rows.features[:, FEATURE_NAMES.index("whole_characters")]))
 
 
 def report_of(table: pd.DataFrame, profiles: Mapping[str, Profile], revision: str) -> dict[str, Any]:

@@ -3,6 +3,7 @@
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
+from hashlib import blake2b
 
 import numpy as np
 import pandas as pd
@@ -11,6 +12,7 @@ from numpy.typing import NDArray
 from contract import features
 from contract.prompt import Prompt
 from contract.records import PAIR_KEY, Arm
+from training.budget_targets import budget_attempts, is_prompted
 from training.config import TrainConfig
 from training.embedding_cache import EmbeddingCache
 from training.taxonomy import Family
@@ -23,6 +25,9 @@ HYPOTHETICAL = ("gain_if_low", "gain_if_high", "p_high")
 
 PRIOR = "taxonomy"
 """Source of pseudo-observations."""
+
+LEAST_SPENT, MOST_SPENT = 0.02, 20.0
+"""Shares of the mean extra tokens that one row may have spent."""
 
 Floats = NDArray[np.float32]
 
@@ -117,27 +122,46 @@ def prior_rows(taxonomy: Sequence[Family], cache: EmbeddingCache, config: TrainC
             "score_reasoning": [f.prior.score_reasoning for f in families],
             "extra_tokens": [f.prior.thinking_tokens for f in families], "group": digests,
             "weight": [f.prior.strength * config.prior_weight for f in families], "prior": True, "modelled": False,
+            **_hypothetical(np.array([f.prior.gain for f in families])),
         }
     ).astype({"prior": bool, "modelled": bool})  # fmt: skip
     table = table.assign(**{f"target_{name}": table[name] for name in OUTCOMES})
     return Rows(*embed(prompts, cache), table)
 
 
-def thinking_rows(log: pd.DataFrame, cache: EmbeddingCache, config: TrainConfig) -> Rows:
-    """Return the attempts of real thinking modes with a known number of thinking tokens.
+def _hypothetical(gain: NDArray[np.float64]) -> dict[str, NDArray[np.float64]]:
+    """Return what is known of the single prompts of families that gain so much in the mean: some gain or lose a point, the rest nothing."""
+    return {
+        "gain_if_low": np.where(gain < 0, -1.0, 0.0),
+        "gain_if_high": np.where(gain < 0, 0.0, 1.0),
+        "p_high": np.where(gain < 0, 1 + gain, gain),
+    }
 
-    The attempts of a model at a prompt weigh 1 in all, and sources are tempered as those of pairs are.
+
+def spent(table: pd.DataFrame) -> NDArray[np.float64]:
+    """Return the extra tokens of rows of evidence over the mean of their source and model, [n]; 1 where nothing is known.
+
+    Within LEAST_SPENT and MOST_SPENT: thinking that costs nothing, or less than nothing, is no better a buy than that.
     """
-    thought = log[(log.arm == Arm.REASONING) & (log.thinking_tokens.astype(float) > 0)]
-    thought = thought[~_prompted(thought, config)].reset_index(drop=True)
+    tokens = table.target_extra_tokens.astype(float)
+    key = [table.source, table.model.astype("string").fillna("")]
+    weight = table.weight.where(tokens.notna(), 0.0)
+    mean = (tokens * weight).groupby(key).transform("sum") / weight.groupby(key).transform("sum")
+    return (tokens / mean.where(mean > 0)).fillna(1.0).clip(LEAST_SPENT, MOST_SPENT).to_numpy(float)
+
+
+def thinking_rows(log: pd.DataFrame, cache: EmbeddingCache, config: TrainConfig) -> Rows:
+    """Return how many thinking tokens prompts needed, by the attempts of real thinking modes (`training.budget_targets`).
+
+    `censored` ones needed at least as many. Those at a prompt of one model weigh 1 in all, and sources are tempered as those of pairs are.
+    """
+    thought = budget_attempts(log, config)
     prompts = prompts_of(thought)
-    once = 1 / thought.groupby(list(PAIR_KEY)).arm.transform("size").astype(float)  # however many attempts, one prompt
-    size = once.groupby(thought.source).transform("sum")
-    weight = once * size**-config.source_power
-    weight = weight * once.sum() / weight.sum()
-    table = thought[["source", "prompt_id", "model", "task", "thinking_tokens"]].assign(
-        thinking_tokens=thought.thinking_tokens.astype(float),
-        group=[prompt.digest for prompt in prompts], weight=weight, prior=False,
+    size = thought.weight.groupby(thought.source).transform("sum")
+    weight = thought.weight * size**-config.source_power
+    table = thought[["source", "prompt_id", "model", "task", "censored", "target_is"]].assign(
+        thinking_tokens=thought.needed_tokens.astype(float), group=[prompt.digest for prompt in prompts],
+        weight=weight * thought.weight.sum() / weight.sum(), prior=False,
     )  # fmt: skip
     return Rows(*embed(prompts, cache), table)
 
@@ -149,18 +173,12 @@ def is_thinking_mode(log: pd.DataFrame, pairs: pd.DataFrame, config: TrainConfig
     """
     key = list(PAIR_KEY)
     thought = log[log.arm == Arm.REASONING]
-    thought = thought.assign(mode=~_prompted(thought, config) & (thought.thinking_tokens.astype(float) > 0))
+    thought = thought.assign(mode=~is_prompted(thought, config) & (thought.thinking_tokens.astype(float) > 0))
     known = thought.groupby(key)["mode"].any()
     usual = known.groupby(["source", "model"]).mean() > 0.5
     own = pairs.set_index(key).index.map(known.to_dict()).fillna(False).to_numpy(bool)
     theirs = pairs.set_index(["source", "model"]).index.map(usual.to_dict()).fillna(False).to_numpy(bool)
     return np.where(pairs.modelled.to_numpy(bool), theirs, own)
-
-
-def _prompted(attempts: pd.DataFrame, config: TrainConfig) -> "pd.Series[bool]":
-    """Return whether attempts were prompted to think step by step, in no thinking mode."""
-    setting = attempts.thinking_setting.astype("string")
-    return setting.str.contains(config.chain_of_thought).fillna(False).astype(bool)
 
 
 def stack(*parts: Rows) -> Rows:
@@ -174,5 +192,10 @@ def stack(*parts: Rows) -> Rows:
 
 
 def fraction(groups: pd.Series, seed: int) -> NDArray[np.float64]:
-    """Return a number in [0, 1) for each group digest, equal for equal groups: splits never part a prompt."""
-    return np.array([((int(g[:13], 16) * 2654435761 + seed * 40503) % 2**32) / 2**32 for g in groups])
+    """Return a number in [0, 1) for each group digest, equal for equal groups: splits never part a prompt.
+
+    Another seed deals the groups out anew.
+    """
+    return np.array(
+        [int.from_bytes(blake2b(f"{seed} {group}".encode(), digest_size=6).digest()) / 2**48 for group in groups]
+    )

@@ -16,10 +16,12 @@ from contract.features import FEATURE_NAMES
 from contract.policy import decide
 from contract.profiles import Profile
 from contract.scorer import SCALARS, Scorer
+from training.clusters import Cover
 from training.evidence import Rows
 from training.graph import Graph
-from training.heads import LEAST_PROBABILITY, VERDICTS, Heads
+from training.heads import DEAREST, LEAST_PROBABILITY, VERDICTS, Heads
 from training.prior import token_offsets
+from training.scripts import ASCII, CJK, MOST_CJK, Scripts
 
 LARGEST_DIFFERENCE = 1e-5
 """Largest |difference| of a probability or score, on at least `SHARE_EQUAL` of the rows; tokens relative."""
@@ -29,45 +31,114 @@ Array = NDArray[Any]
 
 
 def graph_of(heads: Heads) -> onnx.ModelProto:
-    """Return the one graph of all heads: (embeddings [n, 2 d], features [n, f]) -> the outputs of `Heads.predict`."""
+    """Return the one graph of all heads: (embeddings [n, 2 d], features [n, f], target [n, 3]) -> the outputs of `Heads.predict`."""
     g, prior = Graph(), heads.prior
     heads.inputs.add_to(g)
     trees = {name: g.tree(estimator, name, heads.inputs.width) for name, estimator in heads.trees.items()}
-    g.mixing_weight(heads.linear["from_logs"], "logs")
+    g.mixing_weight(heads.linear["from_logs"], "logs", _share_of_logs(g, heads.cover))
     g.mixing_weight(heads.linear["tokens_from_logs"], "tokens")
     gain_prior = g.of_family(prior.gain[:, None], "gain")
-    g.flat(g.node("Mean", [trees["gain"], gain_prior], "gain_mean"), "gain_logs")
     g.flat(gain_prior, "gain_prior")
     g.flat("logs_weight", "from_logs")
-    for name in ("score_direct", "score_reasoning"):
-        of_family = g.of_family(getattr(prior, name)[:, None], name)
-        g.flat(g.mix(trees[name], of_family, "logs", f"{name}_mixed"), name)
+    direct = g.of_family(prior.score_direct[:, None], "score_direct")
+    g.flat(g.mix(trees["score_direct"], direct, "logs", "score_direct_mixed"), "score_direct")
     _add_tokens(g, heads, trees)
-    for name, scaling in heads.scaling.items():
-        mixed = g.mix(trees[f"label_{name}"], g.of_family(prior.labels[name], name), "logs", f"{name}_mixed")
-        ends = [g.constant(f"{name}_low", LEAST_PROBABILITY), g.constant(f"{name}_high", 1.0)]
-        logs = g.node("Log", [g.node("Clip", [mixed, *ends], f"{name}_clip")], f"{name}_log")
-        g.node("Softmax", [g.linear(logs, scaling, f"{name}_scaled")], f"p_{name}", axis=1)
-    near = g.node("MatMul", ["ask", g.constant("centroids", heads.centroids.T)], "near_all")
-    g.node("ReduceMax", [near], "near", axes=[1], keepdims=1)
-    logit = g.linear(g.node("Concat", ["u", "near"], "u_near", axis=1), heads.linear["familiar"], "familiar_logit")
-    g.flat(g.node("Sigmoid", [logit], "familiar_column"), "familiar")
+    _add_averages(g, heads, trees, gain_prior)
+    _add_probabilities(g, heads, trees["outcome"])
+    family = g.node("ReduceMax", ["near_family"], "nearest_family", axes=[1], keepdims=1)
+    near = g.node("Max", ["near_logged", family], "near_column")
+    g.flat(near, "near")
+    logit = g.linear(g.node("Concat", ["u", near], "u_near", axis=1), heads.linear["familiar"], "familiar_logit")
+    read = g.node("Mul", [g.node("Sigmoid", [logit], "familiar_text"), _holds(g, heads.scripts)], "familiar_column")
+    g.flat(read, "familiar")
     columns = [helper.make_tensor_value_info(name, TensorProto.FLOAT, ["n"]) for name in SCALARS]
-    widths = {"extra_quantiles": len(QUANTILES), "thinking_quantiles": len(QUANTILES), "p_family": len(heads.tasks)}
+    widths = {"thinking_quantiles": len(QUANTILES), "p_family": len(heads.tasks), "cosines": len(heads.cover.centres)}
     widths |= {f"p_{name}": len(VERDICTS) for name in heads.scaling}
     wide = [helper.make_tensor_value_info(name, TensorProto.FLOAT, ["n", w]) for name, w in widths.items()]
     return g.model(heads.inputs.dimension, [*columns, *wide])
 
 
+def _share_of_logs(g: Graph, cover: Cover) -> str:
+    g.node("MatMul", ["ask", g.constant("logged_centres", cover.centres.T)], "cosines")
+    near = g.node("ReduceMax", ["cosines"], "near_logged", axes=[1], keepdims=1)
+    beyond = g.node("Sub", [near, g.constant("cover_middle", cover.middle)], "near_beyond")
+    return g.node(
+        "Sigmoid", [g.node("Div", [beyond, g.constant("cover_width", cover.width)], "cover_logit")], "cover_share"
+    )
+
+
+def _holds(g: Graph, scripts: Scripts) -> str:
+    """Add 1 for a prompt of a script that the evidence holds, else 0, [n, 1]; see `Scripts.holds`."""
+    shares = {}
+    for name, column in (("cjk", CJK), ("ascii", ASCII)):
+        ends = [
+            g.constant(f"{name}_{end}", [at], np.int64)
+            for end, at in (("start", column), ("end", column + 1), ("axis", 1))
+        ]
+        shares[name] = g.node("Slice", ["features", *ends], f"{name}_share")
+    other = g.node("Less", [shares["cjk"], g.constant("cjk_bound", MOST_CJK)], "is_no_cjk")
+    ascii_ = g.node("Greater", [shares["ascii"], g.constant("least_ascii", scripts.least_ascii)], "is_ascii")
+    readable = g.node("Or", [ascii_, g.node("Not", [other], "is_cjk")], "is_readable")
+    covered = g.node("Less", [shares["cjk"], g.constant("most_cjk", scripts.most_cjk)], "is_covered")
+    return g.node("Cast", [g.node("And", [covered, readable], "is_held")], "script_held", to=TensorProto.FLOAT)
+
+
+def _add_averages(g: Graph, heads: Heads, trees: Mapping[str, str], gain_prior: str) -> None:
+    """Add gain_logs and worth, the members' means by their shares; see `Heads.members`."""
+    usual = g.constant("usual_log_tokens", np.mean(heads.prior.log_tokens))
+    spent = g.node("Exp", [g.node("Sub", ["log_tokens_of_family", usual], "log_spent")], "prior_spent")
+    known = {"gain": gain_prior, "worth": g.node("Div", [gain_prior, spent], "worth_prior")}
+    balance = g.node(
+        "MatMul", [trees["outcome"], g.constant("gain_less_loss", [[1.0], [0.0], [-1.0]])], "outcome_balance"
+    )
+    linear = {
+        name: g.node("Add", [prior, g.linear("u", heads.linear[name], f"{name}_correction")], f"{name}_linear")
+        for name, prior in known.items()
+    }
+    network = g.network("v", heads.networks["worth"], "worth_network")
+    members = {
+        "gain": [trees["gain"], balance, linear["gain"], known["gain"]],
+        "worth": [trees["worth"], network, linear["worth"], trees["gain"], balance, known["worth"]],
+    }
+    means = {}
+    for name, columns in members.items():
+        shares = g.constant(f"{name}_shares", heads.shares[name][:, None])
+        means[name] = g.node("MatMul", [g.node("Concat", columns, f"{name}_members", axis=1), shares], f"{name}_mean")
+    g.flat(means["gain"], "gain_logs")
+    g.flat(g.mix(means["worth"], known["worth"], "logs", "worth_mixed"), "worth")
+
+
 def _add_tokens(g: Graph, heads: Heads, trees: Mapping[str, str]) -> None:
+    ends = [g.constant(f"scale_{name}", [value], np.int64) for name, value in (("start", 2), ("end", 3), ("axis", 1))]
+    scale = g.node("Slice", ["target", *ends], "target_scale")
     prior = g.of_family(heads.prior.log_tokens[:, None], "log_tokens")
-    smearing = g.constant("log_smearing", np.log(heads.smearing))
-    mean = g.node("Add", [trees["log_extra_tokens"], smearing], "log_extra_mean")
-    g.flat(g.node("Exp", [g.mix(mean, prior, "tokens", "extra_mean_mixed")], "extra_mixed"), "extra_tokens")
+    mean = g.node(
+        "Add", [trees["log_extra_tokens"], g.constant("log_smearing", np.log(heads.smearing))], "log_extra_mean"
+    )
+    extra = g.node("Add", [g.mix(mean, prior, "tokens", "extra_mean_mixed"), scale], "log_extra_scaled")
+    g.flat(g.node("Exp", [extra], "extra_column"), "extra_tokens")
     spread = g.node("Add", [prior, g.constant("token_offsets", token_offsets(QUANTILES))], "prior_quantiles")
-    for kind in ("extra", "thinking"):
-        logs = g.node("Concat", [trees[f"log_{kind}_{level}"] for level in QUANTILES], f"log_{kind}", axis=1)
-        g.node("Exp", [g.mix(logs, spread, "tokens", f"log_{kind}_mixed")], f"{kind}_quantiles")
+    logs = g.node(
+        "Add", [trees["log_thinking"], g.constant("thinking_offsets", heads.thinking_offsets)], "log_thinking"
+    )
+    scaled = g.node("Add", [g.mix(logs, spread, "tokens", "log_thinking_mixed"), scale], "log_thinking_scaled")
+    g.node("Exp", [scaled], "thinking_quantiles")
+
+
+def _add_probabilities(g: Graph, heads: Heads, outcome: str) -> None:
+    mixed = g.mix(outcome, g.of_family(heads.prior.outcomes, "outcome"), "logs", "outcome_mixed")
+    ends = [g.constant("outcome_low", LEAST_PROBABILITY), g.constant("outcome_high", 1.0)]
+    logs = g.node("Log", [g.node("Clip", [mixed, *ends], "outcome_clip")], "outcome_log")
+    column = g.constant("column_shape", [-1, 1], np.int64)
+    columns = {name: g.node("Reshape", [name, column], f"{name}_column") for name in ("gain_logs", "gain_prior")}
+    gain = g.mix(columns["gain_logs"], columns["gain_prior"], "logs", "gain_mixed")
+    dearest = [g.constant("price_low", 0.0), g.constant("price_high", DEAREST)]
+    for name, scaling in heads.scaling.items():
+        price = g.node(
+            "Div", ["extra_column", g.constant(f"{name}_tokens_per_point", heads.prices[name])], f"{name}_price"
+        )
+        x = g.node("Concat", [logs, gain, g.node("Clip", [price, *dearest], f"{name}_clipped")], f"{name}_read", axis=1)
+        g.node("Softmax", [g.linear(x, scaling, f"{name}_scaled")], f"p_{name}", axis=1)
 
 
 def check_parity(scorer: Scorer, heads: Heads, rows: Rows) -> dict[str, Any]:
@@ -79,7 +150,8 @@ def check_parity(scorer: Scorer, heads: Heads, rows: Rows) -> dict[str, Any]:
     Raises:
         ParityFailed: an output differs by more than `LARGEST_DIFFERENCE` on more than 0.1 % of the rows, or a verdict flips.
     """
-    exported, fitted = scorer.run(rows.embeddings, rows.features), heads.predict(rows)
+    targets = scorer.targets(rows.table.model.tolist())
+    exported, fitted = scorer.run(rows.embeddings, rows.features, targets), heads.predict(rows)
     report: dict[str, Any] = {"rows": len(rows.table)}
     for name, wanted in fitted.items():
         scale = np.maximum(np.abs(wanted), 1.0)  # tokens run to thousands: relative there, absolute for points
@@ -117,7 +189,8 @@ def write_manifest(
     files = {path.name: sha256(path) for path in sorted(folder.iterdir()) if path.name != MANIFEST}
     manifest = Manifest(
         files=files, feature_names=FEATURE_NAMES, tasks=heads.tasks, quantiles=QUANTILES, profiles=dict(profiles),
-        calibration=calibration, **known,
+        calibration=calibration, models=heads.targets.known, population=heads.targets.population,
+        usual_features=tuple(map(float, heads.usual_features)), neighbourhoods=heads.neighbourhoods, **known,
     )  # fmt: skip
     text = json.dumps(manifest.model_dump(mode="json"), indent=2, ensure_ascii=False, allow_nan=False) + "\n"
     (folder / MANIFEST).write_text(text, encoding="utf-8")

@@ -11,6 +11,7 @@ from skl2onnx import convert_sklearn
 from skl2onnx.common.data_types import FloatTensorType
 
 from contract.features import FEATURE_NAMES
+from contract.scorer import TARGET_WIDTH
 
 OPSET = 17
 
@@ -27,6 +28,18 @@ class Linear:
     def __call__(self, x: Array) -> Array:
         """Return the map of rows x."""
         return x @ self.weight + self.bias
+
+
+@dataclass(frozen=True)
+class Network:
+    """One hidden layer: out(max(hidden(x), 0))."""
+
+    hidden: Linear
+    out: Linear
+
+    def __call__(self, x: Array) -> Array:
+        """Return the map of rows x."""
+        return self.out(np.maximum(self.hidden(x), 0.0))
 
 
 class Graph:
@@ -51,6 +64,11 @@ class Graph:
         product = self.node("MatMul", [x, self.constant(f"{output}_w", map_.weight)], f"{output}_xw")
         return self.node("Add", [product, self.constant(f"{output}_b", map_.bias)], output)
 
+    def network(self, x: str, network: Network, output: str) -> str:
+        """Add a network; return the name of its output."""
+        hidden = self.node("Relu", [self.linear(x, network.hidden, f"{output}_hidden")], f"{output}_relu")
+        return self.linear(hidden, network.out, output)
+
     def flat(self, column: str, output: str) -> str:
         """Add the vector [n] of a column [n, 1]; return its name."""
         if "flat_shape" not in {constant.name for constant in self.constants}:
@@ -61,9 +79,12 @@ class Graph:
         """Add the mean of the families' values [t, k] under p_family; return the name of its output [n, k]."""
         return self.node("MatMul", ["p_family", self.constant(f"{name}_of_families", values)], f"{name}_of_family")
 
-    def mixing_weight(self, logit: Linear, name: str) -> None:
-        """Add the weight of logs, `NAME_weight` [n, 1], and that of the prior, its rest to 1."""
-        weight = self.node("Sigmoid", [self.linear("u", logit, f"{name}_logit")], f"{name}_weight")
+    def mixing_weight(self, logit: Linear, name: str, share: str | None = None) -> None:
+        """Add the weight of logs, `NAME_weight` [n, 1], times `share` [n, 1] where given, and that of the prior, its rest to 1."""
+        odds = self.linear("u", logit, f"{name}_logit")
+        weight = self.node("Sigmoid", [odds], f"{name}_weight" if share is None else f"{name}_alone")
+        if share is not None:
+            weight = self.node("Mul", [weight, share], f"{name}_weight")
         self.node("Sub", [self.constant(f"{name}_one", 1.0), weight], f"{name}_rest")
 
     def mix(self, logs: str, prior: str, weight: str, output: str) -> str:
@@ -92,10 +113,11 @@ class Graph:
         return str(graph.output[1 if classifier else 0].name)
 
     def model(self, dimension: int, outputs: list[onnx.ValueInfoProto]) -> onnx.ModelProto:
-        """Return the checked model: (embeddings [n, 2 d], features [n, f]) -> outputs."""
+        """Return the checked model: (embeddings [n, 2 d], features [n, f], target [n, 3]) -> outputs."""
         inputs = [
             helper.make_tensor_value_info("embeddings", TensorProto.FLOAT, ["n", 2 * dimension]),
             helper.make_tensor_value_info("features", TensorProto.FLOAT, ["n", len(FEATURE_NAMES)]),
+            helper.make_tensor_value_info("target", TensorProto.FLOAT, ["n", TARGET_WIDTH]),
         ]
         graph = helper.make_graph(self.nodes, "thinkworth_heads", inputs, outputs, self.constants)
         opsets = [helper.make_opsetid("", OPSET), helper.make_opsetid("ai.onnx.ml", 3)]

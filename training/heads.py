@@ -2,16 +2,21 @@
 
 For each prompt, two models speak. The *prior* knows its family alone: the mean of the families' values under P(family),
 each of which is what the taxonomy declares, updated by the logged pairs of that family (`training.prior`). The *logs*
-model looks at the prompt itself: gradient boosting (scikit-learn's HistGradientBoosting*) on logged pairs, and on the
-taxonomy's prompts as pseudo-observations that steady it where logs are thin; its gain is the mean of the trees and the
-prior, two members whose errors differ. The two models are mixed by
+model looks at the prompt itself and at the target model (`training.target_models`): boosted trees (scikit-learn's
+HistGradientBoosting*), a network, a linear correction of the prior, and the prior, members whose errors differ, by shares that
+`training.calibrate` learns. They are fitted on logged pairs, and on the taxonomy's prompts as pseudo-observations that steady
+them where logs are thin. The two models are mixed by
 
     from_logs = P(a weighted observation at this prompt is a logged one)
 
 a logistic regression that tells logged pairs (weight 1 in the mean) from the taxonomy's prompts (MIXING_ODDS x strength
 each): the ratio of the two densities is what it estimates (Sugiyama et al. 2012, "Density ratio estimation in machine
-learning", ch. 4). Trees speak where there are logs, and not elsewhere. Tokens have a mixing weight of their own: few logs
+learning", ch. 4), times how far logs reach by the cosine to the nearest cluster of them (`training.clusters`). Tokens have a mixing weight of their own: few logs
 hold those of thinking modes.
+
+`worth` orders prompts that share a budget: gain per token, in points for as many extra tokens as the target model spends on
+average. It is fitted on gain / spent with weights spent, whose minimiser is E[gain] / E[spent]; a quotient of two predictions
+would follow the noise of both.
 """
 
 from collections.abc import Mapping
@@ -21,37 +26,38 @@ from typing import Any
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
-from sklearn.cluster import KMeans
-from sklearn.linear_model import LogisticRegression
 
-from contract.bundle import QUANTILES
-from contract.errors import InvalidInput
-from contract.profiles import Profile
+from contract.bundle import QUANTILES, Neighbourhood
 from contract.records import Verdict
-from training.config import TrainConfig
+from training.clusters import Cover
 from training.evidence import Rows
-from training.graph import Linear
-from training.inputs import Inputs, fit_inputs, softmax
-from training.prior import Prior, prior_of, token_offsets
-from training.soft_labels import weighted_labels
-from training.trees import fit_classifier, fit_tree, regressor
+from training.graph import Linear, Network
+from training.inputs import Inputs, softmax
+from training.prior import Prior, token_offsets
+from training.scripts import Scripts
+from training.target_models import TargetModels
 
 VERDICTS = (Verdict.USE, Verdict.MAYBE, Verdict.AVOID)
-"""Order of the classes of the label classifiers."""
+"""Order of the classes of a profile's probabilities; outcomes (a gain, none, a loss) stand in the same order."""
 
-CENTROIDS = 150
-"""Centroids of the evidence's asks that familiarity measures its distance to."""
+MEMBERS = {
+    "gain": ("trees", "balance", "linear", "family"),
+    "worth": ("trees", "network", "linear", "gain", "balance", "family"),
+}
+"""What is averaged: trees of the figure itself, a network, a linear correction of what the family says, the trees of gain, P(a gain) less
+P(a loss), and what the family says."""
 
-MIXING_ODDS = 10.0
-"""Logged pairs that one pseudo-observation outweighs in the mixing: it states an expectation, a pair one noisy outcome.
-Chosen on the training sources; see docs/decisions/0006, which calls it PRIOR_ODDS."""
-
-SURE = 30.0
-"""Logit of a mixing weight where one side has no evidence at all."""
-
-LEAST_PROBABILITY = 1e-6
+LEAST_PROBABILITY = 0.01
+"""Of an outcome, as scaling reads it: the logarithm of less would follow the graph's single precision."""
+DEAREST = 2.0
+"""Price of thinking, in points, beyond which the probabilities of labels change no more: no score rises by as much."""
 
 Array = NDArray[Any]
+
+
+def equal(name: str) -> Array:
+    """Return equal shares of the members of a figure."""
+    return np.full(len(MEMBERS[name]), 1 / len(MEMBERS[name]))
 
 
 @dataclass
@@ -59,162 +65,118 @@ class Heads:
     """Fitted estimators and matrices, as `training.export` turns them into one graph."""
 
     inputs: Inputs
+    targets: TargetModels
     prior: Prior
-    centroids: Array
+    cover: Cover
     trees: dict[str, Any] = field(default_factory=dict)
+    networks: dict[str, Network] = field(default_factory=dict)
+    """worth on v."""
     linear: dict[str, Linear] = field(default_factory=dict)
-    """from_logs and tokens_from_logs on u; familiar on (u, near)."""
+    """from_logs, tokens_from_logs and the corrections of gain and worth on u; familiar on (u, near)."""
+    shares: dict[str, Array] = field(default_factory=lambda: {name: equal(name) for name in MEMBERS})
+    """By figure, the share of each of its MEMBERS."""
     scaling: dict[str, Linear] = field(default_factory=dict)
+    """By profile, (log P(outcome), gain, price) to the logits of its labels."""
+    prices: dict[str, float] = field(default_factory=dict)
+    """By profile, tokens_per_point."""
     smearing: float = 1.0
+    scripts: Scripts = field(default_factory=Scripts)
+    usual_features: Array = field(default_factory=lambda: np.zeros(0))
+    """Mean features of the evidence, [f]."""
+    neighbourhoods: tuple[Neighbourhood, ...] = ()
+    """What logs say around each centroid of `cover`, in its order."""
+    thinking_offsets: Array = field(default_factory=lambda: np.zeros(len(QUANTILES)))
+    """Quantiles of log thinking tokens less their expectation, at QUANTILES."""
 
     @property
     def tasks(self) -> tuple[str, ...]:
         """Names of the families."""
         return self.inputs.tasks
 
+    @property
+    def centroids(self) -> Array:
+        """Unit centroids of the evidence's asks, of logs and of families, [c, d]."""
+        return np.vstack([self.cover.centres, self.inputs.centroids])
+
     def gain_of(self, task: pd.Series) -> Array:
         """Return the gain of families by name, in points [n]; nan for a name that is of none."""
         return task.map(dict(zip(self.tasks, self.prior.gain, strict=True))).to_numpy(float)
 
-    def predict(self, rows: Rows, p_family: Array | None = None) -> dict[str, Array]:
-        """Return what the exported graph returns, computed by scikit-learn and numpy on the graph's own inputs.
-
-        Args:
-            rows: what to predict, [n].
-            p_family: P(family) [n, t] of a classifier that has not seen the rows; the fitted one's by default.
-        """
-        x = self.inputs.of(rows)
-        if p_family is not None:
-            x["p_family"] = p_family
-        z, family = x["z"], x["p_family"]
-        w = _sigmoid(self.linear["from_logs"](x["u"])[:, 0])
-        out = {"from_logs": w, "p_family": family, "gain_prior": family @ self.prior.gain}
-        out["gain_logs"] = np.mean([self.trees["gain"].predict(z), out["gain_prior"]], axis=0)
-        for name in ("score_direct", "score_reasoning"):
-            out[name] = w * self.trees[name].predict(z) + (1 - w) * (family @ getattr(self.prior, name))
-        out |= self._tokens(x)
-        for name, scaling in self.scaling.items():
-            mixed = w[:, None] * self.trees[f"label_{name}"].predict_proba(z)
-            mixed += (1 - w)[:, None] * (family @ self.prior.labels[name])
-            out[f"p_{name}"] = softmax(scaling(np.log(np.clip(mixed, LEAST_PROBABILITY, 1.0))))
-        out["familiar"] = _sigmoid(self.linear["familiar"](self._u_near(x))[:, 0])
+    def predict(self, rows: Rows) -> dict[str, Array]:
+        """Return what the exported graph returns, computed by scikit-learn and numpy on the graph's own inputs."""
+        out = self.outputs(rows)
+        for name in self.scaling:
+            out[f"p_{name}"] = softmax(self.scaling[name](self.scaled(out, name)))
+        del out["outcomes"]
         return out
+
+    def outputs(self, rows: Rows) -> dict[str, Array]:
+        """Return all outputs but the labels' probabilities, and P(outcome) [n, 3], which these are scaled from, as `outcomes`."""
+        target = self.targets.of(rows.table.model)
+        x = self.inputs.of(rows, target)
+        family = x["p_family"]
+        w = _sigmoid(self.linear["from_logs"](x["u"])[:, 0]) * self.cover.share(x["ask"])
+        out = {"from_logs": w, "p_family": family, "gain_prior": family @ self.prior.gain}
+        outcomes, members = self.trees["outcome"].predict_proba(x["z"]), self.members(x)
+        out["gain_logs"] = members["gain"] @ self.shares["gain"]
+        out["worth"] = w * (members["worth"] @ self.shares["worth"]) + (1 - w) * self._prior_worth(family)
+        z = x["z"]
+        out["score_direct"] = w * self.trees["score_direct"].predict(z) + (1 - w) * (family @ self.prior.score_direct)
+        out |= self._tokens(x, target)
+        of_family = family @ self.prior.outcomes
+        out["outcomes"] = w[:, None] * outcomes + (1 - w)[:, None] * of_family
+        out["cosines"] = x["ask"] @ self.cover.centres.T
+        out["near"] = self._near(x)
+        out["familiar"] = _sigmoid(self.linear["familiar"](self._u_near(x))[:, 0]) * self.scripts.holds(rows.features)
+        return out
+
+    def members(self, x: Mapping[str, Array]) -> dict[str, Array]:
+        """Return what is averaged by `shares`, [n, len(MEMBERS[name])] for each name of MEMBERS, from the inputs of rows."""
+        family, outcomes = x["p_family"], self.trees["outcome"].predict_proba(x["z"])
+        gain, balance = self.trees["gain"].predict(x["z"]), outcomes[:, 0] - outcomes[:, 2]
+        known = {"gain": family @ self.prior.gain, "worth": self._prior_worth(family)}
+        linear = {name: known[name] + self.linear[name](x["u"])[:, 0] for name in known}
+        worth = [
+            self.trees["worth"].predict(x["z"]),
+            self.networks["worth"](x["v"])[:, 0],
+            linear["worth"],
+            gain,
+            balance,
+            known["worth"],
+        ]
+        return {
+            "gain": np.column_stack([gain, balance, linear["gain"], known["gain"]]),
+            "worth": np.column_stack(worth),
+        }
+
+    def _prior_worth(self, family: Array) -> Array:
+        """Return the gain of families over the tokens they need, in points for as many as families need in the mean, [n]."""
+        spent = np.exp(family @ self.prior.log_tokens - np.mean(self.prior.log_tokens))
+        return np.asarray(family @ self.prior.gain / spent)
+
+    def scaled(self, out: Mapping[str, Array], profile: str) -> Array:
+        """Return what the scaling of a profile reads, [n, 5]: log P(outcome), gain and price, in points."""
+        logs = np.log(np.clip(out["outcomes"], LEAST_PROBABILITY, 1.0))
+        gain = out["from_logs"] * out["gain_logs"] + (1 - out["from_logs"]) * out["gain_prior"]
+        price = np.clip(out["extra_tokens"] / self.prices[profile], 0.0, DEAREST)
+        return np.column_stack([logs, gain, price])
 
     def _u_near(self, x: Mapping[str, Array]) -> Array:
         """Return what familiarity reads: u, and the cosine to the nearest centroid of the evidence."""
-        return np.hstack([x["u"], (x["ask"] @ self.centroids.T).max(axis=1, keepdims=True)])
+        return np.hstack([x["u"], self._near(x)[:, None]])
 
-    def _tokens(self, x: Mapping[str, Array]) -> dict[str, Array]:
-        w = _sigmoid(self.linear["tokens_from_logs"](x["u"]))
+    def _near(self, x: Mapping[str, Array]) -> Array:
+        """Return the cosine to the nearest centroid of the evidence, of logs or of a family, [n]."""
+        return np.asarray((x["ask"] @ self.centroids.T).max(axis=1))
+
+    def _tokens(self, x: Mapping[str, Array], target: Array) -> dict[str, Array]:
+        w, scale = _sigmoid(self.linear["tokens_from_logs"](x["u"])), target[:, 2:]
         prior = (x["p_family"] @ self.prior.log_tokens)[:, None]
         mean = self.trees["log_extra_tokens"].predict(x["z"])[:, None] + np.log(self.smearing)
-        out = {"extra_tokens": np.exp(w * mean + (1 - w) * prior)[:, 0]}
-        for kind in ("extra", "thinking"):
-            logs = np.column_stack([self.trees[f"log_{kind}_{q}"].predict(x["z"]) for q in QUANTILES])
-            out[f"{kind}_quantiles"] = np.exp(w * logs + (1 - w) * (prior + token_offsets(QUANTILES)))
+        out = {"extra_tokens": np.exp(w * mean + (1 - w) * prior + scale)[:, 0]}
+        thought = self.trees["log_thinking"].predict(x["z"])[:, None] + self.thinking_offsets
+        out["thinking_quantiles"] = np.exp(w * thought + (1 - w) * (prior + token_offsets(QUANTILES)) + scale)
         return out
-
-
-def fit(
-    pairs: Rows, thinking: Rows, unfamiliar: Rows, taxonomy: Rows, profiles: Mapping[str, Profile], config: TrainConfig
-) -> Heads:
-    """Fit all heads but the probability scaling, which `training.calibrate` fits on its own split.
-
-    Args:
-        pairs: pairs, prompts with one arm and pseudo-observations (gain, scores, their targets, weight; extra_tokens null
-            where unknown).
-        thinking: attempts of thinking modes (thinking_tokens, weight) and pseudo-observations.
-        unfamiliar: made-up texts that no evidence covers.
-        taxonomy: pseudo-observations that P(family) and the families' values are fitted on; those of `pairs` among them.
-        profiles: the profiles to classify labels for.
-        config: the run's settings.
-    """
-    inputs = fit_inputs(pairs, taxonomy, config)
-    x, table = inputs.of(pairs), pairs.table
-    logged = ~table.prior.to_numpy(bool)
-    prior = prior_of(taxonomy.table, table[logged], inputs.members(x)[logged], inputs.tasks, profiles)
-    heads = Heads(inputs, prior, _centroids(pairs, config))
-    heads.linear["from_logs"] = _from_logs(x["u"], table)
-    heads.linear["tokens_from_logs"] = _from_logs(inputs.of(thinking)["u"], thinking.table)
-    z = x["z"]
-    weight = table.weight.to_numpy(float)
-    for name in ("gain", "score_direct", "score_reasoning"):
-        heads.trees[name] = fit_tree(regressor(config), z, table[f"target_{name}"].to_numpy(float), weight)
-    _fit_tokens(heads, pairs, thinking, config)
-    price = heads._tokens(x)["extra_tokens"]
-    for name, profile in profiles.items():
-        rows, labels, shares = weighted_labels(table, table.gain.to_numpy(float), price, profile)
-        heads.trees[f"label_{name}"] = fit_classifier(z[rows], labels, shares, config)
-        heads.scaling[name] = Linear(np.eye(3), np.zeros(3))
-    heads.linear["familiar"] = _familiarity(heads, x, weight, unfamiliar)
-    return heads
-
-
-def _logged_or_all(rows: Rows) -> Rows:
-    """Return the logged rows; the pseudo-observations where nothing is logged.
-
-    Raises:
-        InvalidInput: there is neither.
-    """
-    if not len(rows.table):
-        raise InvalidInput(
-            "no attempt of a thinking mode has a known number of tokens, and there is no taxonomy; log output_tokens of both arms "
-            "and thinking_tokens, or leave prior_weight above 0",
-            field="logs",
-        )
-    logged = rows.logged()
-    return logged if len(logged.table) else rows
-
-
-def _from_logs(u: Array, table: pd.DataFrame) -> Linear:
-    """Fit P(logged | u) over weighted observations: the mixing weight of logs against the prior."""
-    logged = ~table.prior.to_numpy(bool)
-    if logged.all() or not logged.any():
-        return Linear(np.zeros((u.shape[1], 1)), np.array([SURE if logged.all() else -SURE]))
-    weight = table.weight.to_numpy(float) * np.where(logged, 1.0, MIXING_ODDS)
-    model = LogisticRegression(C=1.0, max_iter=1000).fit(u, logged, weight)
-    return Linear(model.coef_.T, model.intercept_)
-
-
-def _fit_tokens(heads: Heads, pairs: Rows, thinking: Rows, config: TrainConfig) -> None:
-    """Fit the token trees on thinking modes alone: mean and quantiles of extra tokens, quantiles of thinking tokens."""
-    known = pairs.table.target_extra_tokens.astype(float).to_numpy()
-    rows = _logged_or_all(pairs.take(np.isfinite(known) & (known > 0) & pairs.table.thinking_mode.to_numpy(bool)))
-    z, weight = heads.inputs.of(rows)["z"], rows.table.weight.to_numpy(float)
-    extra = np.log(rows.table.target_extra_tokens.astype(float).to_numpy())
-    mean = heads.trees["log_extra_tokens"] = fit_tree(regressor(config, min_samples_leaf=20), z, extra, weight)
-    # Duan (1983), the smearing estimate
-    heads.smearing = float(np.average(np.exp(extra - mean.predict(z)), weights=weight))
-    rows = _logged_or_all(thinking)
-    both = {"extra": (z, extra, weight)}
-    thought = np.log(rows.table.thinking_tokens.astype(float).to_numpy())
-    both["thinking"] = (heads.inputs.of(rows)["z"], thought, rows.table.weight.to_numpy(float))
-    for kind, (x, y, w) in both.items():
-        for level in QUANTILES:
-            tree = regressor(config, min_samples_leaf=20, loss="quantile", quantile=level)
-            heads.trees[f"log_{kind}_{level}"] = fit_tree(tree, x, y, w)
-
-
-def _centroids(pairs: Rows, config: TrainConfig) -> Array:
-    """Return unit centroids of the evidence's asks [c, d]; the taxonomy's prompts are all in, logs by their weight."""
-    asks, prior = pairs.embeddings[:, : pairs.embeddings.shape[1] // 2], pairs.table.prior.to_numpy(bool)
-    weight = pairs.table.weight.to_numpy(float)
-    rng = np.random.default_rng(config.seed)
-    some = rng.choice(len(asks), min(6000, len(asks)), replace=False, p=weight / weight.sum())
-    chosen = np.vstack([asks[some], asks[prior]])
-    means = KMeans(min(CENTROIDS, len(chosen) // 4 + 1), n_init=1, random_state=config.seed).fit(chosen)
-    centres = means.cluster_centers_
-    return np.asarray(centres / np.linalg.norm(centres, axis=1, keepdims=True), dtype=np.float32)
-
-
-def _familiarity(heads: Heads, x: Mapping[str, Array], weight: Array, unfamiliar: Rows) -> Linear:
-    """Fit the logistic head that tells the evidence from made-up texts; both sides weigh alike."""
-    u = [heads._u_near(x), heads._u_near(heads.inputs.of(unfamiliar))]
-    sides = [weight, np.ones(len(u[1]))]
-    alike = np.concatenate([side / side.sum() for side in sides]) * sum(map(len, u)) / 2
-    known = np.r_[np.ones(len(u[0])), np.zeros(len(u[1]))]
-    model = LogisticRegression(C=1.0, max_iter=2000).fit(np.vstack(u), known, alike)
-    return Linear(model.coef_.T, model.intercept_)
 
 
 def _sigmoid(x: Array) -> Array:

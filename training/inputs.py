@@ -3,7 +3,8 @@
 u = [ask, whole, clip((features - mean) / scale, ±CLIP) / sqrt(number of features)]     what linear heads read
 near_family = cosine of the ask to the mean ask of each family
 p_family = softmax(u @ family)                                                          which family a prompt belongs to
-z = [PCA of the ask, PCA of the whole, features, near_family]                           what trees read
+z = [PCA of the ask, PCA of the whole, features, near_family, target]                   what trees read
+v = [u, target]                                                                         what networks read
 """
 
 from collections.abc import Mapping
@@ -16,12 +17,13 @@ import pandas as pd
 from numpy.typing import NDArray
 from onnx import TensorProto, helper
 from sklearn.decomposition import PCA
-from sklearn.linear_model import LogisticRegression
 
 from contract.features import FEATURE_NAMES
+from contract.scorer import TARGET_WIDTH
 from training.config import TrainConfig
 from training.evidence import Rows
 from training.graph import Graph, Linear
+from training.logistic import fit_logits
 
 CLIP = 3.0
 """Standard deviations at which a feature is cut, so that a strange prompt cannot dominate a linear head."""
@@ -38,11 +40,8 @@ REACH = 0.1
 EVERYWHERE, NOWHERE = -1.0, 2.0
 """Reach where there is no taxonomy, and where no family has two prompts."""
 
-FOLDS = 5
-"""Folds of the cross-fitted families: as many as leave each classifier most of a family's prompts."""
-
-NEVER = -30.0
-"""Logit of a family that no prompt of the fit is of."""
+TARGET_READ = 2
+"""Statistics of the target model that trees and networks read; the last one scales tokens."""
 
 UNKNOWN = "unknown"
 """The one family where there is no taxonomy."""
@@ -79,10 +78,11 @@ class Inputs:
     @property
     def width(self) -> int:
         """Columns of z."""
-        return int(self.ask.weight.shape[1] + self.whole.weight.shape[1] + len(FEATURE_NAMES) + len(self.tasks))
+        reduced = self.ask.weight.shape[1] + self.whole.weight.shape[1]
+        return int(reduced + len(FEATURE_NAMES) + len(self.tasks) + TARGET_READ)
 
     def add_to(self, g: Graph) -> None:
-        """Add the nodes from embeddings and features to `ask`, u, p_family and z."""
+        """Add the nodes from embeddings, features and target to `ask`, u, v, p_family and z."""
         d = self.dimension
         for name, start in (("ask", 0), ("whole", d)):
             ends = (("start", start), ("end", start + d), ("axis", 1))
@@ -97,25 +97,34 @@ class Inputs:
         g.linear("ask", self.ask, "ask_reduced")
         g.linear("whole", self.whole, "whole_reduced")
         g.node("MatMul", ["ask", g.constant("family_centroids", self.centroids.T)], "near_family")
-        g.node("Concat", ["ask_reduced", "whole_reduced", "features", "near_family"], "z", axis=1)
+        read = [
+            g.constant(f"target_{name}", [value], np.int64)
+            for name, value in (("start", 0), ("end", TARGET_READ), ("axis", 1))
+        ]
+        g.node("Slice", ["target", *read], "target_points")
+        g.node("Concat", ["u", "target_points"], "v", axis=1)
+        g.node("Concat", ["ask_reduced", "whole_reduced", "features", "near_family", "target_points"], "z", axis=1)
 
-    def of(self, rows: Rows) -> dict[str, Array]:
-        """Return ask, u, p_family and z of rows, float32, by the graph's own arithmetic.
+    def of(self, rows: Rows, target: Array | None = None) -> dict[str, Array]:
+        """Return ask, u, v, p_family and z of rows for target models [n, 3] (zeros by default), float32, by the graph's own arithmetic.
 
         Numpy's products differ in the last bit, which is enough to cross a tree's threshold.
         """
+        if target is None:
+            target = np.zeros((len(rows.features), TARGET_WIDTH), np.float32)
         g = Graph()
         self.add_to(g)
         widths = {
             "ask": self.dimension,
             "u": 2 * self.dimension + len(FEATURE_NAMES),
+            "v": 2 * self.dimension + len(FEATURE_NAMES) + TARGET_READ,
             "p_family": len(self.tasks),
             "z": self.width,
         }
         outputs = [helper.make_tensor_value_info(name, TensorProto.FLOAT, ["n", w]) for name, w in widths.items()]
         model = g.model(self.dimension, outputs).SerializeToString()
         session = onnxruntime.InferenceSession(model, providers=["CPUExecutionProvider"])
-        values = session.run([*widths], {"embeddings": rows.embeddings, "features": rows.features})
+        values = session.run([*widths], {"embeddings": rows.embeddings, "features": rows.features, "target": target})
         return dict(zip(widths, values, strict=True))
 
     def members(self, x: Mapping[str, Array]) -> Array:
@@ -163,32 +172,10 @@ def softmax(x: Array) -> Array:
     return np.asarray(exponent / exponent.sum(axis=1, keepdims=True))
 
 
-def cross_fitted_families(inputs: Inputs, taxonomy: Rows) -> Array:
-    """Return P(family) [n, t] of the taxonomy's prompts, each by a classifier that has not seen it.
-
-    Folds are dealt out within each family. That of a family's only prompt knows no such family.
-    """
-    u, task = inputs.of(taxonomy)["u"], taxonomy.table.task
-    fold = task.groupby(task).cumcount().to_numpy(int) % FOLDS
-    p = np.zeros((len(u), len(inputs.tasks)))
-    for i in np.unique(fold):
-        seen = fold != i
-        p[~seen] = softmax(_family(u[seen], task[seen], inputs.tasks)(u[~seen]))
-    return p
-
-
 def _family(u: Array, task: pd.Series, tasks: tuple[str, ...]) -> Linear:
     """Fit the logits of P(family | u), a multinomial logistic regression; a family without a prompt is out of the question."""
     order = task.map({name: i for i, name in enumerate(tasks)}).to_numpy(int)
-    seen = np.unique(order)
-    weight, bias = np.zeros((u.shape[1], len(tasks))), np.full(len(tasks), NEVER)
-    bias[seen] = 0.0
-    if len(seen) > 1:
-        model = LogisticRegression(C=FAMILY_C, max_iter=1000).fit(u, order)
-        binary = len(seen) == 2  # scikit-learn keeps one row of coefficients for two classes
-        weight[:, seen] = np.vstack([-model.coef_, model.coef_]).T / 2 if binary else model.coef_.T
-        bias[seen] = np.r_[-model.intercept_, model.intercept_] / 2 if binary else model.intercept_
-    return Linear(weight, bias)
+    return fit_logits(u, order, len(tasks), FAMILY_C)
 
 
 def components(x: Array, config: TrainConfig) -> Linear:

@@ -20,13 +20,14 @@ from contract.profiles import Profile
 from contract.prompt import Prompt
 from contract.scorer import Scorer
 from training import evidence, export, plots
-from training.calibrate import calibrate
+from training.calibrate import calibrate, cross_fitted
 from training.card import card
 from training.config import TrainConfig
 from training.embedding_cache import EmbeddingCache
 from training.evaluate import evaluate_rows, predictions, realised_extra_tokens, telling
 from training.files import check_replaceable, folder_written_atomically
-from training.heads import Heads, fit
+from training.fitting import fit
+from training.heads import Heads
 from training.labels import label
 from training.logs import Logs
 from training.overlap import Stratum
@@ -76,12 +77,14 @@ def run(
     say(f"labelled {labelled.gain.notna().sum():,} pairs of {len(labelled):,} prompts and models; embedding")
     pairs, strata = _outcomes(labelled, cache, config, say)
     parts = _split(*_evidence(logs, pairs, taxonomy, cache, config), config)
-    say(f"fitting on {len(parts['fit'].pairs.table):,} rows")
-    part, told = parts["calibrate"], _taxonomy_but_holdout(parts)
-    heads = fit(parts["fit"].pairs, parts["fit"].thinking, parts["fit"].unfamiliar, told, profiles, config)
-    if lost := sorted({family.name for family in taxonomy} - set(heads.tasks)) if len(told.table) else []:
+    part = parts["fit"]
+    say(f"fitting on {len(part.pairs.table):,} rows")
+    heads = fit(part.pairs, part.thinking, part.unfamiliar, profiles, config)
+    if lost := sorted({family.name for family in taxonomy} - set(heads.tasks)) if part.pairs.table.prior.any() else []:
         say(f"families without a prompt outside the holdout, left out: {', '.join(lost)}")
-    calibration = calibrate(heads, part.pairs, part.thinking, part.unfamiliar, told, profiles)
+    say("cross-fitting for calibration")
+    unseen = cross_fitted(part.pairs, part.thinking, part.unfamiliar, profiles, config)
+    calibration = calibrate(heads, unseen, part.pairs, part.thinking, profiles)
     named = _named(files)
     digests = {name: sha256(path) for name, path in named.items()}
     with folder_written_atomically(out) as temporary:
@@ -129,7 +132,7 @@ def _outcomes(
 ) -> tuple[evidence.Rows, tuple[Stratum, ...]]:
     """Return pairs and prompts with one arm as rows of evidence, and the overlap that the latter rest on."""
     units = evidence.unit_rows(labelled, cache)
-    learn = evidence.fraction(units.table.group, config.seed) >= config.holdout_share + config.calibration_share
+    learn = evidence.fraction(units.table.group, config.seed) >= config.holdout_share
     pseudo = pseudo_outcomes(units, learn, config)
     for stratum in pseudo.strata:
         say(f"one arm: {stratum.text()}")
@@ -148,22 +151,20 @@ def _evidence(
             field="logs",
         )
     thinking = evidence.thinking_rows(logs.table, cache, config)
-    told = prior.table.assign(thinking_tokens=prior.table.extra_tokens)
+    told = prior.table.assign(thinking_tokens=prior.table.extra_tokens, censored=False)
     thinking = evidence.stack(thinking, evidence.Rows(prior.embeddings, prior.features, told))
     prompts = [Prompt.from_text(text) for text in unfamiliar_texts(UNFAMILIAR_TEXTS, config.seed)]
-    made_up = evidence.Rows(*evidence.embed(prompts, cache), pd.DataFrame({"group": [p.digest for p in prompts]}))
+    made_up = evidence.Rows(
+        *evidence.embed(prompts, cache), pd.DataFrame({"group": [p.digest for p in prompts], "model": None})
+    )
     return evidence.stack(pairs, prior), thinking, made_up
 
 
 def _split(
     pairs: evidence.Rows, thinking: evidence.Rows, unfamiliar: evidence.Rows, config: TrainConfig
 ) -> dict[str, _Part]:
-    """Part the evidence by prompt: fit, calibrate, holdout; no prompt is in two (but see `_taxonomy_but_holdout`)."""
-    edges = {
-        "holdout": (0.0, config.holdout_share),
-        "calibrate": (config.holdout_share, config.holdout_share + config.calibration_share),
-        "fit": (config.holdout_share + config.calibration_share, 1.0),
-    }
+    """Part the evidence by prompt: fit and holdout; no prompt is in two."""
+    edges = {"holdout": (0.0, config.holdout_share), "fit": (config.holdout_share, 1.0)}
     parts = {}
     for name, (low, high) in edges.items():
         taken = []
@@ -172,14 +173,6 @@ def _split(
             taken.append(rows.take((place >= low) & (place < high)))
         parts[name] = _Part(*taken)
     return parts
-
-
-def _taxonomy_but_holdout(parts: dict[str, _Part]) -> evidence.Rows:
-    """Return the pseudo-observations of fit and calibration: a family has too few prompts for three parts.
-
-    P(family) and the families' values are fitted on all of them; `training.calibrate` cross-fits what it needs of P(family).
-    """
-    return evidence.stack(parts["fit"].pairs, parts["calibrate"].pairs).pseudo()
 
 
 def _write(
@@ -246,7 +239,7 @@ def _known(
         "format_version": FORMAT_VERSION, "revision": f"thinkworth/{hashlib.sha256(identity.encode()).hexdigest()[:12]}",
         "created": when.isoformat(timespec="seconds"), "thinkworth_version": version("thinkworth"),
         "encoder": EncoderIdentity(name=encoder.name, sha256=encoder.sha256, dimension=encoder.dimension, max_tokens=encoder.max_tokens),
-        "models": tuple(sorted(set(logs.table.model.astype(str)))), "training": training, "metrics": {},
+        "training": training, "metrics": {},
         "licences": {str(k): str(v) for k, v in licences.items()},
     }  # fmt: skip
 

@@ -1,4 +1,4 @@
-"""The classes that rows are labelled with: of a pair one, of a prompt with one arm each that it may have, by its chance."""
+"""The classes that rows are labelled with: of a pair one, of other rows each that they may have, by its chance."""
 
 from typing import Any
 
@@ -6,35 +6,35 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from contract.profiles import Profile
-from training.prior import labels_of
-
 Array = NDArray[Any]
 
 
-def weighted_labels(
-    table: pd.DataFrame, gain: Array, extra_tokens: Array, profile: Profile
-) -> tuple[Array, Array, Array]:
-    """Return row numbers, class indices and weights: a row stands twice where its other arm is not logged.
+def labels_of(gain: Array, price: Array, margin: float) -> Array:
+    """Return the class index (use 0, maybe 1, avoid 2) of each row; all in points."""
+    net = gain - price
+    return np.where(net > margin, 0, np.where(net < -margin, 2, 1))
 
-    A pseudo-outcome is never thresholded. Such a row counts as the label that it would have had the missing arm scored at the
-    lower of two points, and as the one at the higher, by their chances (fractional imputation: Kim and Fuller 2004).
+
+def weighted_labels(table: pd.DataFrame, price: Array, margin: float) -> tuple[Array, Array, Array]:
+    """Return row numbers, class indices and weights: a row that is no pair stands twice.
+
+    A pseudo-outcome is never thresholded. A prompt with one arm counts as the label that it would have had the missing arm scored at
+    the lower of two points, and as the one at the higher, by their chances (fractional imputation: Kim and Fuller 2004). So does a
+    pseudo-observation: a family that gains .2 is one of which a fifth of the prompts gain a point.
 
     Args:
-        table: rows of evidence [n]: modelled, weight, gain_if_low, gain_if_high, p_high.
-        gain: of the other rows, in points [n].
-        extra_tokens: expected price of thinking, in tokens [n].
-        profile: what sets the price and the margin.
+        table: rows of evidence [n]: gain, prior, modelled, weight, gain_if_low, gain_if_high, p_high.
+        price: of thinking, in points [n].
+        margin: half width of `maybe`, in points.
     """
-    weight, modelled = table.weight.to_numpy(float), table.modelled.to_numpy(bool)
-    plain, single = np.flatnonzero(~modelled), np.flatnonzero(modelled)
-    high = table.p_high.to_numpy(float) if len(single) else weight
-    parts = [(plain, gain, weight)]
-    if len(single):
-        parts += [
-            (single, table.gain_if_low.to_numpy(float), weight * (1 - high)),
-            (single, table.gain_if_high.to_numpy(float), weight * high),
-        ]
+    weight, pair = table.weight.to_numpy(float), ~(table.modelled | table.prior).to_numpy(bool)
+    plain, other = np.flatnonzero(pair), np.flatnonzero(~pair)
+    high = table.p_high.to_numpy(float)
+    parts = [
+        (plain, table.gain, weight),
+        (other, table.gain_if_low, weight * (1 - high)),
+        (other, table.gain_if_high, weight * high),
+    ]
     rows = np.concatenate([rows for rows, _, _ in parts])
-    labels = np.concatenate([labels_of(value[rows], extra_tokens[rows], profile) for rows, value, _ in parts])
+    labels = np.concatenate([labels_of(value.to_numpy(float)[rows], price[rows], margin) for rows, value, _ in parts])
     return rows, labels, np.concatenate([share[rows] for rows, _, share in parts])

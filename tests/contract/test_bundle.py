@@ -1,5 +1,6 @@
 """A bundle is verified before it is used, and found in one order."""
 
+import hashlib
 import json
 import shutil
 from itertools import pairwise
@@ -11,25 +12,48 @@ from contract import bundle as module
 from contract.bundle import (
     FORMAT_VERSION,
     HEADS,
+    LEAST_NEIGHBOURS,
     MANIFEST,
     OLDEST_FORMAT,
     QUANTILES,
     Bundle,
     Calibration,
     Curve,
+    TargetModel,
     in_use,
     sha256,
 )
 from contract.errors import BundleMismatch, BundleMissing, BundleTooNew, Refused
 from contract.locate import ROOT
 
+DIGEST = "0" * 64
+BANDED = {"x": [-1, 1], "y": [-1, 1], "lower": [-1, 0.9], "upper": [-0.9, 1]}
+FILES = {HEADS: b"a graph", "card.md": b"# a card", "report.json": b"{}"}
+WRITTEN = {
+    "format_version": FORMAT_VERSION, "revision": "thinkworth/0", "created": "2026-11-29T00:00:00+00:00", "thinkworth_version": "1",
+    "files": {name: hashlib.sha256(content).hexdigest() for name, content in FILES.items()},
+    "encoder": {"name": "an encoder", "sha256": DIGEST, "dimension": 4, "max_tokens": 16},
+    "feature_names": ["length", "questions"], "tasks": ["proof", "chit_chat"], "quantiles": QUANTILES,
+    "profiles": {"balanced": {"tokens_per_point": 20_000, "max_thinking_tokens": 8192}},
+    "calibration": {
+        "gain_logs": BANDED, "gain_prior": BANDED, "familiarity": {"x": [0, 1], "y": [0, 1]}, "nearness": {"x": [0, 1], "y": [0, 1]},
+        "unfamiliar_below": 0.5, "small_budget": 1024,
+    },
+    "models": {"qwen3-8b": {"direct": 0.1, "gain": -0.2, "log_tokens": 0.7}},
+    "population": {"direct": 0.0, "gain": 0.0, "log_tokens": 0.0}, "training": {}, "metrics": {}, "licences": {},
+    "neighbourhoods": [{"task": "proof", "n": LEAST_NEIGHBOURS, "gain": 0.2, "extra_tokens": None}], "usual_features": [80.0, 1.0],
+}  # fmt: skip
+"""A manifest over FILES."""
+
 
 @pytest.fixture
 def folder(tmp_path):
-    default = ROOT / "models" / "default"
-    if not (default / MANIFEST).is_file():
-        pytest.skip("models/default is not there: no bundle to copy")
-    return shutil.copytree(default, tmp_path / "bundle")
+    """A bundle as far as `Bundle` looks: its heads are no graph."""
+    (tmp_path / "bundle").mkdir()
+    for name, content in FILES.items():
+        (tmp_path / "bundle" / name).write_bytes(content)
+    (tmp_path / "bundle" / MANIFEST).write_text(json.dumps(WRITTEN), encoding="utf-8")
+    return tmp_path / "bundle"
 
 
 def edit(folder, **changes):
@@ -45,11 +69,20 @@ def refusal(folder, kind):
     return caught.value
 
 
-def test_an_untouched_copy_is_read(folder):
+def test_what_was_written_is_read(folder):
     bundle = Bundle(folder)
     assert bundle.heads == folder / HEADS
-    assert bundle.manifest.format_version <= FORMAT_VERSION
+    assert bundle.manifest.format_version == FORMAT_VERSION
     assert bundle.manifest.files[HEADS] == sha256(folder / HEADS)
+    assert bundle.manifest.models == {"qwen3-8b": TargetModel(direct=0.1, gain=-0.2, log_tokens=0.7)}
+    assert json.loads(bundle.manifest.model_dump_json()).keys() == WRITTEN.keys()
+
+
+def test_the_shipped_bundle_is_of_this_format():
+    default = ROOT / "models" / "default"
+    if not (default / MANIFEST).is_file():
+        pytest.skip("models/default is not there")
+    assert Bundle(default).manifest.format_version == FORMAT_VERSION
 
 
 @pytest.mark.parametrize("name", [MANIFEST, HEADS, "card.md", "report.json"])
@@ -101,9 +134,10 @@ def test_a_format_that_is_no_whole_number_from_one_up_is_refused(folder, version
     assert (error.field, error.limit) == ("format_version", FORMAT_VERSION)
 
 
-def test_a_format_older_than_any_that_is_read_is_refused(folder):
-    edit(folder, format_version=OLDEST_FORMAT - 1)
-    assert f"has format_version {OLDEST_FORMAT - 1}" in refusal(folder, BundleMismatch).message
+@pytest.mark.parametrize("version", range(1, OLDEST_FORMAT))
+def test_a_format_older_than_any_that_is_read_is_refused(folder, version):
+    edit(folder, format_version=version)
+    assert f"has format_version {version}" in refusal(folder, BundleMismatch).message
 
 
 def test_a_manifest_without_a_format_is_refused(folder):
@@ -131,19 +165,19 @@ def test_a_manifest_that_is_not_json_is_named(tmp_path, content):
     assert error.field == MANIFEST
 
 
-@pytest.mark.parametrize("content", ["[]", "null", "3", '"text"', "{}", '{"format_version": 2}'])
+@pytest.mark.parametrize("content", ["[]", "null", "3", '"text"', "{}", f'{{"format_version": {FORMAT_VERSION}}}'])
 def test_json_that_is_no_manifest_is_a_mismatch(tmp_path, content):
     (tmp_path / MANIFEST).write_text(content, encoding="utf-8")
     assert str(tmp_path / MANIFEST) in refusal(tmp_path, BundleMismatch).message
 
 
-@pytest.mark.parametrize("changes", [{"surprise": 1}, {"files": {}}, {"encoder": {}}, {"format_version": "one"}])
+@pytest.mark.parametrize(
+    "changes",
+    [{"surprise": 1}, {"files": {}}, {"encoder": {}}, {"format_version": "one"}, {"models": ["qwen3-8b"]}, {"population": None}],
+)  # fmt: skip
 def test_a_manifest_with_a_wrong_key_is_a_mismatch(folder, changes):
     edit(folder, **changes)
     assert str(folder / MANIFEST) in refusal(folder, BundleMismatch).message
-
-
-DIGEST = "0" * 64
 
 
 @pytest.mark.parametrize(
@@ -195,6 +229,18 @@ def test_a_folder_in_the_place_of_a_file_is_not_there(folder):
         ("profiles", {"": {"tokens_per_point": 1, "max_thinking_tokens": 1}}),
         ("profiles", {"p": {"tokens_per_point": "1", "max_thinking_tokens": 1}}),
         ("profiles", {"p": {"tokens_per_point": 1, "max_thinking_tokens": True}}),
+        ("models", {"": WRITTEN["population"]}),
+        ("models", {"m": {"direct": 0.0, "gain": 0.0}}),
+        ("models", {"m": WRITTEN["population"] | {"score": 0.5}}),
+        ("population", WRITTEN["population"] | {"gain": None}),
+        ("population", {}),
+        ("neighbourhoods", [{"task": "proof", "n": LEAST_NEIGHBOURS - 1, "gain": 0.2, "extra_tokens": None}]),
+        ("neighbourhoods", [{"task": "proof", "n": LEAST_NEIGHBOURS, "gain": 0.2}]),
+        (
+            "neighbourhoods",
+            [{"task": "proof", "n": LEAST_NEIGHBOURS, "gain": 0.2, "extra_tokens": None, "prompt": "x"}],
+        ),
+        ("usual_features", [None, 1.0]),
     ],
 )
 def test_what_serving_reads_of_a_manifest_is_sane(folder, key, value):
@@ -204,6 +250,12 @@ def test_what_serving_reads_of_a_manifest_is_sane(folder, key, value):
     assert key in error.message
     assert "thinkworth train" in error.message
     assert error.field == key
+
+
+@pytest.mark.parametrize("usual", [[], [1.0], [1.0, 2.0, 3.0]])
+def test_there_is_one_usual_value_of_each_feature(folder, usual):
+    edit(folder, usual_features=usual)
+    assert f"has {len(usual)} usual_features for 2 features" in refusal(folder, BundleMismatch).message
 
 
 def test_the_quantiles_that_are_read_are_named(folder):
@@ -219,7 +271,10 @@ def calibration_of(folder):
     return json.loads((folder / MANIFEST).read_text(encoding="utf-8"))["calibration"]
 
 
-@pytest.mark.parametrize(("key", "value"), [("small_budget", 1), ("small_budget", 32_768), ("budget_scale", 100)])
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [("small_budget", 1), ("small_budget", 32_768), ("unfamiliar_below", 0.0), ("unfamiliar_below", 1.0)],
+)
 def test_the_limits_of_a_calibration_are_sane(folder, key, value):
     edit(folder, calibration=calibration_of(folder) | {key: value})
     assert getattr(Bundle(folder).manifest.calibration, key) == value
@@ -235,9 +290,11 @@ def test_the_limits_of_a_calibration_are_sane(folder, key, value):
         ("small_budget", 1024.5),
         ("small_budget", 32_769),
         ("small_budget", None),
-        ("budget_scale", 0),
-        ("budget_scale", 1e300),
+        ("budget_scale", 1.0),
         ("unfamiliar_below", 1.1),
+        ("unfamiliar_below", -0.1),
+        ("nearness", None),
+        ("nearness", {"x": [0, 1], "y": [1, 0]}),
     ],
 )
 def test_a_calibration_out_of_range_is_refused(folder, key, value):
@@ -247,11 +304,15 @@ def test_a_calibration_out_of_range_is_refused(folder, key, value):
     assert error.field == "calibration"
 
 
+@pytest.mark.parametrize("key", [*WRITTEN["calibration"]])
+def test_no_part_of_a_calibration_may_be_missing(folder, key):
+    edit(folder, calibration={name: part for name, part in calibration_of(folder).items() if name != key})
+    assert f"calibration.{key}" in refusal(folder, BundleMismatch).message
+
+
 def test_a_gain_curve_without_a_band_is_refused_on_load(folder):
     calibration = calibration_of(folder)
-    curves = [key for key in calibration if key.startswith("gain")]
-    assert curves
-    for key in curves:
+    for key in ("gain_logs", "gain_prior"):
         edit(folder, calibration=calibration | {key: {"x": [0, 1], "y": [0, 1]}})
         error = refusal(folder, BundleMismatch)
         assert f"calibration.{key}: has no lower and upper" in error.message

@@ -16,6 +16,7 @@ from contract.policy import (
     calibrated_gain,
     decide,
     effort_of,
+    familiarity_of,
     price_of,
     verdict_of,
 )
@@ -27,14 +28,14 @@ SCORES = Scores(
     gain_logs=0.3,
     gain_prior=-0.2,
     from_logs=1.0,
+    worth=0.3,
     score_direct=0.4,
-    score_reasoning=0.7,
     extra_tokens=1000.0,
-    extra_quantiles=(200.0, 500.0, 900.0, 1400.0, 2000.0),
     thinking_quantiles=(200.0, 500.0, 900.0, 1400.0, 2000.0),
     levels=LEVELS,
     probabilities={"p": (0.8, 0.1, 0.1)},
     familiar=1.0,
+    near=1.0,
     task="proof",
 )
 PROFILE = Profile(tokens_per_point=20_000, max_thinking_tokens=8192)
@@ -42,8 +43,8 @@ CALIBRATION = Calibration(
     gain_logs=Curve(x=(-1, 1), y=(-1, 1), lower=(-1.1, 0.9), upper=(-0.9, 1.1)),
     gain_prior=Curve(x=(-1, 1), y=(-1, 1), lower=(-1.2, 0.8), upper=(-0.8, 1.2)),
     familiarity=Curve(x=(0, 1), y=(0, 1)),
+    nearness=Curve(x=(0, 1), y=(0, 1)),
     unfamiliar_below=0.4,
-    budget_scale=1.0,
     small_budget=512,
 )
 
@@ -56,11 +57,11 @@ scores = st.builds(
     gain_prior=st.floats(-1.5, 1.5),
     from_logs=st.floats(0, 1),
     extra_tokens=st.floats(-5_000, 100_000),
-    extra_quantiles=quantiles,
     thinking_quantiles=st.one_of(
         quantiles, quantiles.map(sorted).map(tuple), st.just((0.0,) * 5), st.just((-1.0, -5.0, 3.0, 3.0, 2.0))
     ),
     familiar=st.floats(0, 1),
+    near=st.floats(-1, 1),
 )
 profiles = st.builds(
     Profile,
@@ -69,6 +70,7 @@ profiles = st.builds(
     maybe_arm=st.sampled_from(["small_budget", "direct", "reasoning"]),
     max_latency_s=st.none() | st.floats(0.001, 1e5) | st.just(1e308),
     seconds_per_point=st.none() | st.floats(0.1, 1e6),
+    margin=st.sampled_from([0.0, 0.02]) | st.floats(0, 0.2),
 )
 limits = st.none() | st.integers(0, 3) | st.integers(0, 100_000)
 seconds = st.none() | st.floats(0.001, 86_400)
@@ -86,6 +88,9 @@ HEAVY_TAIL = replace(
 )
 """Most attempts think little, a few without end: a cap saves most tokens and little of the gain."""
 PATIENT = PROFILE.model_copy(update={"max_thinking_tokens": 100_000})
+SURE = CALIBRATION.model_copy(update={"gain_logs": Curve(x=(-1, 1), y=(-1, 1), lower=(-1, 1), upper=(-1, 1))})
+SAVING = replace(SCORES, gain_logs=0.19, extra_tokens=3401.0, thinking_quantiles=(1.0, 2.0, 3.0, 4.0, 10_000.0))
+"""A cap of 10,000 saves more tokens than it costs gain."""
 JUST_USE = replace(SCORES, gain_logs=0.2, extra_tokens=1950.0, thinking_quantiles=(40.0, 80.0, 120.0, 160.0, 200.0))
 """`use` by a hair, with a budget below the small one of `maybe`."""
 
@@ -109,8 +114,8 @@ def calibrations(draw):
         gain_logs=curve,
         gain_prior=draw(st.sampled_from([curve, CALIBRATION.gain_prior])),
         familiarity=Curve(x=(0, 1), y=(0, 1)),
+        nearness=Curve(x=(0, 1), y=(0, 1)),
         unfamiliar_below=draw(st.floats(0, 1)),
-        budget_scale=draw(st.floats(0.1, 10)),
         small_budget=draw(st.integers(1, 4096)),
     )
 
@@ -124,11 +129,18 @@ def test_the_verdict_agrees_with_the_expected_net_benefit(s, profile, calibratio
     assert not (d.verdict is Verdict.AVOID and d.net_benefit >= 0)
 
 
-@given(st.floats(-1, 1), st.floats(-1, 1), st.floats(-1, 1))
-def test_no_band_makes_a_verdict_against_the_mean(lower, mean, upper):
+points = st.floats(-1, 1)
+
+
+@given(points, points, points)
+@example(0.0, 0.5, 1.0)
+@example(-1.0, -0.5, 0.0)
+@example(-1.0, 0.0, 1.0)
+@example(0.1, 0.0, 0.2)
+def test_a_verdict_needs_its_band_and_its_mean_on_one_side_of_zero(lower, mean, upper):
     verdict = verdict_of(lower, mean, upper)
-    assert verdict is not Verdict.USE or (mean > 0 and lower > 0)
-    assert verdict is not Verdict.AVOID or (mean < 0 and upper < 0)
+    assert (verdict is Verdict.USE) == (lower > 0 and mean > 0)
+    assert (verdict is Verdict.AVOID) == (upper < 0 and mean < 0)
 
 
 @given(scores, profiles, calibrations(), caps, st.floats(0.001, 1, exclude_max=True))
@@ -183,6 +195,7 @@ def test_a_tighter_cap_never_raises_the_expected_gain(s, profile, calibration, c
 @given(scores, profiles, calibrations(), caps, st.sampled_from([*CAPS]), st.data())
 @example(HEAVY_TAIL, PATIENT, CALIBRATION, Caps(), "max_thinking_tokens", Drawn(400, None))
 @example(JUST_USE, PROFILE, CALIBRATION, Caps(), "max_thinking_tokens", Drawn(300, None))
+@example(SAVING, PATIENT, SURE, Caps(), "max_thinking_tokens", Drawn(10_000, None))
 def test_a_tighter_cap_never_turns_another_verdict_into_use_nor_raises_the_budget(
     s, profile, calibration, cap, name, data
 ):
@@ -196,7 +209,7 @@ def test_a_tighter_cap_never_turns_another_verdict_into_use_nor_raises_the_budge
 @given(scores, profiles, calibrations(), caps)
 def test_an_unfamiliar_prompt_is_maybe(s, profile, calibration, cap):
     d = decide(s, profile, calibration, cap)
-    assert 0 <= d.familiarity <= 1
+    assert d.familiarity == familiarity_of(s, calibration)
     if d.familiarity < calibration.unfamiliar_below:
         assert d.verdict is Verdict.MAYBE
         assert any("does not cover" in reason for reason in d.reasons)
@@ -335,3 +348,71 @@ def test_the_reasons_say_whose_evidence_speaks():
 def test_a_calibrated_gain_lies_in_its_band(s, calibration):
     lower, gain, upper = calibrated_gain(s, calibration)
     assert lower <= gain <= upper
+
+
+PARTED = CALIBRATION.model_copy(
+    update={"familiarity": Curve(x=(0, 0.3, 0.8), y=(0, 0.5, 1)), "nearness": Curve(x=(0.2, 0.5, 0.9), y=(0, 0.1, 1))}
+)
+cosines = st.floats(-1, 1)
+
+
+@given(st.floats(0, 1), st.floats(0, 1), cosines, cosines)
+def test_familiarity_lies_between_0_and_1_and_never_falls_with_either_of_what_it_is_read_off(one, other, near, nearer):
+    (low, high), (near, nearer) = sorted((one, other)), sorted((near, nearer))
+    far, familiar, close = (
+        familiarity_of(replace(SCORES, familiar=f, near=n), PARTED)
+        for f, n in ((low, near), (high, near), (high, nearer))
+    )
+    assert 0 <= far <= familiar <= close <= 1
+
+
+@given(st.floats(0, 1), cosines)
+def test_only_likeness_to_made_up_texts_takes_familiarity_below_one_half(familiar, near):
+    """So distance to the evidence alone never makes a prompt unfamiliar: it only orders the familiar ones."""
+    covered = PARTED.familiarity.at(familiar)
+    found = familiarity_of(replace(SCORES, familiar=familiar, near=near), PARTED)
+    assert (found < 0.5) == (covered < 0.5)
+    if covered <= 0.5:
+        assert found == pytest.approx(covered)
+
+
+@pytest.mark.parametrize(
+    ("familiar", "near", "familiarity"),
+    [(1.0, 0.9, 1.0), (1.0, 0.5, 0.55), (1.0, -1.0, 0.5), (0.15, 0.9, 0.25), (0.55, 0.9, 0.75), (0.0, 0.9, 0.0)],
+)
+def test_above_one_half_familiarity_is_half_the_share_of_the_evidence_that_lies_farther(familiar, near, familiarity):
+    assert familiarity_of(replace(SCORES, familiar=familiar, near=near), PARTED) == pytest.approx(familiarity)
+
+
+def test_a_curve_of_familiarity_beyond_its_range_is_cut():
+    wild = CALIBRATION.model_copy(
+        update={"familiarity": Curve(x=(0, 1), y=(-2, 3)), "nearness": Curve(x=(0, 1), y=(-3, 4))}
+    )
+    assert familiarity_of(replace(SCORES, familiar=0.0), wild) == 0
+    assert familiarity_of(SCORES, wild) == 1
+
+
+@given(scores, profiles, calibrations(), caps, st.floats(0, 1))
+def test_the_margin_of_labels_decides_nothing(s, profile, calibration, cap, margin):
+    """It is for labels; a verdict is sure, or it is `maybe`."""
+    other = profile.model_copy(update={"margin": margin})
+    assert decide(s, other, calibration, cap) == decide(s, profile, calibration, cap)
+
+
+@pytest.mark.parametrize(("gain", "verdict"), [(0.051, Verdict.USE), (0.049, Verdict.AVOID)])
+def test_a_sure_benefit_is_decided_on_however_small(gain, verdict):
+    assert decide(replace(SCORES, gain_logs=gain), PROFILE, SURE).verdict is verdict  # its price is .05
+
+
+@given(scores, profiles, calibrations(), caps, points, st.floats(0, 1))
+def test_worth_and_the_score_without_thinking_decide_nothing(s, profile, calibration, cap, worth, direct):
+    other = replace(s, worth=worth, score_direct=direct)
+    assert decide(other, profile, calibration, cap) == decide(s, profile, calibration, cap)
+
+
+@given(scores, calibrations(), st.floats(-0.5, 0.5))
+def test_no_logs_leave_the_prior_alone_and_no_prior_the_logs(s, calibration, other):
+    alone = replace(s, from_logs=0.0)
+    assert calibrated_gain(alone, calibration) == calibrated_gain(replace(alone, gain_logs=other), calibration)
+    alone = replace(s, from_logs=1.0)
+    assert calibrated_gain(alone, calibration) == calibrated_gain(replace(alone, gain_prior=other), calibration)

@@ -45,7 +45,7 @@ def test_standard_input_and_files_give_the_same_answers(predict, tmp_path):
     out = answers((tmp_path / "new" / "out.jsonl").read_text())
     assert [same(answer) for answer in out] == [same(answer) for answer in answers(piped.stdout)]
     assert [answer["request_id"] for answer in out] == ["a", None]
-    assert (out[0]["verdict"], out[0]["thinking_budget"]) == ("avoid", 0)
+    assert (out[0]["arm"], out[0]["thinking_budget"]) == ("direct", 0)
     assert [path.name for path in (tmp_path / "new").iterdir()] == ["out.jsonl"]
 
 

@@ -1,16 +1,23 @@
 """Parsing and answering, without HTTP."""
 
+import copy
 import json
+import re
 import subprocess
 import sys
 
+import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from contract.errors import InvalidRequest
+from contract.explain import EFFECTS, GROUPS, LEAST_EFFECT
+from contract.features import FEATURE_NAMES
 from contract.locate import ROOT
 from contract.model_families import ModelFamilies, ModelFamily
+from contract.policy import calibrated_gain
+from contract.prompt import Prompt
 from contract.scorer import Scorer
 from serving.router import MAX_DEPTH, Router, parse
 from serving.schemas import PredictRequest
@@ -79,12 +86,13 @@ def test_no_error_repeats_a_value(body):
 
 
 def test_an_answer_has_every_field(router):
-    answer = router.answer(PredictRequest(prompt=SUM, request_id="r1", model="nobody-4"))
+    answer = router.answer(PredictRequest(prompt=SUM, request_id="r1", model="nobody-4", profile="latency_critical"))
     assert answer.request_id == "r1"
     assert answer.verdict == "avoid"
     assert (answer.thinking_budget, answer.effort, answer.arm, answer.p_reasoning) == (0, "none", "direct", 0.0)
     assert answer.expected.net_benefit < 0
     assert answer.model_known is False
+    assert answer.neighbours is None
     assert answer.revision == router.manifest.revision
     assert sum(answer.probabilities.model_dump().values()) == pytest.approx(1, abs=1e-5)
 
@@ -122,12 +130,14 @@ def test_a_latency_caps_the_budget_and_what_is_expected(router):
 def test_a_latency_that_cannot_be_applied_is_said_not_to_be(router, model):
     answer = router.answer(PredictRequest(prompt=PUZZLE, model=model, max_latency_ms=1))
     free = router.answer(PredictRequest(prompt=PUZZLE, model=model))
+    said = "max_latency_ms is not applied: no tokens/s known for this model"
     assert answer.thinking_budget == free.thinking_budget
-    assert answer.reasons == [*free.reasons, "max_latency_ms is not applied: no tokens/s known for this model"]
+    assert said in answer.reasons
+    assert [reason for reason in answer.reasons if reason != said] == free.reasons
 
 
 def test_a_model_that_always_thinks_is_not_said_to_obey_avoid(router):
-    answer = router.answer(PredictRequest(prompt=SUM, model="always"))
+    answer = router.answer(PredictRequest(prompt=SUM, model="always", profile="latency_critical"))
     assert (answer.verdict, answer.arm, answer.thinking_budget, answer.enforced) == ("avoid", "direct", 0, False)
     assert any("always on" in reason for reason in answer.reasons)
     assert router.answer(PredictRequest(prompt=SUM, model="known")).enforced
@@ -141,6 +151,120 @@ def test_a_model_that_never_thinks_is_asked_directly(router):
     assert (answer.arm, answer.thinking_budget, answer.effort, answer.p_reasoning) == ("direct", 0, "none", 0.0)
     assert answer.enforced is False
     assert router.answer(PredictRequest(prompt=SUM, model="never")).enforced
+
+
+UNKNOWN_MODEL = "no log is of this model: what is known of all models stands for it"
+
+
+def test_a_logged_model_is_known_and_answered_with_its_own_statistics(router):
+    usual = router.manifest.population
+    name = max(router.manifest.models, key=lambda name: abs(router.manifest.models[name].log_tokens - usual.log_tokens))
+    answer, other = (
+        router.answer(PredictRequest(prompt=PUZZLE, model=model)) for model in (f"vendor/{name.upper()}", None)
+    )
+    assert answer.model_known
+    assert UNKNOWN_MODEL not in answer.reasons
+    longer = router.manifest.models[name].log_tokens > usual.log_tokens
+    assert (answer.expected.extra_tokens > other.expected.extra_tokens) == longer
+
+
+def test_an_unknown_model_gets_the_answer_of_the_population_and_is_told_so(router):
+    named, none = (router.answer(PredictRequest(prompt=PUZZLE, model=model)) for model in ("nobody-4", None))
+    assert (named.model_known, none.model_known) == (False, False)
+    assert (named.expected, named.probabilities, named.verdict) == (none.expected, none.probabilities, none.verdict)
+    assert UNKNOWN_MODEL in named.reasons
+    assert UNKNOWN_MODEL not in none.reasons, "no model was named: nothing to say of it"
+
+
+def test_the_models_are_listed(router):
+    assert router.info().models == [*router.manifest.models]
+
+
+def test_explain_gives_neighbourhoods_of_twenty_logged_prompts_the_nearest_first(router):
+    assert router.answer(PredictRequest(prompt=PUZZLE)).neighbours is None
+    found = router.answer(PredictRequest(prompt=PUZZLE, explain=True)).neighbours
+    assert 0 < len(found) <= 3
+    assert {frozenset(one) for one in found} == {frozenset(("task", "n", "gain", "extra_tokens", "cosine"))}
+    cosines = [one["cosine"] for one in found]
+    assert cosines == sorted(cosines, reverse=True)
+    assert all(one["n"] >= 20 and one["task"] in router.manifest.tasks and -1 <= one["gain"] <= 1 for one in found)
+
+
+@pytest.mark.parametrize("prompt", [PUZZLE, SUM])
+def test_neighbours_are_those_of_the_manifest_that_are_nearest_and_hold_no_text(router, prompt):
+    found = router.answer(PredictRequest(prompt=prompt, explain=True)).neighbours
+    cosines = router.scorer.score(Prompt.from_text(prompt)).cosines
+    nearest = np.argsort(-cosines)[: len(found)]
+    wanted = [router.manifest.neighbourhoods[i].model_dump() for i in nearest]
+    assert [{name: one[name] for name in ("task", "n", "gain", "extra_tokens")} for one in found] == wanted
+    assert [one["cosine"] for one in found] == pytest.approx(cosines[nearest], abs=6e-4)
+    words = {name for one in found for name, value in one.items() if isinstance(value, str)}
+    assert words == {"task"}, "names of families are all that is written there"
+
+
+def test_explain_changes_nothing_else(router):
+    plain, explained = (
+        router.answer(PredictRequest(prompt=PUZZLE, explain=explain)).model_dump() for explain in (False, True)
+    )
+    assert {name for name in plain if plain[name] != explained[name]} == {"decision_id", "neighbours"}
+
+
+def test_a_bundle_without_neighbourhoods_explains_with_none(router):
+    scorer = copy.copy(router.scorer)
+    scorer.manifest = scorer.manifest.model_copy(update={"neighbourhoods": ()})
+    assert Router(scorer, router.families).answer(PredictRequest(prompt=PUZZLE, explain=True)).neighbours == []
+
+
+CODE = "Fix this:\n```python\ndef add(a, b):\n    return a - b\n```\n1. It must add.\n2. Keep the name."
+EFFECT = re.compile(
+    r"(its .+|how it asks|the conversation around it): ([+-]\d\.\d\d) points of gain, before caps, against what is usual"
+)
+
+
+def recomputed(scorer, prompt, model):
+    """Return by group what the expected gain loses with its features as usual, one run of one row each."""
+    embedding, vector, target = scorer.score(Prompt.from_text(prompt), model).inputs
+
+    def gain(features):
+        row = scorer.run(embedding[None], features[None], target[None])
+        return calibrated_gain(scorer.unpack(row, 0), scorer.manifest.calibration)[1]
+
+    usual = np.array(scorer.manifest.usual_features, np.float32)
+    return {g: gain(vector) - gain(np.where(np.isin(FEATURE_NAMES, n), usual, vector)) for g, n in GROUPS.items()}
+
+
+def effects_told(answer):
+    """Return the effects among the reasons, by group, as they are written."""
+    found = [match.groups() for match in map(EFFECT.fullmatch, answer.reasons) if match]
+    return {group: float(points) for group, points in found}
+
+
+@pytest.mark.parametrize("model", ["nobody-4", None, "logged"])
+def test_the_effects_among_the_reasons_are_true(router, model):
+    model = next(iter(router.manifest.models)) if model == "logged" else model
+    prompts, said = (PUZZLE, SUM, CODE, "hey"), 0
+    for prompt in prompts:
+        answer = router.answer(PredictRequest(prompt=prompt, model=model))
+        assert (
+            sum("points of gain" in reason for reason in answer.reasons) == len(effects_told(answer)) <= EFFECTS
+        )
+        true = recomputed(router.scorer, prompt, model)
+        for group, points in effects_told(answer).items():
+            assert points == pytest.approx(true.pop(group), abs=0.00501)
+        least = min(map(abs, effects_told(answer).values())) if len(effects_told(answer)) == EFFECTS else LEAST_EFFECT
+        assert max(map(abs, true.values())) <= least + 0.00501, "a larger one is not told"
+        said += len(effects_told(answer))
+    assert said >= len(prompts) // 2, "nothing was told: nothing is compared"
+
+
+@settings(max_examples=15, deadline=None)
+@given(st.integers(0, 4000), st.integers(0, 4000))
+def test_a_tighter_cap_never_raises_the_budget(router, one, other):
+    tight, loose = (
+        router.answer(PredictRequest(prompt=PUZZLE, max_thinking_tokens=cap)) for cap in sorted((one, other))
+    )
+    assert tight.thinking_budget <= loose.thinking_budget
+    assert tight.expected.extra_tokens <= loose.expected.extra_tokens + 1e-6
 
 
 def test_the_same_words_as_prompt_and_as_message_get_the_same_verdict(router):

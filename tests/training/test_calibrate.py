@@ -1,12 +1,34 @@
-"""The calibration curves: monotone, local, honest about how little they rest on."""
+"""Calibration: on what no heads have seen, monotone, local, honest about how little it rests on."""
 
 import numpy as np
+import pandas as pd
 import pytest
 
-from training.calibrate import KNOTS, LEAST_BIN, Z95, _familiarity, calibrate, gain_curve
-from training.heads import fit
+from contract.bundle import QUANTILES
+from training import calibrate as module
+from training.calibrate import (
+    FOLDS,
+    KNOTS,
+    LEAST_BIN,
+    Z95,
+    _familiarity,
+    _nearness,
+    calibrate,
+    cross_fitted,
+    gain_curve,
+    learned_shares,
+    thinking_offsets,
+)
+from training.fitting import fit
+from training.heads import MEMBERS, VERDICTS, equal
+from training.inputs import softmax
+from training.logistic import fit_logits
+from training.prior import token_offsets
+from training.soft_labels import weighted_labels
 
-from .test_heads import CONFIG, PROFILES, evidence, made_up
+from .test_heads import CONFIG, PROFILES, at, evidence, families, logs_at, made_up, stacked
+
+LONGER = CONFIG.model_copy(update={"iterations": 40})
 
 
 def pairs(n, seed=0, noise=0.6):
@@ -66,36 +88,296 @@ def test_familiarity_parts_the_two_at_one_half():
     assert curve.at(0.9) > 0.5 > curve.at(0.1)
 
 
-@pytest.fixture(scope="module")
-def fitted():
-    rows = evidence(400)
-    place = np.arange(len(rows.table)) % 4
-    rows.table["group"] = [f"g{i}" for i in range(len(rows.table))]
-    seen, kept = rows.take(place > 0), rows.take(place == 0)
-    return fit(seen, seen, made_up(), rows.pseudo(), PROFILES, CONFIG), kept, rows.pseudo()
+@pytest.mark.parametrize("weight", [np.ones(1000), np.linspace(0.1, 3, 1000)])
+def test_nearness_is_the_share_of_the_evidence_that_is_no_nearer(weight):
+    near = np.sort(np.random.default_rng(0).beta(5, 2, 1000))
+    curve = _nearness(near, weight)
+    shares = np.cumsum(weight) / weight.sum()
+    assert max(abs(curve.at(x) - share) for x, share in zip(near, shares, strict=True)) < 0.5 / (KNOTS - 1) + 0.01
+    for x, share in zip(curve.x, curve.y, strict=True):  # at the knots themselves it is exact
+        assert weight[near <= x].sum() / weight.sum() == pytest.approx(share, abs=0.005)
+    assert (curve.at(-1), curve.at(1)) == (0, 1)
 
 
-def test_each_model_has_a_curve_of_its_own_rows(fitted):
-    heads, kept, taxonomy = fitted
-    calibration = calibrate(heads, kept, kept, made_up(), taxonomy, PROFILES)
-    assert calibration.gain_logs.y == pytest.approx(np.full(len(calibration.gain_logs.y), -0.2), abs=0.05)
-    assert calibration.gain_prior.at(0.4) == pytest.approx(0.4, abs=0.05)
-    assert calibration.gain_prior.at(0.0) == pytest.approx(0.0, abs=0.05)
-    assert 0.25 <= calibration.budget_scale <= 4
+def test_nearness_of_evidence_that_is_all_alike_is_a_curve():
+    assert _nearness(np.full(50, 0.7), np.ones(50)).at(0.9) == 1
 
 
-def test_the_curve_of_the_prior_is_of_cross_fitted_families(fitted, monkeypatch):
-    """Families that no classifier knows are all alike: then the curve has one height, whatever the fitted ones say."""
-    heads, kept, taxonomy = fitted
+# Cross-fitting
+
+
+class Told:
+    """Heads that say what they were fitted on."""
+
+    def __init__(self, *parts):
+        self.groups = [set(rows.table.group) for rows in parts]
+        self.inputs = self.targets = self
+
+    def of(self, rows, target=None):
+        """Stand for `Inputs.of` and `TargetModels.of`: rows are their own inputs."""
+        return rows
+
+    def members(self, rows):
+        """Tell as members what `outputs` tells, [n, 3]."""
+        return {"gain": self.outputs(rows)["seen"]}
+
+    def outputs(self, rows):
+        """Tell, for each row, how many of the rows' groups these heads were fitted on."""
+        seen = [[group in groups for group in rows.table.group] for groups in self.groups]
+        said = np.array(seen, float).T.reshape(-1, len(self.groups))
+        return {"seen": said, "p_family": said, "cosines": said, "embedding": rows.embeddings[:, 0].astype(float)}
+
+
+@pytest.fixture
+def told(monkeypatch):
     monkeypatch.setattr(
-        "training.calibrate.cross_fitted_families",
-        lambda inputs, rows: np.full((len(rows.table), len(inputs.tasks)), 0.5),
+        module, "fit", lambda pairs, thinking, unfamiliar, profiles, config: Told(pairs, thinking, unfamiliar)
     )
-    calibration = calibrate(heads, kept, kept, made_up(), taxonomy, PROFILES)
-    assert calibration.gain_prior.at(0.4) == pytest.approx(calibration.gain_prior.at(0.0))
-    assert calibration.gain_prior.at(0.4) == pytest.approx(heads.prior.gain.mean(), abs=0.02)
 
 
-def test_without_a_logged_thinking_token_budgets_are_not_scaled(fitted):
-    heads, kept, taxonomy = fitted
-    assert calibrate(heads, kept, kept.pseudo(), made_up(), taxonomy, PROFILES).budget_scale == 1.0
+def test_no_row_is_judged_by_heads_that_saw_its_prompt(told):
+    rows = evidence(200)
+    twice = stacked(rows, rows)
+    unseen = cross_fitted(twice, rows, made_up(), PROFILES, CONFIG)
+    assert not unseen.pairs["seen"].any()
+    assert not unseen.members["gain"].any()
+    assert unseen.members["gain"].shape == (2 * len(rows.table), 3)
+    assert not unseen.thinking["seen"].any()
+    assert not unseen.unfamiliar["seen"].any()
+
+
+def test_every_row_is_judged_once_in_its_own_place(told):
+    rows = evidence(200)
+    unseen = cross_fitted(rows, rows.logged(), made_up(), PROFILES, CONFIG)
+    for found, wanted in ((unseen.pairs, rows), (unseen.thinking, rows.logged()), (unseen.unfamiliar, made_up())):
+        assert found["embedding"] == pytest.approx(wanted.embeddings[:, 0], abs=0)
+        assert not {"p_family", "cosines"} & found.keys(), "of families and centroids that differ between folds"
+
+
+def test_the_heads_of_a_fold_see_the_other_folds(monkeypatch):
+    sizes = []
+    monkeypatch.setattr(module, "fit", lambda pairs, *rest: sizes.append(len(pairs.table)) or Told(pairs, *rest[:2]))
+    rows = evidence(900)
+    cross_fitted(rows, rows, made_up(), PROFILES, CONFIG)
+    assert len(sizes) == FOLDS
+    assert sum(sizes) == (FOLDS - 1) * len(rows.table)
+    assert min(sizes) > 0.6 * len(rows.table)
+
+
+@pytest.fixture(scope="module")
+def rows():
+    """Logs on axes 2, 3 and 4 that gain and lose a point by chance, thinking cheap on the last, and two families."""
+    rng = np.random.default_rng(0)
+    axes = np.tile([2, 3, 4], 400)
+    gain = np.where(rng.random(1200) < np.where(axes == 2, 0.6, 0.1), 1.0, 0.0) - np.where(
+        rng.random(1200) < 0.1, 1.0, 0.0
+    )
+    tokens = np.exp(rng.normal(7, 0.8, 1200)) * np.where(axes == 4, 0.1, 1)
+    return stacked(families(), logs_at(axes, gain, tokens))
+
+
+@pytest.fixture(scope="module")
+def calibrated(rows):
+    heads = fit(rows, rows, made_up(), PROFILES, LONGER)
+    unseen = cross_fitted(rows, rows, made_up(), PROFILES, LONGER)
+    return heads, unseen, calibrate(heads, unseen, rows, rows, PROFILES)
+
+
+def test_each_side_has_a_curve_of_its_own_rows(calibrated, rows):
+    _, unseen, calibration = calibrated
+    logged = ~rows.table.prior.to_numpy(bool)
+    met = np.array([calibration.gain_logs.at(x) for x in unseen.pairs["gain_logs"][logged]])
+    assert met.mean() == pytest.approx(rows.table.gain[logged].mean(), abs=0.02)
+    often, seldom, cheap = (met[rows.embeddings[logged, axis] > 0.5].mean() for axis in (2, 3, 4))  # truth: .5, 0, 0
+    assert often > max(seldom, cheap) + 0.2
+    assert calibration.gain_prior.at(0.4) == pytest.approx(0.4, abs=0.06)
+    assert calibration.gain_prior.at(0.0) == pytest.approx(0.0, abs=0.06)
+
+
+def test_scaled_probabilities_have_the_shares_of_the_labels_that_they_are_fitted_to(calibrated, rows):
+    """A logistic regression with a free intercept meets the weighted share of every class."""
+    heads, unseen, _ = calibrated
+    x = heads.scaled(unseen.pairs | {"gain_logs": unseen.members["gain"] @ heads.shares["gain"]}, "balanced")
+    p = softmax(heads.scaling["balanced"](x))
+    at_rows, labels, weight = weighted_labels(rows.table, x[:, -1], PROFILES["balanced"].margin)
+    for i in range(len(VERDICTS)):
+        assert np.average(p[at_rows, i], weights=weight) == pytest.approx(
+            np.average(labels == i, weights=weight), abs=2e-3
+        )
+
+
+def test_the_gain_of_logs_is_its_members_by_their_learned_shares(calibrated, rows):
+    heads, unseen, _ = calibrated
+    logged = ~rows.table.prior.to_numpy(bool)
+    assert heads.shares.keys() == unseen.members.keys() == MEMBERS.keys()
+    for name, shares in heads.shares.items():
+        assert len(shares) == len(MEMBERS[name])
+        assert (shares >= 0).all()
+    y, weight = rows.table.target_gain.to_numpy(float)[logged], rows.table.weight.to_numpy(float)[logged]
+    error = [
+        np.average((unseen.members["gain"][logged] @ s - y) ** 2, weights=weight)
+        for s in (heads.shares["gain"], equal("gain"))
+    ]
+    assert error[0] <= error[1]
+    x = heads.inputs.of(at(2), heads.targets.of(at(2).table.model))
+    assert heads.predict(at(2))["gain_logs"] == pytest.approx(heads.members(x)["gain"] @ heads.shares["gain"])
+
+
+def test_a_member_that_knows_the_answer_has_nearly_all_of_it():
+    rng = np.random.default_rng(0)
+    y = rng.normal(0, 0.5, 2000)
+    shares = learned_shares(np.column_stack([rng.normal(0, 0.5, 2000), y, -y]), y, np.ones(2000))
+    assert shares == pytest.approx([0, 1, 0], abs=0.03)
+
+
+@pytest.mark.parametrize("m", [2, 4, 6])
+def test_members_that_say_the_same_share_alike(m):
+    y = np.random.default_rng(0).normal(0, 0.5, 500)
+    shares = learned_shares(np.repeat(y[:, None], m, axis=1), y, np.ones(500))
+    assert shares == pytest.approx(np.full(m, 1 / m))
+
+
+def test_shares_are_never_negative_and_do_not_depend_on_the_unit_of_weights():
+    rng = np.random.default_rng(1)
+    members, y, weight = rng.normal(size=(300, 5)), rng.normal(size=300), rng.uniform(0.1, 3, 300)
+    shares = learned_shares(members, y, weight)
+    assert (shares >= 0).all()
+    assert learned_shares(members, y, 7 * weight) == pytest.approx(shares, abs=1e-9)
+    assert learned_shares(np.zeros((300, 5)), y, weight) == pytest.approx(np.full(5, 0.2)), (
+        "members that say nothing stay alike"
+    )
+
+
+def test_a_prompt_that_gains_oftener_is_likelier_of_use(calibrated):
+    heads, _, _ = calibrated
+    often, seldom = (heads.predict(at(axis, "one"))["p_balanced"] for axis in (2, 3))
+    assert often.sum(axis=1) == pytest.approx(np.ones(20))
+    assert often[:, 0].mean() > seldom[:, 0].mean() + 0.15
+
+
+def test_every_profile_is_scaled(rows, calibrated):
+    _, unseen, _ = calibrated
+    cheap = PROFILES["balanced"].model_copy(update={"tokens_per_point": 1e6})
+    dear = PROFILES["balanced"].model_copy(update={"tokens_per_point": 1e3})
+    both = {"cheap": cheap, "dear": dear}
+    other = fit(rows, rows, made_up(), both, LONGER)
+    calibrate(other, unseen, rows, rows, both)
+    out = other.predict(at(2, "one"))
+    assert other.scaling.keys() == {"cheap", "dear"}
+    assert out["p_cheap"][:, 0].mean() > out["p_dear"][:, 0].mean() + 0.2
+    assert out["p_dear"][:, 2].mean() > out["p_cheap"][:, 2].mean() + 0.2
+
+
+def test_a_label_that_no_row_has_is_unlikely():
+    """Scores of 0 or 1, and thinking that always costs a tenth of a point: what gains nothing is `avoid`, never `maybe`."""
+    rng = np.random.default_rng(0)
+    p = rng.dirichlet([3, 6, 1], 900)
+    outcome = np.array([rng.choice(3, p=row) for row in p])
+    x = np.column_stack([np.log(p), p[:, 0] - p[:, 2], np.full(900, 0.1)])
+    labels = np.where(outcome == 0, 0, 2)
+    found = softmax(fit_logits(x, labels, 3, 1.0, np.ones(900))(x))
+    assert found[:, 1].mean() < 0.05
+    assert found[:, 2].mean() == pytest.approx((labels == 2).mean(), abs=0.05)
+
+
+# Thinking tokens: a one-sided bound whose coverage is that of its level
+
+BEST = QUANTILES.index(0.9)
+
+
+def attempts(n, rng, *, each=1, cap=np.inf, spread=0.8):
+    """Return what heads expect [n], the tokens that were needed, and the rows: `each` attempts a prompt, those over the cap censored."""
+    expected = np.exp(rng.normal(6, 1, n)).repeat(each)
+    needed = expected * np.exp(rng.normal(0, spread, n * each)) * np.exp(rng.normal(0, 0.5, n)).repeat(each)
+    limit = cap * expected
+    rows = pd.DataFrame(
+        {"thinking_tokens": np.minimum(needed, limit), "censored": needed > limit, "weight": 1 / each, "prior": False,
+         "group": np.arange(n).repeat(each).astype(str)}
+    )  # fmt: skip
+    return expected, needed, rows
+
+
+def offsets_of(expected, rows):
+    """Return the offsets where heads without any say the median at every level."""
+    return thinking_offsets(np.repeat(expected[:, None], len(QUANTILES), axis=1), rows)
+
+
+@pytest.mark.parametrize("each", [1, 4])
+def test_a_new_attempt_is_covered_as_often_as_the_level_says(each):
+    covered = []
+    for seed in range(150):
+        rng = np.random.default_rng(seed)
+        expected, _, rows = attempts(60, rng, each=each)
+        offsets = offsets_of(expected, rows)
+        new, needed, _ = attempts(400, rng)
+        covered.append([(needed <= new * np.exp(offset)).mean() for offset in offsets])
+    assert np.mean(covered, axis=0) == pytest.approx(QUANTILES, abs=0.025)
+    assert np.mean(covered, axis=0)[BEST] >= 0.895
+
+
+def test_the_bound_of_few_prompts_keeps_its_level_on_average():
+    """Nineteen prompts: the 18th of them is exceeded by a new one 2 times of 20, exactly."""
+    covered = []
+    for seed in range(1500):
+        rng = np.random.default_rng(seed)
+        expected, _, rows = attempts(19, rng)
+        new, needed, _ = attempts(50, rng)
+        covered.append((needed <= new * np.exp(offsets_of(expected, rows)[BEST])).mean())
+    assert np.mean(covered) == pytest.approx(0.9, abs=0.01)
+
+
+def test_attempts_that_hit_their_cap_still_count_as_longer_than_it():
+    """A cap that 7 % meet: the bound is the one of uncapped attempts; as finished ones they would pull it below its level."""
+    rng = np.random.default_rng(0)
+    expected, needed, rows = attempts(40_000, rng, cap=4.0)
+    assert 0.04 < rows.censored.mean() < 0.1
+    offsets = offsets_of(expected, rows)
+    assert (needed <= expected * np.exp(offsets[BEST])).mean() == pytest.approx(0.9, abs=0.005)
+    dropped = ~rows.censored.to_numpy(bool)
+    without = offsets_of(expected[dropped], rows[dropped])
+    assert (needed <= expected * np.exp(without[BEST])).mean() < 0.87
+
+
+def test_where_too_many_hit_their_cap_the_bound_is_the_largest_that_was_seen_and_finite():
+    expected, _, rows = attempts(2_000, np.random.default_rng(0), cap=1.5)
+    assert rows.censored.mean() > 0.2
+    offsets = offsets_of(expected, rows)
+    finished = ~rows.censored.to_numpy(bool)
+    largest = np.log(rows.thinking_tokens[finished] / expected[finished]).max()
+    assert offsets[BEST] == pytest.approx(largest)
+    assert np.isfinite(offsets_of(expected, rows.assign(censored=True))).all()
+
+
+def test_offsets_never_fall_with_their_level_and_ignore_pseudo_observations():
+    expected, _, rows = attempts(300, np.random.default_rng(0))
+    offsets = offsets_of(expected, rows)
+    assert (np.diff(offsets) >= 0).all()
+    strange = rows.assign(thinking_tokens=1e9, prior=True)
+    both = offsets_of(np.r_[expected, expected], pd.concat([rows, strange], ignore_index=True))
+    np.testing.assert_array_equal(both, offsets)
+
+
+def test_where_nothing_is_logged_offsets_are_the_declared_ones():
+    expected, _, rows = attempts(5, np.random.default_rng(0))
+    assert offsets_of(expected, rows.assign(prior=True)) == pytest.approx(token_offsets(QUANTILES))
+
+
+def test_many_attempts_at_one_prompt_do_not_outvote_the_others():
+    expected, _, rows = attempts(100, np.random.default_rng(0))
+    loud = pd.DataFrame(
+        {"thinking_tokens": 1e6, "censored": False, "weight": 1 / 5000, "prior": False, "group": "loud"},
+        index=range(5000),
+    )
+    both = offsets_of(np.r_[expected, np.full(5000, 400.0)], pd.concat([rows, loud], ignore_index=True))
+    assert both == pytest.approx(offsets_of(expected, rows), abs=0.25)
+
+
+def test_calibrated_heads_finish_as_often_as_they_say(calibrated):
+    """In distribution, over all kinds of prompts, on prompts that no heads have seen."""
+    heads, _, _ = calibrated
+    assert (np.diff(heads.thinking_offsets) > 0).all()
+    rng, finished = np.random.default_rng(9), []
+    for axis in (2, 3, 4):
+        tokens = np.exp(rng.normal(7, 0.8, 400)) * (0.1 if axis == 4 else 1)
+        finished.append(tokens[:, None] <= heads.predict(at(axis, "one", n=400))["thinking_quantiles"])
+    assert np.concatenate(finished).mean(axis=0) == pytest.approx(QUANTILES, abs=0.06)

@@ -47,6 +47,14 @@ def test_a_misspelt_setting_is_named_beside_the_known_ones(tmp_path):
     assert (error.field, error.limit) == ("iteratons", [*TrainConfig.model_fields])
 
 
+@pytest.mark.parametrize("gone", ["calibration_share"])
+def test_a_setting_of_an_older_version_is_unknown(tmp_path, gone):
+    """Calibration is by cross-fitting: no share of the prompts is kept for it."""
+    error = error_of(write(tmp_path, f"{gone}: 0.2\n"))
+    assert error.field == gone
+    assert "unknown key" in error.message
+
+
 def test_a_key_that_is_no_text_is_unknown(tmp_path):
     assert "unknown key 1; known keys: seed" in error_of(write(tmp_path, "1: 2\n")).message
 
@@ -66,9 +74,7 @@ def test_a_misspelt_setting_comes_before_a_wrong_value(tmp_path):
         ("source_power", 1.1),
         ("prior_weight", -0.1),
         ("prior_weight", 4.1),
-        ("calibration_share", 0.02),
-        ("calibration_share", 0.5),
-        ("holdout_share", 0.02),
+        ("holdout_share", 0.019),
         ("holdout_share", 0.5),
         ("iterations", 9),
         ("iterations", 2001),

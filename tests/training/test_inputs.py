@@ -1,11 +1,14 @@
-"""The families of prompts as the heads see them: who is a member, and what a classifier says of what it has not seen."""
+"""What the heads read, and the families of prompts as they see them."""
 
 import numpy as np
 import pytest
 
-from training.inputs import NEVER, _family, cross_fitted_families, fit_inputs, softmax
+from contract.features import FEATURE_NAMES
+from contract.scorer import TARGET_WIDTH
+from training.inputs import CLIP, TARGET_READ, _family, fit_inputs, softmax
+from training.logistic import NEVER
 
-from .test_heads import CONFIG, evidence, rows_at
+from .test_heads import CONFIG, D, evidence, rows_at
 
 
 @pytest.fixture(scope="module")
@@ -51,30 +54,6 @@ def test_without_a_taxonomy_every_row_is_of_the_one_family(rows, taxonomy):
     assert (inputs.members(inputs.of(logs)) == 1).all()
 
 
-def test_cross_fitted_families_have_not_seen_the_prompt(rows, taxonomy):
-    """A prompt under a wrong name is found where it lies, not where its own name says, as a fit that saw it would."""
-    table = taxonomy.table.copy()
-    table.loc[0, "task"] = "hard"
-    wrong = type(taxonomy)(taxonomy.embeddings, taxonomy.features, table)
-    inputs = fit_inputs(rows, wrong, CONFIG)
-    easy = inputs.tasks.index("easy")
-    unseen = cross_fitted_families(inputs, wrong)
-    assert unseen.sum(axis=1) == pytest.approx(np.ones(len(table)))
-    assert unseen[0, easy] > 0.9
-    assert unseen[0, easy] > inputs.of(wrong)["p_family"][0, easy]
-
-
-def test_a_second_prompt_of_a_family_is_in_another_fold(rows, taxonomy):
-    """Where two prompts of a family fell in one fold, its classifier would know no such family."""
-    hard = np.flatnonzero(taxonomy.table.task == "hard")
-    few = taxonomy.take(
-        np.isin(np.arange(len(taxonomy.table)), np.r_[np.flatnonzero(taxonomy.table.task == "easy"), hard[:2]])
-    )
-    inputs = fit_inputs(rows, few, CONFIG)
-    p = cross_fitted_families(inputs, few)[:, inputs.tasks.index("hard")]
-    assert (p[few.table.task == "hard"] > 0.5).all()
-
-
 def test_the_only_prompt_of_a_family_tells_no_reach(rows, taxonomy):
     one_each = taxonomy.take((~taxonomy.table.task.duplicated()).to_numpy(bool))
     assert not counted(fit_inputs(rows, one_each, CONFIG)).any()
@@ -98,3 +77,42 @@ def test_a_family_without_a_prompt_is_out_of_the_question(present, taxonomy):
     assert p.sum(axis=1) == pytest.approx(np.ones(len(task)))
     for i, name in enumerate(names):
         assert (p[:, i] > 1e-9).all() if name in present else (p[:, i] < np.exp(NEVER / 2)).all()
+
+
+def test_what_is_read_is_laid_out_as_it_says(inputs, rows):
+    target = np.random.default_rng(0).normal(size=(len(rows.table), TARGET_WIDTH)).astype(np.float32)
+    x = inputs.of(rows, target)
+    np.testing.assert_array_equal(x["ask"], rows.embeddings[:, :D])
+    np.testing.assert_array_equal(x["u"][:, : 2 * D], rows.embeddings)
+    np.testing.assert_array_equal(x["v"], np.hstack([x["u"], target[:, :TARGET_READ]]))
+    assert x["z"].shape == (len(rows.table), inputs.width)
+    near = x["ask"] @ inputs.centroids.T
+    parts = [inputs.ask(x["ask"]), inputs.whole(rows.embeddings[:, D:]), rows.features, near, target[:, :TARGET_READ]]
+    np.testing.assert_allclose(x["z"], np.hstack(parts), atol=1e-5)
+    np.testing.assert_allclose(x["p_family"], softmax(inputs.family(x["u"])), atol=1e-5)
+    assert {values.dtype for values in x.values()} == {np.dtype(np.float32)}
+
+
+def test_without_a_target_it_reads_zeros_and_never_the_scale_of_tokens(inputs, rows):
+    tokens = np.zeros((len(rows.table), TARGET_WIDTH), np.float32)
+    tokens[:, TARGET_READ:] = 5
+    for name, values in inputs.of(rows).items():
+        np.testing.assert_array_equal(values, inputs.of(rows, tokens)[name])
+
+
+def test_a_strange_feature_is_cut_before_linear_heads_read_it(inputs, rows):
+    strange = type(rows)(rows.embeddings, rows.features * np.float32(1e6), rows.table)
+    read = inputs.of(strange)["u"][:, 2 * D :]
+    assert read.shape[1] == len(FEATURE_NAMES)
+    assert np.abs(read).max() == pytest.approx(CLIP / np.sqrt(len(FEATURE_NAMES)))
+
+
+def test_a_row_reads_the_same_alone_and_among_others(inputs, rows):
+    alone = inputs.of(rows.take(np.arange(len(rows.table)) == 5))
+    for name, values in inputs.of(rows).items():
+        np.testing.assert_allclose(values[5:6], alone[name], atol=1e-6)
+
+
+def test_centroids_are_of_unit_length_one_a_family(inputs):
+    assert inputs.centroids.shape == (len(inputs.tasks), D)
+    assert np.linalg.norm(inputs.centroids, axis=1) == pytest.approx(np.ones(len(inputs.tasks)), abs=1e-6)

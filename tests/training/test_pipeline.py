@@ -54,6 +54,8 @@ def test_the_bundle_is_verified_and_holds_no_prompt(trained):
     folder, _, _ = trained
     manifest = Bundle(folder / "bundle").manifest
     assert manifest.training["pairs"] == {"simulated": 200}
+    assert [*manifest.models] == ["simulated-model"]
+    assert all(n.n >= 20 for n in manifest.neighbourhoods)
     text = "".join((folder / "bundle" / name).read_text() for name in ("manifest.json", "card.md", "report.json"))
     prompts = [json.loads(line)["prompt"] for line in (folder / "logs.jsonl").read_text().splitlines()]
     assert not [prompt for prompt in prompts if len(prompt) > 25 and prompt in text]
@@ -232,7 +234,7 @@ def test_scores_come_from_any_thread_alike(trained):
 
     scorer = Scorer.load(trained[0] / "bundle")
     prompts = [Prompt.from_text(f"What is {i} + {i * i}? Show the steps if {i} is prime.") for i in range(24)]
-    assert scorer.score_many(prompts, threads=4) == [scorer.score(prompt) for prompt in prompts]
+    assert [one.scores for one in scorer.score_many(prompts, threads=4)] == [scorer.score(p).scores for p in prompts]
 
 
 def test_q_is_the_reference():

@@ -3,11 +3,10 @@
 import numpy as np
 import pandas as pd
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from contract.profiles import Profile
-from training.prior import PAIRS_PER_OBSERVATION, TOKENS_LOG_SD, labels_of, prior_of, token_offsets
-
-PROFILES = {"p": Profile(tokens_per_point=20_000, max_thinking_tokens=8192)}
+from training.prior import PAIRS_PER_OBSERVATION, TOKENS_LOG_SD, Prior, prior_of, token_offsets
 
 
 def table(*rows):
@@ -20,49 +19,69 @@ NONE = np.zeros((0, 2))
 
 
 def test_declared_values_stand_in_the_order_of_the_tasks():
-    prior = prior_of(table(B, A), table(), NONE, ("a", "b"), PROFILES)
+    prior = prior_of(table(B, A), table(), NONE, ("a", "b"))
     assert prior.gain == pytest.approx([0.0, 0.3])
     assert np.exp(prior.log_tokens) == pytest.approx([500, 2000])
-    assert prior.labels["p"].tolist() == [[0, 0, 1], [1, 0, 0]]
+    assert prior.score_direct == pytest.approx([0.9, 0.5])
 
 
 def test_logged_pairs_move_the_values_of_their_family_by_their_number_against_its_strength():
     pairs = int(4 * PAIRS_PER_OBSERVATION)
-    prior = prior_of(table(A, B), table(*[PAIR] * pairs), np.array([[0.0, 1.0]] * pairs), ("a", "b"), PROFILES)
+    prior = prior_of(table(A, B), table(*[PAIR] * pairs), np.array([[0.0, 1.0]] * pairs), ("a", "b"))
     assert prior.gain == pytest.approx([0.0, (0.3 + 0.8) / 2])
     assert prior.score_direct == pytest.approx([0.9, (0.5 + 0.2) / 2])
 
 
 def test_a_pair_counts_for_a_family_as_far_as_it_is_a_member():
     few, many = (
-        prior_of(table(A, B), table(*[PAIR] * n), np.array([[0.0, share]] * n), ("a", "b"), PROFILES)
+        prior_of(table(A, B), table(*[PAIR] * n), np.array([[0.0, share]] * n), ("a", "b"))
         for n, share in ((3, 1.0), (5, 0.6))
     )
     assert many.gain == pytest.approx(few.gain)
 
 
 def test_pairs_of_no_family_move_none():
-    prior = prior_of(table(A, B), table(*[PAIR] * 1000), np.zeros((1000, 2)), ("a", "b"), PROFILES)
+    prior = prior_of(table(A, B), table(*[PAIR] * 1000), np.zeros((1000, 2)), ("a", "b"))
     assert prior.gain == pytest.approx([0.0, 0.3])
 
 
 def test_tokens_stay_the_declared_ones():
-    prior = prior_of(table(A), table(*[PAIR] * 50), np.ones((50, 1)), ("a",), PROFILES)
+    prior = prior_of(table(A), table(*[PAIR] * 50), np.ones((50, 1)), ("a",))
     assert np.exp(prior.log_tokens) == pytest.approx([500])
 
 
 def test_without_a_taxonomy_the_one_family_has_the_values_of_the_logs():
     logged = table(["a", 0.0, 1.0, 9, 1.0], ["a", 0.5, 0.5, 9, 3.0])
-    prior = prior_of(table(), logged, np.ones((2, 1)), ("unknown",), PROFILES)
+    prior = prior_of(table(), logged, np.ones((2, 1)), ("unknown",))
     assert prior.gain == pytest.approx([0.25])
 
 
-def test_a_label_follows_net_benefit_and_the_margin():
-    gain, tokens = np.array([0.1, 0.1, 0.1]), np.array([1000.0, 2000.0, 3000.0])
-    assert labels_of(gain, tokens, PROFILES["p"]).tolist() == [0, 1, 2]
+@given(st.lists(st.tuples(st.floats(0, 1), st.floats(0, 1)), min_size=1, max_size=8))
+def test_a_family_gains_in_the_mean_what_its_outcomes_say(scores):
+    direct, reasoning = np.array(scores).T
+    outcomes = Prior(direct, reasoning, np.zeros(len(scores))).outcomes
+    assert (outcomes >= -1e-12).all()
+    assert outcomes.sum(axis=1) == pytest.approx(np.ones(len(scores)))
+    assert outcomes[:, 0] - outcomes[:, 2] == pytest.approx(reasoning - direct)
+    assert (np.minimum(outcomes[:, 0], outcomes[:, 2]) == 0).all(), "none gains beside one that loses"
+
+
+def test_the_stronger_family_is_moved_less():
+    gains = [
+        prior_of(table(["a", 0.5, 0.5, 500, strength]), table(*[PAIR] * 6), np.ones((6, 1)), ("a",)).gain[0]
+        for strength in (0.5, 1.0, 4.0, 100.0)
+    ]
+    assert gains == sorted(gains, reverse=True)
+    assert 0 < gains[-1] < 0.05
 
 
 def test_token_quantiles_have_the_declared_mean():
     draws = np.exp(np.random.default_rng(0).normal(-(TOKENS_LOG_SD**2) / 2, TOKENS_LOG_SD, 400_000))
     assert draws.mean() == pytest.approx(1.0, abs=0.02)
     assert np.exp(token_offsets((0.1, 0.5, 0.9))) == pytest.approx(np.quantile(draws, (0.1, 0.5, 0.9)), rel=0.02)
+
+
+def test_token_offsets_rise_with_their_level_about_the_median():
+    offsets = token_offsets((0.1, 0.25, 0.5, 0.75, 0.9))
+    assert (np.diff(offsets) > 0).all()
+    assert offsets - offsets[2] == pytest.approx(-(offsets - offsets[2])[::-1])

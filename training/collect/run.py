@@ -130,7 +130,7 @@ class Run:
             return
         item, answer = ask.item, self.tally.answers[ask.key]["answer"]
         async with self._grading:  # a grader need not be safe for threads
-            result = await asyncio.to_thread(graded, self.grade, item.content.whole, answer, item.reference)
+            result = await asyncio.to_thread(graded, self.grade, item.content.transcript, answer, item.reference)
         self._write_grades(item, {ask.key: result}, again=False, spent=None)
 
     async def _judge(self, item: Item) -> None:
@@ -146,7 +146,7 @@ class Run:
     async def _judge_once(self, judge: Judge, item: Item, keys: Sequence[str], again: bool) -> None:
         spent = Spent()
         answers = [self.tally.answers[key]["answer"] for key in keys]
-        question = judging.messages(judge.rubric, item.content.whole, answers)
+        question = judging.messages(judge.rubric, item.content.transcript, answers)
         try:
             reply = await judge.asker.ask(question, judge.rubric.params, spent)
         except (Failed, CeilingReached, asyncio.CancelledError) as error:

@@ -37,7 +37,7 @@ def predictions(scorer: Scorer, rows: Rows) -> pd.DataFrame:
         decision = made[name]
         told.append(
             {
-                "worth": decision.gain, "expected_gain": decision.gain, "expected_extra_tokens": decision.extra_tokens,
+                "worth": scores.worth, "expected_gain": decision.gain, "expected_extra_tokens": decision.extra_tokens,
                 "net_benefit": decision.net_benefit, "verdict": str(decision.verdict), "familiarity": decision.familiarity,
                 "p_use": scores.probabilities[name][0], "thinking_budget": decision.thinking_budget,
                 "expected_score_direct": scores.score_direct,
@@ -86,6 +86,6 @@ def budgets(scorer: Scorer, log: pd.DataFrame, cache: EmbeddingCache, config: Tr
 
 def _scores(scorer: Scorer, rows: Rows) -> Iterator[Scores]:
     """Yield the heads' scores of each row: the one place where evaluation runs them."""
-    out = scorer.run(rows.embeddings, rows.features)
+    out = scorer.run(rows.embeddings, rows.features, scorer.targets(rows.table.model.tolist()))
     for i in range(len(rows.table)):
         yield scorer.unpack(out, i)

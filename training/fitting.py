@@ -1,0 +1,154 @@
+"""Fits the heads on evidence; `training.heads` says what they are."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+from sklearn.linear_model import LogisticRegression, Ridge
+
+from contract.errors import InvalidInput
+from contract.profiles import Profile
+from training.clusters import Cover, cover, neighbourhoods
+from training.config import TrainConfig
+from training.evidence import Rows, spent
+from training.graph import Linear
+from training.heads import Heads
+from training.inputs import Inputs, fit_inputs
+from training.networks import fit_network
+from training.prior import Prior, prior_of
+from training.scripts import scripts_of
+from training.soft_labels import weighted_labels
+from training.target_models import TargetModels, hidden_models, target_models
+from training.trees import fit_classifier, fit_tree, regressor
+
+OUTCOME_MARGIN = 0.02
+"""Gain in points that tells an outcome from none."""
+
+CORRECTION = 10.0
+"""Penalty of the linear correction: it has few rows to learn from first. Chosen on learning curves; see docs/decisions/0011."""
+
+MIXING_ODDS = 10.0
+"""Logged pairs that one pseudo-observation outweighs in the mixing: it states an expectation, a pair one noisy outcome.
+Chosen on the training sources; see docs/decisions/0006, which calls it PRIOR_ODDS."""
+
+SURE = 30.0
+"""Logit of a mixing weight where one side has no evidence at all."""
+
+Array = NDArray[Any]
+
+
+def fit(pairs: Rows, thinking: Rows, unfamiliar: Rows, profiles: Mapping[str, Profile], config: TrainConfig) -> Heads:
+    """Fit all heads but the probability scaling, which `training.calibrate` fits on rows that heads have not seen.
+
+    Args:
+        pairs: pairs, prompts with one arm and pseudo-observations (gain, scores, their targets, weight; extra_tokens null
+            where unknown).
+        thinking: attempts of thinking modes (thinking_tokens, weight) and pseudo-observations.
+        unfamiliar: made-up texts that no evidence covers.
+        profiles: the profiles to price labels for.
+        config: the run's settings.
+    """
+    inputs, table = fit_inputs(pairs, pairs.pseudo(), config), pairs.table
+    logged = ~table.prior.to_numpy(bool)
+    x = inputs.of(pairs)
+    members = inputs.members(x)[logged]
+    none = (
+        members if logged.all() else np.zeros_like(members)
+    )  # without a taxonomy, logs say what is expected of any model
+    declared, prior = (prior_of(table[~logged], table[logged], m, inputs.tasks) for m in (none, members))
+    targets = _targets(inputs, declared, pairs, thinking)
+    reach = Cover.everywhere(inputs.dimension) if logged.all() else cover(pairs.logged(), config)
+    heads = Heads(inputs, targets, prior, reach)
+    heads.scripts = scripts_of(pairs)
+    heads.usual_features = np.average(pairs.features, axis=0, weights=table.weight.to_numpy(float))
+    heads.cover, heads.neighbourhoods = neighbourhoods(heads.cover, pairs.logged(), x["p_family"][logged], inputs.tasks)
+    heads.linear["from_logs"] = _from_logs(x["u"], table)
+    heads.linear["tokens_from_logs"] = _from_logs(inputs.of(thinking)["u"], thinking.table)
+    x = inputs.of(pairs, targets.of(table.model, hidden_models(len(table), config.seed)))
+    weight, each = table.weight.to_numpy(float), spent(table)
+    gain, family = table.target_gain.to_numpy(float), x["p_family"]
+    known = {"gain": family @ prior.gain, "worth": heads._prior_worth(family)}
+    targets_of = {"gain": (gain, weight), "worth": (gain / each, weight * each)}
+    for name, (y, w) in targets_of.items():
+        heads.trees[name] = fit_tree(regressor(config), x["z"], y, w)
+        ridge = Ridge(CORRECTION).fit(x["u"], y - known[name], w)
+        heads.linear[name] = Linear(ridge.coef_[:, None], np.array([ridge.intercept_]))
+    heads.networks["worth"] = fit_network(x["v"], *targets_of["worth"], config)
+    heads.trees["score_direct"] = fit_tree(regressor(config), x["z"], table.target_score_direct.to_numpy(float), weight)
+    rows, outcomes, shares = weighted_labels(table, np.zeros(len(table)), OUTCOME_MARGIN)
+    heads.trees["outcome"] = fit_classifier(x["z"][rows], outcomes, shares, config)
+    _fit_tokens(heads, pairs, thinking, config)
+    heads.prices = {name: profile.tokens_per_point for name, profile in profiles.items()}
+    heads.linear["familiar"] = _familiarity(heads, x, weight, unfamiliar)
+    return heads
+
+
+def _targets(inputs: Inputs, declared: Prior, pairs: Rows, thinking: Rows) -> TargetModels:
+    """Return the statistics of the logged models against what the taxonomy declares for the families of their prompts."""
+    logged, thought = pairs.logged(), thinking.logged()
+    family, family_of_thought = (inputs.of(rows)["p_family"] for rows in (logged, thought))
+    expected = {"expected_score_direct": family @ declared.score_direct, "expected_gain": family @ declared.gain}
+    return target_models(
+        logged.table.assign(**expected),
+        thought.table.assign(expected_log_tokens=family_of_thought @ declared.log_tokens),
+    )
+
+
+def _logged_or_all(rows: Rows) -> Rows:
+    """Return the logged rows; the pseudo-observations where nothing is logged.
+
+    Raises:
+        InvalidInput: there is neither.
+    """
+    if not len(rows.table):
+        raise InvalidInput(
+            "no attempt of a thinking mode has a known number of tokens, and there is no taxonomy; log output_tokens of both arms "
+            "and thinking_tokens, or leave prior_weight above 0",
+            field="logs",
+        )
+    logged = rows.logged()
+    return logged if len(logged.table) else rows
+
+
+def _from_logs(u: Array, table: pd.DataFrame) -> Linear:
+    """Fit P(logged | u) over weighted observations: the mixing weight of logs against the prior."""
+    logged = ~table.prior.to_numpy(bool)
+    if logged.all() or not logged.any():
+        return Linear(np.zeros((u.shape[1], 1)), np.array([SURE if logged.all() else -SURE]))
+    weight = table.weight.to_numpy(float) * np.where(logged, 1.0, MIXING_ODDS)
+    model = LogisticRegression(C=1.0, max_iter=1000).fit(u, logged, weight)
+    return Linear(model.coef_.T, model.intercept_)
+
+
+def _fit_tokens(heads: Heads, pairs: Rows, thinking: Rows, config: TrainConfig) -> None:
+    """Fit the token trees on thinking modes alone, each less the scale of its model: extra and thinking tokens."""
+    known = pairs.table.target_extra_tokens.astype(float).to_numpy()
+    rows = _logged_or_all(pairs.take(np.isfinite(known) & (known > 0) & pairs.table.thinking_mode.to_numpy(bool)))
+    (z, scale), weight = _z_and_scale(heads, rows), rows.table.weight.to_numpy(float)
+    extra = np.log(rows.table.target_extra_tokens.astype(float).to_numpy()) - scale
+    mean = heads.trees["log_extra_tokens"] = fit_tree(regressor(config, min_samples_leaf=20), z, extra, weight)
+    # Duan (1983), the smearing estimate
+    heads.smearing = float(np.average(np.exp(extra - mean.predict(z)), weights=weight))
+    rows = _logged_or_all(thinking)
+    z, scale = _z_and_scale(heads, rows)
+    thought = np.log(rows.table.thinking_tokens.astype(float).to_numpy()) - scale
+    tree = regressor(config, min_samples_leaf=10)
+    heads.trees["log_thinking"] = fit_tree(tree, z, thought, rows.table.weight.to_numpy(float))
+
+
+def _z_and_scale(heads: Heads, rows: Rows) -> tuple[Array, Array]:
+    """Return what trees read, and the logarithm of each row's tokens over those of any model; 0 of a pseudo-observation."""
+    target = heads.targets.of(rows.table.model)
+    return heads.inputs.of(rows, target)["z"], np.where(rows.table.prior.to_numpy(bool), 0.0, target[:, 2])
+
+
+def _familiarity(heads: Heads, x: Mapping[str, Array], weight: Array, unfamiliar: Rows) -> Linear:
+    """Fit the logistic head that tells the evidence from made-up texts; both sides weigh alike."""
+    u = [heads._u_near(x), heads._u_near(heads.inputs.of(unfamiliar))]
+    sides = [weight, np.ones(len(u[1]))]
+    alike = np.concatenate([side / side.sum() for side in sides]) * sum(map(len, u)) / 2
+    known = np.r_[np.ones(len(u[0])), np.zeros(len(u[1]))]
+    model = LogisticRegression(C=1.0, max_iter=2000).fit(np.vstack(u), known, alike)
+    return Linear(model.coef_.T, model.intercept_)
