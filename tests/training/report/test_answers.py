@@ -31,7 +31,7 @@ def scorer():
 @pytest.fixture(scope="module")
 def told(scorer, tmp_path_factory):
     prompts = [Prompt.from_text(text) for text in PROMPTS]
-    table = pd.DataFrame({"prompt_id": range(len(prompts))})
+    table = pd.DataFrame({"prompt_id": range(len(prompts)), "model": None})
     return predictions(
         scorer, Rows(*embed(prompts, EmbeddingCache(tmp_path_factory.mktemp("c"), scorer.encoder)), table)
     )
