@@ -245,9 +245,7 @@ def test_the_effects_among_the_reasons_are_true(router, model):
     prompts, said = (PUZZLE, SUM, CODE, "hey"), 0
     for prompt in prompts:
         answer = router.answer(PredictRequest(prompt=prompt, model=model))
-        assert (
-            sum("points of gain" in reason for reason in answer.reasons) == len(effects_told(answer)) <= EFFECTS
-        )
+        assert sum("points of gain" in reason for reason in answer.reasons) == len(effects_told(answer)) <= EFFECTS
         true = recomputed(router.scorer, prompt, model)
         for group, points in effects_told(answer).items():
             assert points == pytest.approx(true.pop(group), abs=0.00501)

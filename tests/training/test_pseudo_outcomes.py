@@ -60,8 +60,8 @@ def test_the_rule_makes_the_difference_of_the_arms_lie_and_the_pseudo_outcomes_d
         rows = units(seed=seed)
         naive.append(rows.table.score_reasoning.mean() - rows.table.score_direct.mean())
         gain = of(rows).table.gain_dr
-        assert gain.notna().all()
-        errors.append((gain.mean() - GAIN) / (gain.std() / np.sqrt(N)))
+        assert gain.count() > 0.98 * N, "a few lie out of the overlap"
+        errors.append((gain.mean() - GAIN) / (gain.std() / np.sqrt(gain.count())))
     assert np.mean(naive) < 0.05
     assert np.sum(np.abs(errors) > 1.96) <= 1
     assert abs(np.mean(errors)) < 1.96 / np.sqrt(6)
