@@ -32,7 +32,7 @@ from training.labels import label
 from training.logs import Logs
 from training.overlap import Stratum
 from training.pseudo_outcomes import pseudo_outcomes
-from training.register import key, register
+from training.register import key, named, register
 from training.taxonomy import Family
 from training.unfamiliar import unfamiliar_texts
 
@@ -85,8 +85,8 @@ def run(
     say("cross-fitting for calibration")
     unseen = cross_fitted(part.pairs, part.thinking, part.unfamiliar, profiles, config)
     calibration = calibrate(heads, unseen, part.pairs, part.thinking, profiles)
-    named = _named(files)
-    digests = {name: sha256(path) for name, path in named.items()}
+    by_name = named(files)
+    digests = {name: sha256(path) for name, path in by_name.items()}
     with folder_written_atomically(out) as temporary:
         say("exporting; checking parity")
         export.write_graph(heads, temporary / HEADS)
@@ -101,19 +101,10 @@ def run(
     registered = None
     if registering:
         registered = register(
-            out, params={**config.model_dump(), "revision": known["revision"]}, metrics=_metrics(report), files=named, digests=digests,
+            out, params={**config.model_dump(), "revision": known["revision"]}, metrics=_metrics(report), files=by_name, digests=digests,
             plots=_plots(Scorer(Bundle(out), encoder=encoder), parts["holdout"].pairs.paired(), calibration),
         )  # fmt: skip
     return Trained(out, report, registered)
-
-
-def _named(files: Sequence[Path]) -> dict[str, Path]:
-    """Return the files by their names, the second of one name as `name 2`; no path of a machine enters a bundle."""
-    named: dict[str, Path] = {}
-    for path in files:
-        again = sum(known.name == path.name for known in named.values())
-        named[f"{path.name} {again + 1}" if again else path.name] = path
-    return named
 
 
 def _families(heads: Heads, taxonomy: Sequence[Family]) -> dict[str, dict[str, float]]:

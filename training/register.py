@@ -1,7 +1,7 @@
-"""Writes a training run to MLflow and registers its bundle as the challenger; the one module that talks to MLflow."""
+"""Writes a training run to MLflow and registers its bundle as the challenger; what all that talks to MLflow shares."""
 
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +21,30 @@ def key(name: str) -> str:
 def tracking_uri() -> str:
     """Return MLFLOW_TRACKING_URI, else the checkout's mlruns/mlflow.db as an absolute SQLite address."""
     return os.environ.get("MLFLOW_TRACKING_URI") or f"sqlite:///{ROOT / 'mlruns' / 'mlflow.db'}"
+
+
+def named(files: Sequence[Path]) -> dict[str, Path]:
+    """Return the files by their names, the second of one name as `name 2`; no path of a machine leaves it."""
+    by_name: dict[str, Path] = {}
+    for path in files:
+        again = sum(known.name == path.name for known in by_name.values())
+        by_name[f"{path.name} {again + 1}" if again else path.name] = path
+    return by_name
+
+
+def experiment() -> str:
+    """Point MLflow at the tracking server and return the id of our experiment, which is made where there is none."""
+    import mlflow
+    from mlflow.tracking import MlflowClient
+
+    own = not os.environ.get("MLFLOW_TRACKING_URI")  # asked before MLflow sets it
+    mlflow.set_tracking_uri(tracking_uri())
+    found = MlflowClient().get_experiment_by_name(MODEL)
+    if found is not None:
+        return str(found.experiment_id)
+    (ROOT / "mlruns").mkdir(exist_ok=True)
+    location = (ROOT / "mlruns" / "artifacts").as_uri() if own else None
+    return str(MlflowClient().create_experiment(MODEL, artifact_location=location))
 
 
 def register(
@@ -51,18 +75,8 @@ def register(
     from mlflow.tracking import MlflowClient
     from mlflow.utils.validation import MAX_DATASET_DIGEST_SIZE
 
-    own = not os.environ.get("MLFLOW_TRACKING_URI")  # asked before MLflow sets it
     uri = tracking_uri()
-    mlflow.set_tracking_uri(uri)
-    client = MlflowClient(uri)
-    experiment = client.get_experiment_by_name(MODEL)
-    if experiment is None:
-        (ROOT / "mlruns").mkdir(exist_ok=True)
-        location = (ROOT / "mlruns" / "artifacts").as_uri() if own else None
-        experiment_id = client.create_experiment(MODEL, artifact_location=location)
-    else:
-        experiment_id = experiment.experiment_id
-    with mlflow.start_run(experiment_id=experiment_id) as run:
+    with mlflow.start_run(experiment_id=experiment()) as run:
         mlflow.log_params(params)
         mlflow.log_metrics(metrics)
         mlflow.set_tags({f"dataset.{key(name)}": digest for name, digest in digests.items()})
@@ -75,6 +89,7 @@ def register(
         mlflow.log_artifacts(str(folder), "bundle")
         run_id = run.info.run_id
         bundle = f"{run.info.artifact_uri}/bundle"
+    client = MlflowClient()
     if not any(model.name == MODEL for model in client.search_registered_models(f"name='{MODEL}'")):
         client.create_registered_model(MODEL, description="Is thinking worth its tokens on this prompt?")
     version = client.create_model_version(MODEL, source=bundle, run_id=run_id)

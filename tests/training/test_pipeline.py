@@ -17,8 +17,7 @@ from contract.prompt import Prompt
 from contract.scorer import Scorer
 from training.evidence import fraction
 from training.metrics import auc, interval, policy_table, q
-from training.pipeline import _named
-from training.register import register, tracking_uri
+from training.register import named, register, tracking_uri
 
 THINKWORTH = Path(sys.executable).with_name("thinkworth")
 
@@ -103,7 +102,7 @@ def test_a_bundle_is_registered_in_a_new_registry_from_another_folder(tmp_path, 
     monkeypatch.setattr("training.register.ROOT", checkout)
     monkeypatch.chdir(elsewhere)
     known = register(
-        ROOT / "models" / "default", params={"iterations": 1}, metrics={"n": 1.0}, files=_named([log, log]),
+        ROOT / "models" / "default", params={"iterations": 1}, metrics={"n": 1.0}, files=named([log, log]),
         digests={"log (a+b).jsonl": "0" * 64, "log (a+b).jsonl 2": "1" * 64}, plots={},
     )  # fmt: skip
     artifacts = checkout / "mlruns" / "artifacts" / known["run_id"] / "artifacts" / "bundle"
@@ -117,9 +116,9 @@ def test_a_bundle_is_registered_in_a_new_registry_from_another_folder(tmp_path, 
     }
 
 
-def test_two_logs_of_one_name_are_both_named(tmp_path):
+def test_two_logs_of_one_name_are_bothnamed(tmp_path):
     files = [tmp_path / "a" / "log.jsonl", tmp_path / "b" / "log.jsonl"]
-    assert list(_named(files)) == ["log.jsonl", "log.jsonl 2"]
+    assert list(named(files)) == ["log.jsonl", "log.jsonl 2"]
 
 
 def test_evaluate_writes_json_and_html(trained):

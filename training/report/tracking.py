@@ -1,13 +1,11 @@
 """Logs an evaluation report to MLflow, as a run of its own beside those of training."""
 
-import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from contract.bundle import sha256
-from contract.locate import ROOT
-from training.register import MODEL, key, tracking_uri
+from training.register import experiment, key, named
 from training.report.figures import figures
 from training.report.sources import telling
 
@@ -24,24 +22,9 @@ def log_report(report: Mapping[str, Any], page: str, logs: Sequence[Path]) -> st
         logs: the files that the bundle was evaluated on; their SHA-256 become tags.
     """
     import mlflow
-    from mlflow.tracking import MlflowClient
 
-    own = not os.environ.get("MLFLOW_TRACKING_URI")  # asked before MLflow sets it
-    uri = tracking_uri()
-    mlflow.set_tracking_uri(uri)
-    client = MlflowClient(uri)
-    experiment = client.get_experiment_by_name(MODEL)
-    if experiment is None:
-        (ROOT / "mlruns").mkdir(exist_ok=True)
-        location = (ROOT / "mlruns" / "artifacts").as_uri() if own else None
-        experiment_id = client.create_experiment(MODEL, artifact_location=location)
-    else:
-        experiment_id = experiment.experiment_id
-    tags: dict[str, str] = {}
-    for path in logs:
-        again = sum(known.name == path.name for known in logs[: logs.index(path)])
-        tags[f"dataset.{key(path.name)}{f' {again + 1}' if again else ''}"] = sha256(path)
-    with mlflow.start_run(experiment_id=experiment_id, run_name=f"{KIND} of {report['revision']}") as run:
+    tags = {f"dataset.{key(name)}": sha256(path) for name, path in named(logs).items()}
+    with mlflow.start_run(experiment_id=experiment(), run_name=f"{KIND} of {report['revision']}") as run:
         mlflow.set_tags({"kind": KIND, "revision": report["revision"], "profile": report["profile"], **tags})
         mlflow.log_metrics(figures_of_merit(report))
         mlflow.log_dict(dict(report), "report.json")
