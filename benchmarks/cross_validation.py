@@ -30,11 +30,10 @@ from training import pipeline
 from training.commands_train import without_tasks
 from training.config import TrainConfig
 from training.embedding_cache import EmbeddingCache
-from training.evaluate import LEAST_PAIRS, headline, report_of, told
-from training.evidence import is_thinking_mode, outcome_rows, prompts_of, unit_rows
+from training.evaluate import LEAST_PAIRS, headline, judged_rows, report_of, told
+from training.evidence import prompts_of
 from training.labels import label
 from training.logs import Logs, read_logs
-from training.pseudo_outcomes import pseudo_outcomes
 from training.taxonomy import load_taxonomy
 
 RUN = 8
@@ -86,11 +85,7 @@ def answers(logs: Logs, left_out: Any, judged: Any, folder: Path) -> tuple[pd.Da
         taxonomy=load_taxonomy(), config=TrainConfig(holdout_share=0.02), cache_folder=cache, registering=False, say=lambda _: None,
     )  # fmt: skip
     scorer, own = Scorer.load(folder / "bundle"), table[judged].reset_index(drop=True)
-    units = unit_rows(label(own, profiles), EmbeddingCache(cache, scorer.encoder))
-    nothing = pseudo_outcomes(units, np.zeros(len(units.table), dtype=bool), TrainConfig())
-    rows = outcome_rows(units, nothing.table, TrainConfig())
-    rows.table["thinking_mode"] = is_thinking_mode(own, rows.table, TrainConfig())
-    return told(scorer, rows), profiles
+    return told(scorer, judged_rows(label(own, profiles), EmbeddingCache(cache, scorer.encoder), own)), profiles
 
 
 def main() -> None:

@@ -24,7 +24,7 @@ VARIABLE = "THINKWORTH_MODELS"
 SHIPPED = "data/models.yaml"
 
 REMEMBERED = 4096
-"""Model names whose family is remembered; the least recently asked for is forgotten."""
+"""Model names whose short form, and whose family, are remembered; the least recently asked for is forgotten."""
 
 _VENDORS = "anthropic|amazon|google|meta|minimax|mistral|moonshot|moonshotai|nvidia|openai|qwen|zai"
 _VENDOR = re.compile(
@@ -109,6 +109,7 @@ class ModelFamilies:
         return next((family for pattern, family in self._patterns if pattern.fullmatch(name)), None)
 
 
+@lru_cache(REMEMBERED)
 def normalised(model: str) -> str:
     """Return a model's name in lower case, without provider, date, revision or what follows a colon."""
     name = model.strip().lower().rpartition("/")[2]

@@ -173,6 +173,12 @@ def verdict_of(lower: float, net_benefit: float, upper: float) -> Verdict:
     return Verdict.MAYBE
 
 
+def full_budget(scores: Scores) -> int:
+    """Return the thinking tokens that a prompt needs with the probability of the highest level, before any cap."""
+    wanted = max(scores.thinking_quantiles[-1], 1.0)
+    return -(-int(wanted + 0.999) // BUDGET_STEP) * BUDGET_STEP
+
+
 def effort_of(budget: int) -> str:
     """Return the effort word of a thinking budget in tokens."""
     return next((word for most, word in EFFORTS if budget <= most), "high")
@@ -213,7 +219,7 @@ def _under_cap(scores: Scores, cap: int) -> tuple[float, float]:
     The distribution is the piecewise-linear one through the quantiles, from 0 up to twice the last of them.
     """
     values = [0.0, *scores.thinking_quantiles]
-    for i in range(1, len(values)):  # quantile heads are fitted one by one and may cross
+    for i in range(1, len(values)):  # of a graph that this thinkworth did not write they may cross
         values[i] = max(values[i], values[i - 1] + 1e-6)
     points = [*zip(values, [0.0, *scores.levels], strict=True), (2 * values[-1], 1.0)]
     finishes, kept, total = 0.0, 0.0, 0.0
@@ -239,8 +245,7 @@ def _capped_gain(gain: float, finishes: float) -> float:
 def _arm_and_budget(
     verdict: Verdict, scores: Scores, profile: Profile, calibration: Calibration, cap: int, familiar: bool
 ) -> tuple[Arm, int]:
-    wanted = max(scores.thinking_quantiles[-1], 1.0)
-    full = min(-(-int(wanted + 0.999) // BUDGET_STEP) * BUDGET_STEP, cap)
+    full = min(full_budget(scores), cap)
     if verdict is Verdict.USE:
         return Arm.REASONING, full
     if verdict is Verdict.AVOID or profile.maybe_arm == "direct":

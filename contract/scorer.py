@@ -1,6 +1,6 @@
 """The one ONNX scorer: a prompt in, the heads' scores out; used by serving, by evaluation and by the offline command."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -83,9 +83,7 @@ class Scorer:
 
     def targets(self, models: Sequence[object]) -> NDArray[np.float32]:
         """Return what logs say of target models by name, [n, 3]; of an unknown one, or of none, what they say of the population."""
-        known, population = self.manifest.models, self.manifest.population
-        found = [known.get(normalised(model), population) if isinstance(model, str) else population for model in models]
-        return np.array([[m.direct, m.gain, m.log_tokens] for m in found], dtype=np.float32).reshape(-1, TARGET_WIDTH)
+        return target_rows(models, self.manifest.models, self.manifest.population)
 
     def unpack(self, row: dict[str, NDArray[Any]], i: int) -> Scores:
         """Return row `i` of the heads' outputs as `Scores`."""
@@ -121,6 +119,14 @@ class Scorer:
             if (found := np.shape(row[name])) != shape:
                 what = f"{path}: output {name} has shape {found}, expected {shape}"
                 raise BundleMismatch(f"{what}; {REMEDY}", field=path.name)
+
+
+def target_rows(
+    models: Sequence[object], known: Mapping[str, TargetModel], population: TargetModel
+) -> NDArray[np.float32]:
+    """Return the statistics of models by name, float32 [n, 3]; the population's for an unknown one, and where there is no name."""
+    found = [known.get(normalised(model), population) if isinstance(model, str) else population for model in models]
+    return np.array([[m.direct, m.gain, m.log_tokens] for m in found], dtype=np.float32).reshape(-1, TARGET_WIDTH)
 
 
 SCALARS = ("gain_logs", "gain_prior", "from_logs", "worth", "score_direct", "extra_tokens", "familiar", "near")

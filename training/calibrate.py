@@ -69,11 +69,11 @@ def cross_fitted(
         rest = [rows.take(fold != k) for rows, fold in zip(parts, folds, strict=True)]
         heads = fit(rest[0], rest[1], rest[2], profiles, config)
         for rows, fold, into in zip(parts, folds, outputs, strict=True):
-            told = heads.outputs(rows.take(fold == k))
+            told, averaged = heads.with_members(rows.take(fold == k))
             del told["p_family"], told["cosines"]  # of families and centroids that differ between folds
             _put(into, told, fold == k)
-        own = pairs.take(folds[0] == k)
-        _put(members, heads.members(heads.inputs.of(own, heads.targets.of(own.table.model))), folds[0] == k)
+            if rows is pairs:
+                _put(members, averaged, fold == k)
     return Unseen(outputs[0], members, *outputs[1:])
 
 

@@ -52,9 +52,7 @@ def evaluate(
     Raises:
         InvalidInput: nothing says what thinking gained.
     """
-    config, units = TrainConfig(), unit_rows(labelled, cache)
-    pseudo = pseudo_outcomes(units, np.ones(len(units.table), dtype=bool), config)
-    rows = outcome_rows(units, pseudo.table, config)
+    rows = judged_rows(labelled, cache, log)
     if rows.table.empty:
         raise InvalidInput(
             "no pair has a score in both arms, and no source and model has enough scored prompts of either: nothing to evaluate; "
@@ -62,10 +60,19 @@ def evaluate(
         )  # fmt: skip
     beside = labelled[[*PAIR_KEY, *BESIDE]]
     if log is not None:
-        rows.table["thinking_mode"] = is_thinking_mode(log, rows.table, config)
         beside = beside.merge(arm_costs(log), on=list(PAIR_KEY), how="left")
     report = evaluate_rows(scorer, rows, beside=beside)
-    return report | {"budget": None if log is None else budgets(scorer, log, cache, config)}
+    return report | {"budget": None if log is None else budgets(scorer, log, cache, TrainConfig())}
+
+
+def judged_rows(labelled: pd.DataFrame, cache: EmbeddingCache, log: pd.DataFrame | None = None) -> Rows:
+    """Return what a labelled table says that thinking gained, one row a pair or a prompt with one arm; see `evaluate`."""
+    config, units = TrainConfig(), unit_rows(labelled, cache)
+    pseudo = pseudo_outcomes(units, np.ones(len(units.table), dtype=bool), config)
+    rows = outcome_rows(units, pseudo.table, config)
+    if log is not None:
+        rows.table["thinking_mode"] = is_thinking_mode(log, rows.table, config)
+    return rows
 
 
 def evaluate_rows(scorer: Scorer, rows: Rows, *, beside: pd.DataFrame | None = None) -> dict[str, Any]:

@@ -15,7 +15,7 @@ from training.config import TrainConfig
 from training.evidence import Rows, spent
 from training.graph import Linear
 from training.heads import Heads
-from training.inputs import Inputs, fit_inputs
+from training.inputs import fit_inputs
 from training.networks import fit_network
 from training.prior import Prior, prior_of
 from training.scripts import scripts_of
@@ -54,18 +54,18 @@ def fit(pairs: Rows, thinking: Rows, unfamiliar: Rows, profiles: Mapping[str, Pr
     logged = ~table.prior.to_numpy(bool)
     x = inputs.of(pairs)
     members = inputs.members(x)[logged]
-    none = (
-        members if logged.all() else np.zeros_like(members)
-    )  # without a taxonomy, logs say what is expected of any model
+    # Without a taxonomy, logs say what is expected of any model.
+    none = members if logged.all() else np.zeros_like(members)
     declared, prior = (prior_of(table[~logged], table[logged], m, inputs.tasks) for m in (none, members))
-    targets = _targets(inputs, declared, pairs, thinking)
+    x_thinking = inputs.of(thinking)
+    targets = _targets(declared, (pairs, x["p_family"]), (thinking, x_thinking["p_family"]))
     reach = Cover.everywhere(inputs.dimension) if logged.all() else cover(pairs.logged(), config)
     heads = Heads(inputs, targets, prior, reach)
     heads.scripts = scripts_of(pairs)
     heads.usual_features = np.average(pairs.features, axis=0, weights=table.weight.to_numpy(float))
     heads.cover, heads.neighbourhoods = neighbourhoods(heads.cover, pairs.logged(), x["p_family"][logged], inputs.tasks)
     heads.linear["from_logs"] = _from_logs(x["u"], table)
-    heads.linear["tokens_from_logs"] = _from_logs(inputs.of(thinking)["u"], thinking.table)
+    heads.linear["tokens_from_logs"] = _from_logs(x_thinking["u"], thinking.table)
     x = inputs.of(pairs, targets.of(table.model, hidden_models(len(table), config.seed)))
     weight, each = table.weight.to_numpy(float), spent(table)
     gain, family = table.target_gain.to_numpy(float), x["p_family"]
@@ -85,15 +85,14 @@ def fit(pairs: Rows, thinking: Rows, unfamiliar: Rows, profiles: Mapping[str, Pr
     return heads
 
 
-def _targets(inputs: Inputs, declared: Prior, pairs: Rows, thinking: Rows) -> TargetModels:
-    """Return the statistics of the logged models against what the taxonomy declares for the families of their prompts."""
-    logged, thought = pairs.logged(), thinking.logged()
-    family, family_of_thought = (inputs.of(rows)["p_family"] for rows in (logged, thought))
-    expected = {"expected_score_direct": family @ declared.score_direct, "expected_gain": family @ declared.gain}
-    return target_models(
-        logged.table.assign(**expected),
-        thought.table.assign(expected_log_tokens=family_of_thought @ declared.log_tokens),
+def _targets(declared: Prior, pairs: tuple[Rows, Array], thinking: tuple[Rows, Array]) -> TargetModels:
+    """Return the statistics of the logged models against what the taxonomy declares for the families of their prompts, by P(family) [n, t]."""
+    (told, family), (thought, family_of_thought) = pairs, thinking
+    table = told.table.assign(
+        expected_score_direct=family @ declared.score_direct, expected_gain=family @ declared.gain
     )
+    attempts = thought.table.assign(expected_log_tokens=family_of_thought @ declared.log_tokens)
+    return target_models(*(rows[~rows.prior.to_numpy(bool)].reset_index(drop=True) for rows in (table, attempts)))
 
 
 def _logged_or_all(rows: Rows) -> Rows:

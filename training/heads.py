@@ -112,15 +112,19 @@ class Heads:
 
     def outputs(self, rows: Rows) -> dict[str, Array]:
         """Return all outputs but the labels' probabilities, and P(outcome) [n, 3], which these are scaled from, as `outcomes`."""
+        return self.with_members(rows)[0]
+
+    def with_members(self, rows: Rows) -> tuple[dict[str, Array], dict[str, Array]]:
+        """Return `outputs`, and what of them is averaged by `shares`, [n, len(MEMBERS[name])] for each name of MEMBERS."""
         target = self.targets.of(rows.table.model)
         x = self.inputs.of(rows, target)
-        family = x["p_family"]
+        family, z = x["p_family"], x["z"]
         w = _sigmoid(self.linear["from_logs"](x["u"])[:, 0]) * self.cover.share(x["ask"])
         out = {"from_logs": w, "p_family": family, "gain_prior": family @ self.prior.gain}
-        outcomes, members = self.trees["outcome"].predict_proba(x["z"]), self.members(x)
+        outcomes = self.trees["outcome"].predict_proba(z)
+        members = self._members(x, outcomes)
         out["gain_logs"] = members["gain"] @ self.shares["gain"]
         out["worth"] = w * (members["worth"] @ self.shares["worth"]) + (1 - w) * self._prior_worth(family)
-        z = x["z"]
         out["score_direct"] = w * self.trees["score_direct"].predict(z) + (1 - w) * (family @ self.prior.score_direct)
         out |= self._tokens(x, target)
         of_family = family @ self.prior.outcomes
@@ -128,11 +132,11 @@ class Heads:
         out["cosines"] = x["ask"] @ self.cover.centres.T
         out["near"] = self._near(x)
         out["familiar"] = _sigmoid(self.linear["familiar"](self._u_near(x))[:, 0]) * self.scripts.holds(rows.features)
-        return out
+        return out, members
 
-    def members(self, x: Mapping[str, Array]) -> dict[str, Array]:
-        """Return what is averaged by `shares`, [n, len(MEMBERS[name])] for each name of MEMBERS, from the inputs of rows."""
-        family, outcomes = x["p_family"], self.trees["outcome"].predict_proba(x["z"])
+    def _members(self, x: Mapping[str, Array], outcomes: Array) -> dict[str, Array]:
+        """Return the members from the inputs of rows and their P(outcome)."""
+        family = x["p_family"]
         gain, balance = self.trees["gain"].predict(x["z"]), outcomes[:, 0] - outcomes[:, 2]
         known = {"gain": family @ self.prior.gain, "worth": self._prior_worth(family)}
         linear = {name: known[name] + self.linear[name](x["u"])[:, 0] for name in known}

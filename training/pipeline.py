@@ -24,7 +24,7 @@ from training.calibrate import calibrate, cross_fitted
 from training.card import card
 from training.config import TrainConfig
 from training.embedding_cache import EmbeddingCache
-from training.evaluate import evaluate_rows, predictions, realised_extra_tokens, telling
+from training.evaluate import evaluate_rows, predictions, realised_extra_tokens
 from training.files import check_replaceable, folder_written_atomically
 from training.fitting import fit
 from training.heads import Heads
@@ -32,7 +32,8 @@ from training.labels import label
 from training.logs import Logs
 from training.overlap import Stratum
 from training.pseudo_outcomes import pseudo_outcomes
-from training.register import key, named, register
+from training.register import named, register
+from training.report.tracking import by_source
 from training.taxonomy import Family
 from training.unfamiliar import unfamiliar_texts
 
@@ -244,15 +245,7 @@ def _metrics(report: dict[str, Any]) -> dict[str, float]:
     metrics = {"holdout_n": float(report["n"])}
     if report["macro_q"] is not None:
         metrics["holdout_macro_q"] = report["macro_q"]
-    for source, part in telling(report["sources"]).items():
-        figures = {
-            "q": part["q"]["value"],
-            "auc": part["auc"]["value"],
-            "ece_p_use": part["ece_p_use"],
-            "n": float(part["n"]),
-        }
-        metrics |= {f"holdout/{key(source)}/{name}": value for name, value in figures.items() if value is not None}
-    return metrics
+    return metrics | {f"holdout/{name}": value for name, value in by_source(report).items()}
 
 
 def _plots(scorer: Scorer, rows: evidence.Rows, calibration: Any) -> dict[str, Any]:

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from contract.bundle import TargetModel
 from contract.model_families import normalised
+from contract.scorer import target_rows
 
 SHRINKAGE, TOKENS_SHRINKAGE = 20.0, 3.0
 """Rows of a model that count as much as the population; prompts, for tokens, which are less noisy than gains."""
@@ -34,11 +35,8 @@ class TargetModels:
 
     def of(self, models: "pd.Series[str]", hidden: Array | None = None) -> Array:
         """Return the statistics of models, float32 [n, 3]; the population's where `hidden` or unknown."""
-        found = [self.known.get(name, self.population) for name in _names(models)]
-        out = np.array([_row(model) for model in found], dtype=np.float32).reshape(-1, 3)
-        if hidden is not None:
-            out[hidden] = _row(self.population)
-        return out
+        names = models.where(~hidden, None) if hidden is not None else models
+        return target_rows(names.tolist(), self.known, self.population)
 
 
 def target_models(pairs: pd.DataFrame, thinking: pd.DataFrame) -> TargetModels:
@@ -87,9 +85,4 @@ def _means(
 
 def _names(models: "pd.Series[str]") -> list[str]:
     """Return normalised names; the empty name of a row that is of no model."""
-    by_name = {model: "" if pd.isna(model) else normalised(str(model)) for model in models.unique()}
-    return [by_name[model] for model in models]
-
-
-def _row(model: TargetModel) -> list[float]:
-    return [model.direct, model.gain, model.log_tokens]
+    return [normalised(model) if isinstance(model, str) else "" for model in models]

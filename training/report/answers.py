@@ -7,18 +7,13 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from contract.bundle import Calibration
-from contract.policy import Scores, decide
-from contract.profiles import Profile, default_name
+from contract.policy import Scores, decide, full_budget
+from contract.profiles import default_name
 from contract.scorer import Scorer
 from training.config import TrainConfig
 from training.embedding_cache import EmbeddingCache
 from training.evidence import Rows, thinking_rows
-from training.labels import is_censored
 from training.report.coverage import coverage_by
-
-UNCAPPED = 2**31
-"""Thinking tokens that no profile caps at, for what the budget head itself recommends."""
 
 Array = NDArray[Any]
 
@@ -47,34 +42,17 @@ def predictions(scorer: Scorer, rows: Rows) -> pd.DataFrame:
     return pd.DataFrame(told)
 
 
-def full_budget(scores: Scores, profile: Profile, calibration: Calibration) -> int:
-    """Return the thinking budget that `use` would have, before any profile's cap.
-
-    `maybe` with `maybe_arm` `reasoning` has the same one, and where no familiarity is enough every verdict is `maybe`.
-    """
-    uncapped = profile.model_copy(update={"max_thinking_tokens": UNCAPPED, "maybe_arm": "reasoning"})
-    unsure = calibration.model_copy(update={"unfamiliar_below": 2.0})
-    return decide(scores, uncapped, unsure).thinking_budget
-
-
 def budgets(scorer: Scorer, log: pd.DataFrame, cache: EmbeddingCache, config: TrainConfig) -> dict[str, Any] | None:
     """Return how many attempts of thinking modes fit the full budget, see `coverage_by`; None where the log has none.
 
     `under_cap`: the share of the whole attempts that fit it under the default profile's cap, `cap`.
     """
-    cut = is_censored(log)
-    parts = [
-        (thinking_rows(log[mask], cache, config), flag) for mask, flag in ((~cut, False), (cut, True)) if mask.any()
-    ]
-    parts = [(rows, flag) for rows, flag in parts if len(rows.table)]
-    if not parts:
+    rows = thinking_rows(log, cache, config)
+    if rows.table.empty:
         return None
-    manifest = scorer.manifest
-    profile = manifest.profiles[default_name(manifest.profiles)]
-    table = pd.concat([rows.table.assign(censored=flag) for rows, flag in parts], ignore_index=True)
-    budget = np.array(
-        [full_budget(s, profile, manifest.calibration) for rows, _ in parts for s in _scores(scorer, rows)], float
-    )
+    table, profiles = rows.table, scorer.manifest.profiles
+    profile = profiles[default_name(profiles)]
+    budget = np.array([full_budget(scores) for scores in _scores(scorer, rows)], float)
     tokens, censored = table.thinking_tokens.to_numpy(float), table.censored.to_numpy(bool)
     task = table.task.astype("string").fillna("not given").to_numpy(str)
     found = coverage_by(

@@ -52,6 +52,12 @@ def figures_of_merit(report: Mapping[str, Any]) -> dict[str, float]:
     budget = report.get("budget")
     if budget and budget["all"]["coverage"]:
         found["budget_coverage"] = budget["all"]["coverage"]["value"]
+    return {name: value for name, value in found.items() if value is not None} | by_source(report)
+
+
+def by_source(report: Mapping[str, Any]) -> dict[str, float]:
+    """Return the defined q, AUC, ECE and pairs of each telling source as metrics, `SOURCE/NAME`."""
+    found: dict[str, float] = {}
     for source, part in telling(report["sources"]).items():
         own = {
             "q": part["q"]["value"],
@@ -59,5 +65,5 @@ def figures_of_merit(report: Mapping[str, Any]) -> dict[str, float]:
             "ece_p_use": part["ece_p_use"],
             "n": float(part["n"]),
         }
-        found |= {f"{key(source)}/{name}": value for name, value in own.items()}
-    return {name: value for name, value in found.items() if value is not None}
+        found |= {f"{key(source)}/{name}": value for name, value in own.items() if value is not None}
+    return found

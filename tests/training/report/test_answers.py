@@ -56,7 +56,7 @@ def test_the_full_budget_is_that_of_use_where_no_cap_binds(scorer):
     for text in PROMPTS:
         scores = scorer.score(Prompt.from_text(text)).scores
         for profile in scorer.manifest.profiles.values():
-            decision, budget = decide(scores, profile, calibration), full_budget(scores, profile, calibration)
+            decision, budget = decide(scores, profile, calibration), full_budget(scores)
             assert budget > 0
             if decision.verdict is Verdict.USE:
                 seen += 1
