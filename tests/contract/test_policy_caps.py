@@ -1,0 +1,145 @@
+"""What caps of tokens and of latency do to a decision."""
+
+from dataclasses import replace
+
+import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
+
+from contract.policy import ANSWER_SHARE, LIKELY, Caps, decide, price_of
+from contract.records import Arm, Verdict
+
+from .test_policy import CALIBRATION, PROFILE, SCORES, SURE, calibrations, caps, limits, profiles, scores, seconds
+
+CAPS = {"max_thinking_tokens": limits, "max_output_tokens": limits, "max_latency_s": seconds}
+
+
+def tight_and_loose(one, other):
+    return sorted((one, other), key=lambda limit: float("inf") if limit is None else limit)
+
+
+HEAVY_TAIL = replace(
+    SCORES, gain_logs=0.15, extra_tokens=6000.0, thinking_quantiles=(50.0, 100.0, 200.0, 390.0, 40_000.0)
+)
+"""Most attempts think little, a few without end: a cap saves most tokens and little of the gain."""
+PATIENT = PROFILE.model_copy(update={"max_thinking_tokens": 100_000})
+SAVING = replace(SCORES, gain_logs=0.19, extra_tokens=3401.0, thinking_quantiles=(1.0, 2.0, 3.0, 4.0, 10_000.0))
+"""A cap of 10,000 saves more tokens than it costs gain."""
+JUST_USE = replace(SCORES, gain_logs=0.2, extra_tokens=1950.0, thinking_quantiles=(40.0, 80.0, 120.0, 160.0, 200.0))
+"""`use` by a hair, with a budget below the small one of `maybe`."""
+
+
+class Drawn:
+    """What an explicit example draws, one after the other."""
+
+    def __init__(self, *values):
+        self.values = iter(values)
+
+    def draw(self, _):
+        return next(self.values)
+
+
+@given(scores, profiles, calibrations(), caps)
+def test_a_budget_keeps_every_cap(s, profile, calibration, cap):
+    budget = decide(s, profile, calibration, cap).thinking_budget
+    assert budget <= profile.max_thinking_tokens
+    if cap.max_thinking_tokens is not None:
+        assert budget <= cap.max_thinking_tokens
+    if cap.max_output_tokens is not None:
+        assert budget <= cap.max_output_tokens * (1 - ANSWER_SHARE)
+    if cap.tokens_per_second is not None:
+        for latency in (cap.max_latency_s, profile.max_latency_s):
+            if latency is not None:
+                assert budget <= latency * cap.tokens_per_second * (1 - ANSWER_SHARE)
+
+
+@given(scores, profiles, calibrations(), caps, st.sampled_from([*CAPS]), st.data())
+def test_a_tighter_cap_never_raises_the_expected_gain(s, profile, calibration, cap, name, data):
+    tight, loose = tight_and_loose(data.draw(CAPS[name]), data.draw(CAPS[name]))
+    d_tight, d_loose = (decide(s, profile, calibration, replace(cap, **{name: limit})) for limit in (tight, loose))
+    if d_loose.gain > 0:
+        assert d_tight.gain <= d_loose.gain + 1e-12
+    else:
+        assert d_tight.gain == d_loose.gain
+    assert d_tight.extra_tokens <= d_loose.extra_tokens * (1 + 1e-9)
+
+
+@given(scores, profiles, calibrations(), caps, st.sampled_from([*CAPS]), st.data())
+@example(HEAVY_TAIL, PATIENT, CALIBRATION, Caps(), "max_thinking_tokens", Drawn(400, None))
+@example(JUST_USE, PROFILE, CALIBRATION, Caps(), "max_thinking_tokens", Drawn(300, None))
+@example(SAVING, PATIENT, SURE, Caps(), "max_thinking_tokens", Drawn(10_000, None))
+def test_a_tighter_cap_never_turns_another_verdict_into_use_nor_raises_the_budget(
+    s, profile, calibration, cap, name, data
+):
+    tight, loose = tight_and_loose(data.draw(CAPS[name]), data.draw(CAPS[name]))
+    d_tight, d_loose = (decide(s, profile, calibration, replace(cap, **{name: limit})) for limit in (tight, loose))
+    if d_tight.verdict is Verdict.USE:
+        assert d_loose.verdict is Verdict.USE
+    assert d_tight.thinking_budget <= d_loose.thinking_budget
+
+
+@pytest.mark.parametrize(
+    ("cap", "name", "finishes", "budget"),
+    [
+        (Caps(900), "max_thinking_tokens", 0.5, 900),
+        (Caps(None, 1200), "max_output_tokens", 0.5, 900),
+        (Caps(2000, 1200), "max_output_tokens", 0.5, 900),
+        (Caps(None, None, 12.0, 100.0), "max_latency_ms", 0.5, 900),
+        (Caps(2000, 2000, 24.0, 50.0), "max_latency_ms", 0.5, 900),
+    ],
+)
+def test_a_cap_at_the_median_halves_the_gain_and_says_so(cap, name, finishes, budget):
+    d = decide(replace(SCORES, gain_logs=0.8), PROFILE, CALIBRATION, cap)
+    assert d.gain == pytest.approx(0.8 * finishes)
+    assert d.extra_tokens < 1000
+    assert d.thinking_budget == budget
+    assert any(name in reason and "0.50" in reason for reason in d.reasons)
+
+
+def test_the_latency_of_the_profile_caps_where_the_speed_is_known():
+    profile = PROFILE.model_copy(update={"max_latency_s": 12.0})
+    gaining = replace(SCORES, gain_logs=0.8)
+    d = decide(gaining, profile, CALIBRATION, Caps(tokens_per_second=100.0))
+    assert (d.thinking_budget, d.gain) == (900, pytest.approx(0.4))
+    assert any(reason.startswith("max_latency_s of the profile caps thinking at 900 tokens") for reason in d.reasons)
+    assert decide(gaining, profile, CALIBRATION) == decide(gaining, PROFILE, CALIBRATION)
+
+
+def test_a_latency_that_cannot_be_counted_in_tokens_is_said_not_to_apply():
+    d = decide(SCORES, PROFILE, CALIBRATION, Caps(max_latency_s=0.1))
+    assert d.thinking_budget == decide(SCORES, PROFILE, CALIBRATION).thinking_budget
+    assert d.reasons[-1] == "max_latency_ms is not applied: no tokens/s known for this model"
+
+
+@pytest.mark.parametrize("cap", [Caps(800), Caps(None, 1000), Caps(None, None, 10.0, 100.0)])
+def test_a_cap_below_what_is_likely_needed_turns_use_into_maybe_and_says_so(cap):
+    gaining = replace(SCORES, gain_logs=0.8)
+    d = decide(gaining, PROFILE, CALIBRATION, cap)
+    assert decide(gaining, PROFILE, CALIBRATION).verdict is Verdict.USE
+    assert (d.verdict, d.arm, d.thinking_budget) == (Verdict.MAYBE, Arm.REASONING, 512)
+    assert d.net_benefit > 0
+    assert any("too seldom for use" in reason for reason in d.reasons)
+
+
+@given(scores, profiles, calibrations(), caps)
+def test_no_use_where_a_limit_would_likely_cut_thinking_off(s, profile, calibration, cap):
+    d = decide(s, profile, calibration, cap)
+    if d.verdict is Verdict.USE:
+        shares = [float(r.rpartition(" ")[2]) for r in d.reasons if "finishes under that" in r]
+        assert all(share >= LIKELY - 0.005 for share in shares)
+
+
+def test_a_gain_that_a_cap_leaves_too_small_is_not_thought_about():
+    d = decide(HEAVY_TAIL, PATIENT, CALIBRATION, Caps(400))
+    assert decide(HEAVY_TAIL, PATIENT, CALIBRATION).verdict is Verdict.AVOID
+    assert d.net_benefit > 0
+    assert (d.verdict, d.arm, d.thinking_budget) == (Verdict.MAYBE, Arm.DIRECT, 0)
+
+
+def test_a_profile_that_charges_latency_charges_the_seconds_of_thinking():
+    profile = PROFILE.model_copy(update={"seconds_per_point": 100.0})
+    d = decide(SCORES, profile, CALIBRATION, Caps(tokens_per_second=50.0))
+    assert d.net_benefit == pytest.approx(0.3 - 1000 / 20_000 - 1000 / 50 / 100)
+    assert d.verdict is Verdict.MAYBE
+    assert decide(SCORES, profile, CALIBRATION).net_benefit == pytest.approx(0.25)
+    assert price_of(1000, profile) == pytest.approx(0.05)
