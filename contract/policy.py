@@ -27,7 +27,9 @@ class Scores:
 
     Attributes:
         gain_logs: what logs say of the gain (score with thinking minus score without, in points).
-        gain_prior: what its family says of it: the taxonomy's prior, moved by the family's logged pairs.
+        gain_prior: what is known of it before logs of its kind: by its family (the taxonomy's prior, moved by the family's logged
+            pairs), or by the bundle that the training started from.
+        prior_band: how far below and above gain_prior the true mean may lie, in points, beside what its curve says.
         from_logs: weight of the first against the second, in [0, 1].
         worth: what orders prompts that share a budget: gain for as many extra tokens as the target model spends on average.
         score_direct: predicted score without thinking.
@@ -42,6 +44,7 @@ class Scores:
 
     gain_logs: float
     gain_prior: float
+    prior_band: tuple[float, float]
     from_logs: float
     worth: float
     score_direct: float
@@ -150,14 +153,15 @@ def price_of(extra_tokens: float, profile: Profile, caps: Caps = Caps()) -> floa
 def calibrated_gain(scores: Scores, calibration: Calibration) -> tuple[float, float, float]:
     """Return the expected gain without caps between its local 95 % bounds: (lower, gain, upper), in points.
 
-    What logs say and what the family says are calibrated each by its own curve, then mixed by the weight of the logs; the
-    two errors are independent, so the half widths of their bands add in squares.
+    What logs say and what was known before are calibrated each by its own curve, then mixed by the weight of the logs; the
+    errors are independent, so the half widths of their bands add in squares.
     """
     w = min(max(scores.from_logs, 0.0), 1.0)
     parts = ((w, calibration.gain_logs, scores.gain_logs), (1 - w, calibration.gain_prior, scores.gain_prior))
     gain = sum(weight * curve.at(x) for weight, curve, x in parts)
-    below = math.hypot(*(weight * (curve.at(x) - curve.band(x)[0]) for weight, curve, x in parts))
-    above = math.hypot(*(weight * (curve.band(x)[1] - curve.at(x)) for weight, curve, x in parts))
+    more_below, more_above = ((1 - w) * side for side in scores.prior_band)
+    below = math.hypot(more_below, *(weight * (curve.at(x) - curve.band(x)[0]) for weight, curve, x in parts))
+    above = math.hypot(more_above, *(weight * (curve.band(x)[1] - curve.at(x)) for weight, curve, x in parts))
     return gain - below, gain, gain + above
 
 
@@ -187,7 +191,7 @@ def effort_of(budget: int) -> str:
 def _evidence(from_logs: float) -> str:
     if from_logs >= 0.5:
         return f"logged prompts of its kind carry {from_logs:.0%} of the evidence"
-    return f"what is known of its family carries {1 - from_logs:.0%} of the evidence: the taxonomy, and the family's logged pairs"
+    return f"what is known of its family carries {1 - from_logs:.0%} of the evidence: the taxonomy, and earlier logs of the family"
 
 
 def _cap(profile: Profile, caps: Caps) -> tuple[int, int, str | None]:

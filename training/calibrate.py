@@ -11,10 +11,11 @@ from scipy.optimize import nnls
 
 from contract.bundle import QUANTILES, Calibration, Curve
 from contract.profiles import Profile
+from training.background import Base
 from training.config import TrainConfig
 from training.evidence import Rows, fraction, spent
 from training.fitting import fit
-from training.heads import VERDICTS, Heads
+from training.heads import SAFE, VERDICTS, Heads, equal
 from training.logistic import fit_logits
 from training.prior import token_offsets
 from training.soft_labels import weighted_labels
@@ -24,6 +25,9 @@ FOLDS = 3
 
 DRAW = 0.0025
 """Points squared a row by which learned shares are drawn to equal ones."""
+
+LEAST_ROWS = 1200
+"""Rows that fewer are drawn like. Chosen on learning curves; see docs/decisions/0015."""
 
 KNOTS = 14
 """Largest number of local means of a gain curve."""
@@ -41,6 +45,9 @@ PRIOR_SD = 0.1
 SMALL_BUDGET = 1024
 """Thinking tokens granted to `maybe`: the smallest budget that every provider with a budget accepts."""
 
+AS_IT_IS = Curve(x=(-1.0, 1.0), y=(-1.0, 1.0), lower=(-1.0, 1.0), upper=(-1.0, 1.0))
+"""The identity on all gains, without a band."""
+
 Array = NDArray[Any]
 
 
@@ -55,9 +62,9 @@ class Unseen:
 
 
 def cross_fitted(
-    pairs: Rows, thinking: Rows, unfamiliar: Rows, profiles: Mapping[str, Profile], config: TrainConfig
-) -> Unseen:
-    """Return the outputs of heads for rows of a fold, fitted on the other folds; no prompt is in two.
+    pairs: Rows, thinking: Rows, unfamiliar: Rows, profiles: Mapping[str, Profile], config: TrainConfig, base: Base | None = None
+) -> Unseen:  # fmt: skip
+    """Return the outputs of heads for rows of a fold, fitted on the other folds; no prompt is in two, nor seen by `base`.
 
     So all rows teach the heads that are exported and all calibrate them; those have seen a little more than each of these.
     """
@@ -67,7 +74,7 @@ def cross_fitted(
     members: dict[str, Array] = {}
     for k in range(FOLDS):
         rest = [rows.take(fold != k) for rows, fold in zip(parts, folds, strict=True)]
-        heads = fit(rest[0], rest[1], rest[2], profiles, config)
+        heads = fit(rest[0], rest[1], rest[2], profiles, config, base)
         for rows, fold, into in zip(parts, folds, outputs, strict=True):
             told, averaged = heads.with_members(rows.take(fold == k))
             del told["p_family"], told["cosines"]  # of families and centroids that differ between folds
@@ -82,17 +89,16 @@ def _put(into: dict[str, Array], values: Mapping[str, Array], rows: Array) -> No
         into.setdefault(name, np.zeros((len(rows), *value.shape[1:])))[rows] = value
 
 
-def learned_shares(members: Array, y: Array, weight: Array) -> Array:
-    """Return the shares, not negative, by which members [n, m] come nearest to y, drawn to equal ones.
+def learned_shares(members: Array, y: Array, weight: Array, toward: Array) -> Array:
+    """Return the shares, not negative, by which members [n, m] come nearest to y, drawn to others [m].
 
-    Stacking by non-negative least squares (Breiman 1996, "Stacked regressions") with a ridge towards equal shares, as strong as
-    DRAW of a point squared a row: members that say nearly the same share alike.
+    Stacking by non-negative least squares (Breiman 1996, "Stacked regressions") with a ridge, as strong as DRAW of a point squared
+    a row, of LEAST_ROWS at least: members that say nearly the same share alike, and a few rows decide little.
     """
-    m = members.shape[1]
-    draw = np.sqrt(DRAW * weight.sum())
+    draw = np.sqrt(DRAW * weight.sum() * max(1.0, LEAST_ROWS / len(y)))
     root = np.sqrt(weight)
-    x = np.vstack([members * root[:, None], draw * np.eye(m)])
-    shares, _ = nnls(x, np.r_[y * root, np.full(m, draw / m)])
+    x = np.vstack([members * root[:, None], draw * np.eye(len(toward))])
+    shares, _ = nnls(x, np.r_[y * root, draw * toward])
     return np.asarray(shares)
 
 
@@ -114,7 +120,8 @@ def calibrate(
     if logged.any():
         each, target = spent(table[logged]), table.target_gain.to_numpy(float)[logged]
         for name, y, w in (("gain", target, weight[logged]), ("worth", target / each, weight[logged] * each)):
-            heads.shares[name] = learned_shares(unseen.members[name][logged], y, w)
+            toward = equal(name, among=SAFE if heads.base else None)
+            heads.shares[name] = learned_shares(unseen.members[name][logged], y, w, toward)
     out = out | {"gain_logs": unseen.members["gain"] @ heads.shares["gain"]}
     for name, profile in profiles.items():
         x = heads.scaled(out, name)
@@ -126,7 +133,9 @@ def calibrate(
     several = prior & table.task.where(prior).duplicated(keep=False).to_numpy(bool)
     return Calibration(
         gain_logs=gain_curve(out["gain_logs"][~prior], gain[~prior], weight[~prior]),
-        gain_prior=gain_curve(out["gain_prior"][several], gain[several], weight[several], spread=PRIOR_SD),
+        gain_prior=AS_IT_IS
+        if heads.base  # whose gain is calibrated, and has its band
+        else gain_curve(out["gain_prior"][several], gain[several], weight[several], spread=PRIOR_SD),
         familiarity=_familiarity(out["familiar"], unseen.unfamiliar["familiar"]),
         nearness=_nearness(out["near"], weight),
         unfamiliar_below=0.5,

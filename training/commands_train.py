@@ -30,13 +30,19 @@ def train(
     taxonomy: Annotated[Path | None, typer.Option(help="Taxonomy; data/taxonomy.yaml if not given.")] = None,
     accept_flag: Flags = None,
     leave_out_task: LeaveOut = None,
+    warm_start: Annotated[
+        Path | None,
+        typer.Option(
+            help="Bundle to start from: what it knows, corrected by these logs, which it must not have been trained on."
+        ),
+    ] = None,
     register: Annotated[bool, typer.Option(help="Log the run to MLflow and register the challenger.")] = True,
 ) -> None:
     """Train a bundle from logs: label, embed, fit, calibrate, export, check, evaluate, register.
 
     Prints the bundle's path and its report on held-out prompts.
 
-    Example: thinkworth train data/sample/attempts.jsonl --out models/tutorial
+    Example: thinkworth train data/sample/attempts.jsonl --warm-start models/default --out models/tutorial
     """
     with needs("train"):
         from training import pipeline
@@ -44,15 +50,17 @@ def train(
         from training.evaluate import headline
         from training.files import check_replaceable
         from training.taxonomy import load_taxonomy
+    from contract.bundle import Bundle
     from contract.profiles import load_profiles
 
     check_replaceable(out, of="bundle")  # what is wrong here need not wait for the logs
     settings, families = load_config(config), load_taxonomy(taxonomy)
     known = load_profiles(profiles or find("data/profiles.yaml"))
+    start = Bundle(warm_start) if warm_start else None
     read = _read(logs, accept_flag, leave_out_task, out)
     trained = pipeline.run(
         read, out, files=logs, profiles=known, taxonomy=families, config=settings, cache_folder=ROOT / "data" / "cache",
-        registering=register, say=lambda text: typer.echo(text, err=True),
+        start=start, registering=register, say=lambda text: typer.echo(text, err=True),
     )  # fmt: skip
     typer.echo(headline(trained.holdout))
     if trained.registered:

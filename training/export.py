@@ -16,11 +16,9 @@ from contract.features import FEATURE_NAMES
 from contract.policy import decide
 from contract.profiles import Profile
 from contract.scorer import SCALARS, Scorer
-from training.clusters import Cover
 from training.evidence import Rows
 from training.graph import Graph
-from training.heads import DEAREST, LEAST_PROBABILITY, VERDICTS, Heads
-from training.prior import token_offsets
+from training.heads import DEAREST, LEAST_PROBABILITY, MEMBERS, VERDICTS, Heads
 from training.scripts import ASCII, CJK, MOST_CJK, Scripts
 
 LARGEST_DIFFERENCE = 1e-5
@@ -32,50 +30,57 @@ Array = NDArray[Any]
 
 def graph_of(heads: Heads) -> onnx.ModelProto:
     """Return the one graph of all heads: (embeddings [n, 2 d], features [n, f], target [n, 3]) -> the outputs of `Heads.predict`."""
-    g, prior = Graph(), heads.prior
+    g = Graph()
     heads.inputs.add_to(g)
-    trees = {name: g.tree(estimator, name, heads.inputs.width) for name, estimator in heads.trees.items()}
-    g.mixing_weight(heads.linear["from_logs"], "logs", _share_of_logs(g, heads.cover))
-    g.mixing_weight(heads.linear["tokens_from_logs"], "tokens")
-    gain_prior = g.of_family(prior.gain[:, None], "gain")
-    g.flat(gain_prior, "gain_prior")
+    known = heads.background.add_to(g)
+    z = g.node("Concat", ["z", known["read"]], "z_read", axis=1) if "read" in known else "z"
+    trees = {name: g.tree(estimator, name, z, heads.width) for name, estimator in heads.trees.items()}
+    share = _share_of_logs(g, heads, known)
+    g.mixing_weight(heads.linear["from_logs"], "logs", share)
+    g.mixing_weight(heads.linear["tokens_from_logs"], "tokens", share if heads.base else None)
+    g.flat(known["gain"], "gain_prior")
+    g.node("Identity", [known["band"]], "prior_band")
     g.flat("logs_weight", "from_logs")
-    direct = g.of_family(prior.score_direct[:, None], "score_direct")
-    g.flat(g.mix(trees["score_direct"], direct, "logs", "score_direct_mixed"), "score_direct")
-    _add_tokens(g, heads, trees)
-    _add_averages(g, heads, trees, gain_prior)
-    _add_probabilities(g, heads, trees["outcome"])
-    family = g.node("ReduceMax", ["near_family"], "nearest_family", axes=[1], keepdims=1)
-    near = g.node("Max", ["near_logged", family], "near_column")
-    g.flat(near, "near")
-    logit = g.linear(g.node("Concat", ["u", near], "u_near", axis=1), heads.linear["familiar"], "familiar_logit")
-    read = g.node("Mul", [g.node("Sigmoid", [logit], "familiar_text"), _holds(g, heads.scripts)], "familiar_column")
-    g.flat(read, "familiar")
+    g.flat(g.mix(trees["score_direct"], known["score_direct"], "logs", "score_direct_mixed"), "score_direct")
+    _add_tokens(g, heads, trees, known)
+    _add_averages(g, heads, trees, known)
+    _add_probabilities(g, heads, trees["outcome"], known)
+    _add_familiarity(g, heads, known)
     columns = [helper.make_tensor_value_info(name, TensorProto.FLOAT, ["n"]) for name in SCALARS]
-    widths = {"thinking_quantiles": len(QUANTILES), "p_family": len(heads.tasks), "cosines": len(heads.cover.centres)}
-    widths |= {f"p_{name}": len(VERDICTS) for name in heads.scaling}
+    widths = {
+        "prior_band": 2, "outcomes": len(VERDICTS), "thinking_quantiles": len(QUANTILES), "p_family": len(heads.tasks),
+        "cosines": max(len(heads.known_neighbourhoods), 1), **{f"p_{name}": len(VERDICTS) for name in heads.scaling},
+    }  # fmt: skip
     wide = [helper.make_tensor_value_info(name, TensorProto.FLOAT, ["n", w]) for name, w in widths.items()]
     return g.model(heads.inputs.dimension, [*columns, *wide])
 
 
-def _share_of_logs(g: Graph, cover: Cover) -> str:
-    g.node("MatMul", ["ask", g.constant("logged_centres", cover.centres.T)], "cosines")
-    near = g.node("ReduceMax", ["cosines"], "near_logged", axes=[1], keepdims=1)
+def _share_of_logs(g: Graph, heads: Heads, known: Mapping[str, str]) -> str:
+    cover = heads.cover
+    own = g.node("MatMul", ["ask", g.constant("logged_centres", cover.centres.T)], "logged_cosines")
+    all_known = [own, known["cosines"]] if heads.neighbourhoods and "cosines" in known else [known.get("cosines", own)]
+    g.node("Concat", all_known, "cosines", axis=1)
+    near = g.node("ReduceMax", [own], "near_logged", axes=[1], keepdims=1)
     beyond = g.node("Sub", [near, g.constant("cover_middle", cover.middle)], "near_beyond")
     return g.node(
         "Sigmoid", [g.node("Div", [beyond, g.constant("cover_width", cover.width)], "cover_logit")], "cover_share"
     )
 
 
+def _add_familiarity(g: Graph, heads: Heads, known: Mapping[str, str]) -> None:
+    family = g.node("ReduceMax", ["near_family"], "nearest_family", axes=[1], keepdims=1)
+    own = g.node("Max", ["near_logged", family], "near_evidence")
+    logit = g.linear(g.node("Concat", ["u", own], "u_near", axis=1), heads.linear["familiar"], "familiar_logit")
+    read = g.node("Mul", [g.node("Sigmoid", [logit], "familiar_text"), _holds(g, heads.scripts)], "familiar_evidence")
+    for name, column in (("near", own), ("familiar", read)):
+        g.flat(g.node("Max", [column, known[name]], f"{name}_of_both") if name in known else column, name)
+
+
 def _holds(g: Graph, scripts: Scripts) -> str:
     """Add 1 for a prompt of a script that the evidence holds, else 0, [n, 1]; see `Scripts.holds`."""
     shares = {}
     for name, column in (("cjk", CJK), ("ascii", ASCII)):
-        ends = [
-            g.constant(f"{name}_{end}", [at], np.int64)
-            for end, at in (("start", column), ("end", column + 1), ("axis", 1))
-        ]
-        shares[name] = g.node("Slice", ["features", *ends], f"{name}_share")
+        shares[name] = g.columns_of("features", column, column + 1, f"{name}_share")
     other = g.node("Less", [shares["cjk"], g.constant("cjk_bound", MOST_CJK)], "is_no_cjk")
     ascii_ = g.node("Greater", [shares["ascii"], g.constant("least_ascii", scripts.least_ascii)], "is_ascii")
     readable = g.node("Or", [ascii_, g.node("Not", [other], "is_cjk")], "is_readable")
@@ -83,17 +88,14 @@ def _holds(g: Graph, scripts: Scripts) -> str:
     return g.node("Cast", [g.node("And", [covered, readable], "is_held")], "script_held", to=TensorProto.FLOAT)
 
 
-def _add_averages(g: Graph, heads: Heads, trees: Mapping[str, str], gain_prior: str) -> None:
-    """Add gain_logs and worth, the members' means by their shares; see `Heads.members`."""
-    usual = g.constant("usual_log_tokens", np.mean(heads.prior.log_tokens))
-    spent = g.node("Exp", [g.node("Sub", ["log_tokens_of_family", usual], "log_spent")], "prior_spent")
-    known = {"gain": gain_prior, "worth": g.node("Div", [gain_prior, spent], "worth_prior")}
+def _add_averages(g: Graph, heads: Heads, trees: Mapping[str, str], known: Mapping[str, str]) -> None:
+    """Add gain_logs and worth, the members' means by their shares; see `Heads._members`."""
     balance = g.node(
         "MatMul", [trees["outcome"], g.constant("gain_less_loss", [[1.0], [0.0], [-1.0]])], "outcome_balance"
     )
     linear = {
-        name: g.node("Add", [prior, g.linear("u", heads.linear[name], f"{name}_correction")], f"{name}_linear")
-        for name, prior in known.items()
+        name: g.node("Add", [known[name], g.linear("u", heads.linear[name], f"{name}_correction")], f"{name}_linear")
+        for name in MEMBERS
     }
     network = g.network("v", heads.networks["worth"], "worth_network")
     members = {
@@ -108,30 +110,25 @@ def _add_averages(g: Graph, heads: Heads, trees: Mapping[str, str], gain_prior: 
     g.flat(g.mix(means["worth"], known["worth"], "logs", "worth_mixed"), "worth")
 
 
-def _add_tokens(g: Graph, heads: Heads, trees: Mapping[str, str]) -> None:
-    ends = [g.constant(f"scale_{name}", [value], np.int64) for name, value in (("start", 2), ("end", 3), ("axis", 1))]
-    scale = g.node("Slice", ["target", *ends], "target_scale")
-    prior = g.of_family(heads.prior.log_tokens[:, None], "log_tokens")
+def _add_tokens(g: Graph, heads: Heads, trees: Mapping[str, str], known: Mapping[str, str]) -> None:
+    scale = g.columns_of("target", 2, 3, "target_scale")
     mean = g.node(
         "Add", [trees["log_extra_tokens"], g.constant("log_smearing", np.log(heads.smearing))], "log_extra_mean"
     )
-    extra = g.node("Add", [g.mix(mean, prior, "tokens", "extra_mean_mixed"), scale], "log_extra_scaled")
+    extra = g.node("Add", [g.mix(mean, known["log_extra"], "tokens", "extra_mean_mixed"), scale], "log_extra_scaled")
     g.flat(g.node("Exp", [extra], "extra_column"), "extra_tokens")
-    spread = g.node("Add", [prior, g.constant("token_offsets", token_offsets(QUANTILES))], "prior_quantiles")
     logs = g.node(
         "Add", [trees["log_thinking"], g.constant("thinking_offsets", heads.thinking_offsets)], "log_thinking"
     )
-    scaled = g.node("Add", [g.mix(logs, spread, "tokens", "log_thinking_mixed"), scale], "log_thinking_scaled")
-    g.node("Exp", [scaled], "thinking_quantiles")
+    thought = g.mix(logs, known["log_thinking"], "tokens", "log_thinking_mixed")
+    g.node("Exp", [g.node("Add", [thought, scale], "log_thinking_scaled")], "thinking_quantiles")
 
 
-def _add_probabilities(g: Graph, heads: Heads, outcome: str) -> None:
-    mixed = g.mix(outcome, g.of_family(heads.prior.outcomes, "outcome"), "logs", "outcome_mixed")
+def _add_probabilities(g: Graph, heads: Heads, outcome: str, known: Mapping[str, str]) -> None:
+    g.mix(outcome, known["outcomes"], "logs", "outcomes")
     ends = [g.constant("outcome_low", LEAST_PROBABILITY), g.constant("outcome_high", 1.0)]
-    logs = g.node("Log", [g.node("Clip", [mixed, *ends], "outcome_clip")], "outcome_log")
-    column = g.constant("column_shape", [-1, 1], np.int64)
-    columns = {name: g.node("Reshape", [name, column], f"{name}_column") for name in ("gain_logs", "gain_prior")}
-    gain = g.mix(columns["gain_logs"], columns["gain_prior"], "logs", "gain_mixed")
+    logs = g.node("Log", [g.node("Clip", ["outcomes", *ends], "outcome_clip")], "outcome_log")
+    gain = g.mix(g.column("gain_logs", "gain_logs_column"), known["gain"], "logs", "gain_mixed")
     dearest = [g.constant("price_low", 0.0), g.constant("price_high", DEAREST)]
     for name, scaling in heads.scaling.items():
         price = g.node(
@@ -190,7 +187,7 @@ def write_manifest(
     manifest = Manifest(
         files=files, feature_names=FEATURE_NAMES, tasks=heads.tasks, quantiles=QUANTILES, profiles=dict(profiles),
         calibration=calibration, models=heads.targets.known, population=heads.targets.population,
-        usual_features=tuple(map(float, heads.usual_features)), neighbourhoods=heads.neighbourhoods, **known,
+        usual_features=tuple(map(float, heads.usual_features)), neighbourhoods=heads.known_neighbourhoods, **known,
     )  # fmt: skip
     text = json.dumps(manifest.model_dump(mode="json"), indent=2, ensure_ascii=False, allow_nan=False) + "\n"
     (folder / MANIFEST).write_text(text, encoding="utf-8")

@@ -10,6 +10,7 @@ from sklearn.linear_model import LogisticRegression, Ridge
 
 from contract.errors import InvalidInput
 from contract.profiles import Profile
+from training.background import Base
 from training.clusters import Cover, cover, neighbourhoods
 from training.config import TrainConfig
 from training.evidence import Rows, spent
@@ -33,13 +34,18 @@ MIXING_ODDS = 10.0
 """Logged pairs that one pseudo-observation outweighs in the mixing: it states an expectation, a pair one noisy outcome.
 Chosen on the training sources; see docs/decisions/0006, which calls it PRIOR_ODDS."""
 
+TOKEN_PROMPTS = 50.0
+"""Logged prompts of thinking modes that count as much as a bundle that knows none of them."""
+
 SURE = 30.0
 """Logit of a mixing weight where one side has no evidence at all."""
 
 Array = NDArray[Any]
 
 
-def fit(pairs: Rows, thinking: Rows, unfamiliar: Rows, profiles: Mapping[str, Profile], config: TrainConfig) -> Heads:
+def fit(
+    pairs: Rows, thinking: Rows, unfamiliar: Rows, profiles: Mapping[str, Profile], config: TrainConfig, base: Base | None = None
+) -> Heads:  # fmt: skip
     """Fit all heads but the probability scaling, which `training.calibrate` fits on rows that heads have not seen.
 
     Args:
@@ -49,6 +55,7 @@ def fit(pairs: Rows, thinking: Rows, unfamiliar: Rows, profiles: Mapping[str, Pr
         unfamiliar: made-up texts that no evidence covers.
         profiles: the profiles to price labels for.
         config: the run's settings.
+        base: the bundle to start from; what is learned then is learned from logged rows alone, of which there must be some.
     """
     inputs, table = fit_inputs(pairs, pairs.pseudo(), config), pairs.table
     logged = ~table.prior.to_numpy(bool)
@@ -58,41 +65,53 @@ def fit(pairs: Rows, thinking: Rows, unfamiliar: Rows, profiles: Mapping[str, Pr
     none = members if logged.all() else np.zeros_like(members)
     declared, prior = (prior_of(table[~logged], table[logged], m, inputs.tasks) for m in (none, members))
     x_thinking = inputs.of(thinking)
-    targets = _targets(declared, (pairs, x["p_family"]), (thinking, x_thinking["p_family"]))
-    reach = Cover.everywhere(inputs.dimension) if logged.all() else cover(pairs.logged(), config)
-    heads = Heads(inputs, targets, prior, reach)
+    targets = _targets(declared, (pairs, x["p_family"]), (thinking, x_thinking["p_family"]), base)
+    alone = logged.all() and base is None
+    reach = Cover.everywhere(inputs.dimension) if alone else cover(pairs.logged(), config)
+    heads = Heads(inputs, targets, prior, reach, base)
     heads.scripts = scripts_of(pairs)
     heads.usual_features = np.average(pairs.features, axis=0, weights=table.weight.to_numpy(float))
     heads.cover, heads.neighbourhoods = neighbourhoods(heads.cover, pairs.logged(), x["p_family"][logged], inputs.tasks)
-    heads.linear["from_logs"] = _from_logs(x["u"], table)
-    heads.linear["tokens_from_logs"] = _from_logs(x_thinking["u"], thinking.table)
-    x = inputs.of(pairs, targets.of(table.model, hidden_models(len(table), config.seed)))
-    weight, each = table.weight.to_numpy(float), spent(table)
-    gain, family = table.target_gain.to_numpy(float), x["p_family"]
-    known = {"gain": family @ prior.gain, "worth": heads._prior_worth(family)}
-    targets_of = {"gain": (gain, weight), "worth": (gain / each, weight * each)}
-    for name, (y, w) in targets_of.items():
-        heads.trees[name] = fit_tree(regressor(config), x["z"], y, w)
-        ridge = Ridge(CORRECTION).fit(x["u"], y - known[name], w)
-        heads.linear[name] = Linear(ridge.coef_[:, None], np.array([ridge.intercept_]))
-    heads.networks["worth"] = fit_network(x["v"], *targets_of["worth"], config)
-    heads.trees["score_direct"] = fit_tree(regressor(config), x["z"], table.target_score_direct.to_numpy(float), weight)
-    rows, outcomes, shares = weighted_labels(table, np.zeros(len(table)), OUTCOME_MARGIN)
-    heads.trees["outcome"] = fit_classifier(x["z"][rows], outcomes, shares, config)
+    heads.linear["from_logs"] = _from_logs(x["u"], table) if base is None else _constant(x["u"], SURE)
+    heads.linear["tokens_from_logs"] = _tokens_from_logs(x_thinking["u"], thinking.table, base)
+    heads.linear["familiar"] = _familiarity(heads, x, table.weight.to_numpy(float), unfamiliar)
+    _fit_gain(heads, pairs if base is None else pairs.logged(), config)
     _fit_tokens(heads, pairs, thinking, config)
     heads.prices = {name: profile.tokens_per_point for name, profile in profiles.items()}
-    heads.linear["familiar"] = _familiarity(heads, x, weight, unfamiliar)
     return heads
 
 
-def _targets(declared: Prior, pairs: tuple[Rows, Array], thinking: tuple[Rows, Array]) -> TargetModels:
-    """Return the statistics of the logged models against what the taxonomy declares for the families of their prompts, by P(family) [n, t]."""
+def _fit_gain(heads: Heads, rows: Rows, config: TrainConfig) -> None:
+    """Fit the members of gain and worth, P(outcome) and the direct score."""
+    table = rows.table
+    target = heads.targets.of(table.model, hidden_models(len(table), config.seed))
+    x = heads.inputs.of(rows, target)
+    known = heads.background.of(rows, target, x["p_family"])
+    z, weight, each = np.hstack([x["z"], known["read"]]), table.weight.to_numpy(float), spent(table)
+    gain = table.target_gain.to_numpy(float)
+    targets_of = {"gain": (gain, weight), "worth": (gain / each, weight * each)}
+    for name, (y, w) in targets_of.items():
+        heads.trees[name] = fit_tree(regressor(config), z, y, w)
+        ridge = Ridge(CORRECTION).fit(x["u"], y - known[name], w)
+        heads.linear[name] = Linear(ridge.coef_[:, None], np.array([ridge.intercept_]))
+    heads.networks["worth"] = fit_network(x["v"], *targets_of["worth"], config)
+    heads.trees["score_direct"] = fit_tree(regressor(config), z, table.target_score_direct.to_numpy(float), weight)
+    chosen, outcomes, shares = weighted_labels(table, np.zeros(len(table)), OUTCOME_MARGIN)
+    heads.trees["outcome"] = fit_classifier(z[chosen], outcomes, shares, config)
+
+
+def _targets(
+    declared: Prior, pairs: tuple[Rows, Array], thinking: tuple[Rows, Array], base: Base | None
+) -> TargetModels:
+    """Return the statistics of the logged models, and of those that a bundle knows, against what the taxonomy declares for the families of their prompts, by P(family) [n, t]."""
     (told, family), (thought, family_of_thought) = pairs, thinking
     table = told.table.assign(
         expected_score_direct=family @ declared.score_direct, expected_gain=family @ declared.gain
     )
     attempts = thought.table.assign(expected_log_tokens=family_of_thought @ declared.log_tokens)
-    return target_models(*(rows[~rows.prior.to_numpy(bool)].reset_index(drop=True) for rows in (table, attempts)))
+    start = TargetModels(base.manifest.models, base.manifest.population) if base else None
+    logged, tried = (rows[~rows.prior.to_numpy(bool)].reset_index(drop=True) for rows in (table, attempts))
+    return target_models(logged, tried, start)
 
 
 def _logged_or_all(rows: Rows) -> Rows:
@@ -111,11 +130,24 @@ def _logged_or_all(rows: Rows) -> Rows:
     return logged if len(logged.table) else rows
 
 
+def _constant(u: Array, logit: float) -> Linear:
+    """Return the map of u [n, k] to one logit."""
+    return Linear(np.zeros((u.shape[1], 1)), np.array([logit]))
+
+
+def _tokens_from_logs(u: Array, table: pd.DataFrame, base: Base | None) -> Linear:
+    """Return the mixing weight of what logs say of tokens; beside a bundle, n / (n + TOKEN_PROMPTS) of n logged prompts."""
+    if base is None:
+        return _from_logs(u, table)
+    prompts = table.group[~table.prior.to_numpy(bool)].nunique()
+    return _constant(u, np.log(prompts / TOKEN_PROMPTS) if prompts else -SURE)
+
+
 def _from_logs(u: Array, table: pd.DataFrame) -> Linear:
     """Fit P(logged | u) over weighted observations: the mixing weight of logs against the prior."""
     logged = ~table.prior.to_numpy(bool)
     if logged.all() or not logged.any():
-        return Linear(np.zeros((u.shape[1], 1)), np.array([SURE if logged.all() else -SURE]))
+        return _constant(u, SURE if logged.all() else -SURE)
     weight = table.weight.to_numpy(float) * np.where(logged, 1.0, MIXING_ODDS)
     model = LogisticRegression(C=1.0, max_iter=1000).fit(u, logged, weight)
     return Linear(model.coef_.T, model.intercept_)
@@ -140,7 +172,9 @@ def _fit_tokens(heads: Heads, pairs: Rows, thinking: Rows, config: TrainConfig) 
 def _z_and_scale(heads: Heads, rows: Rows) -> tuple[Array, Array]:
     """Return what trees read, and the logarithm of each row's tokens over those of any model; 0 of a pseudo-observation."""
     target = heads.targets.of(rows.table.model)
-    return heads.inputs.of(rows, target)["z"], np.where(rows.table.prior.to_numpy(bool), 0.0, target[:, 2])
+    x = heads.inputs.of(rows, target)
+    z = np.hstack([x["z"], heads.background.of(rows, target, x["p_family"])["read"]])
+    return z, np.where(rows.table.prior.to_numpy(bool), 0.0, target[:, 2])
 
 
 def _familiarity(heads: Heads, x: Mapping[str, Array], weight: Array, unfamiliar: Rows) -> Linear:

@@ -1,5 +1,6 @@
 """Builds ONNX graphs: constants, nodes, linear maps and converted scikit-learn trees."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -75,6 +76,24 @@ class Graph:
             self.constant("flat_shape", [-1], np.int64)
         return self.node("Reshape", [column, "flat_shape"], output)
 
+    def column(self, flat: str, output: str) -> str:
+        """Add the column [n, 1] of a vector [n]; return its name."""
+        if "column_shape" not in {constant.name for constant in self.constants}:
+            self.constant("column_shape", [-1, 1], np.int64)
+        return self.node("Reshape", [flat, "column_shape"], output)
+
+    def columns_of(self, x: str, start: int, end: int, output: str) -> str:
+        """Add the columns of x from start to before end; return the name of their node."""
+        ends = (("start", start), ("end", end), ("axis", 1))
+        return self.node("Slice", [x, *(self.constant(f"{output}_{name}", [v], np.int64) for name, v in ends)], output)
+
+    def interp(self, column: str, x: Sequence[float], y: Sequence[float], output: str) -> str:
+        """Add numpy.interp(column, x, y) of a column [n, 1]: a sum of hinges at the knots, flat beyond them; return its name."""
+        slopes = np.r_[0.0, np.diff(y) / np.diff(x), 0.0]
+        hinges = self.node("Sub", [column, self.constant(f"{output}_knots", [x])], f"{output}_beyond")
+        turns = Linear(np.diff(slopes)[:, None], np.array([y[0]]))
+        return self.linear(self.node("Relu", [hinges], f"{output}_hinges"), turns, output)
+
     def of_family(self, values: Array, name: str) -> str:
         """Add the mean of the families' values [t, k] under p_family; return the name of its output [n, k]."""
         return self.node("MatMul", ["p_family", self.constant(f"{name}_of_families", values)], f"{name}_of_family")
@@ -95,8 +114,8 @@ class Graph:
         ]
         return self.node("Add", parts, output)
 
-    def tree(self, estimator: Any, name: str, width: int) -> str:
-        """Add a converted estimator reading z; return the name of its output (probabilities of a classifier)."""
+    def tree(self, estimator: Any, name: str, reads: str, width: int) -> str:
+        """Add a converted estimator reading `reads` [n, width]; return the name of its output (probabilities of a classifier)."""
         classifier = hasattr(estimator, "predict_proba")
         options = {"options": {id(estimator): {"zipmap": False}}} if classifier else {}
         model = convert_sklearn(
@@ -107,7 +126,7 @@ class Graph:
         )
         graph = compose.add_prefix(model, f"{name}/").graph
         for node in graph.node:
-            node.input[:] = ["z" if text == f"{name}/X" else text for text in node.input]
+            node.input[:] = [reads if text == f"{name}/X" else text for text in node.input]
         self.nodes.extend(graph.node)
         self.constants.extend(graph.initializer)
         return str(graph.output[1 if classifier else 0].name)

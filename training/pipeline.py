@@ -20,6 +20,7 @@ from contract.profiles import Profile
 from contract.prompt import Prompt
 from contract.scorer import Scorer
 from training import evidence, export, plots
+from training.background import Base
 from training.calibrate import calibrate, cross_fitted
 from training.card import card
 from training.config import TrainConfig
@@ -63,41 +64,52 @@ class _Part:
 
 def run(
     logs: Logs, out: Path, *, files: Sequence[Path], profiles: dict[str, Profile], taxonomy: Sequence[Family],
-    config: TrainConfig, cache_folder: Path, registering: bool = True, say: Callable[[str], None] = print,
+    config: TrainConfig, cache_folder: Path, start: Bundle | None = None, registering: bool = True,
+    say: Callable[[str], None] = print,
 ) -> Trained:  # fmt: skip
-    """Train a bundle and put it at `out`, whole or not at all.
+    """Train a bundle and put it at `out`, whole or not at all; with `start`, from what that bundle knows.
 
     Raises:
-        InvalidInput: there are too few pairs, no thinking tokens at all, or something at `out` that is no bundle.
+        InvalidInput: there are too few pairs, no thinking tokens at all, something at `out` that is no bundle, or a file that the
+            bundle to start from was trained on.
+        BundleMismatch: the bundle to start from reads another encoder or other features.
         ParityFailed: the exported graph differs from the fitted heads.
     """
     check_replaceable(out, of="bundle")
     encoder = Encoder(find("models/encoder"))
+    by_name = named(files)
+    digests = {name: sha256(path) for name, path in by_name.items()}
+    base = _started(start, encoder, digests) if start else None
     cache = EmbeddingCache(cache_folder, encoder)
     labelled = label(logs.table, profiles)
     say(f"labelled {labelled.gain.notna().sum():,} pairs of {len(labelled):,} prompts and models; embedding")
     pairs, strata = _outcomes(labelled, cache, config, say)
+    if base and len(pairs.table) < SMALLEST:
+        raise InvalidInput(
+            f"{len(pairs.table)} scored pairs; starting from a bundle needs {SMALLEST}; log both arms of more prompts",
+            field="logs",
+        )
     parts = _split(*_evidence(logs, pairs, taxonomy, cache, config), config)
     part = parts["fit"]
     say(f"fitting on {len(part.pairs.table):,} rows")
-    heads = fit(part.pairs, part.thinking, part.unfamiliar, profiles, config)
+    heads = fit(part.pairs, part.thinking, part.unfamiliar, profiles, config, base)
     if lost := sorted({family.name for family in taxonomy} - set(heads.tasks)) if part.pairs.table.prior.any() else []:
         say(f"families without a prompt outside the holdout, left out: {', '.join(lost)}")
     say("cross-fitting for calibration")
-    unseen = cross_fitted(part.pairs, part.thinking, part.unfamiliar, profiles, config)
+    unseen = cross_fitted(part.pairs, part.thinking, part.unfamiliar, profiles, config, base)
     calibration = calibrate(heads, unseen, part.pairs, part.thinking, profiles)
-    by_name = named(files)
-    digests = {name: sha256(path) for name, path in by_name.items()}
     with folder_written_atomically(out) as temporary:
         say("exporting; checking parity")
         export.write_graph(heads, temporary / HEADS)
         decided = [
-            sha256(temporary / HEADS),
+            sha256(temporary / HEADS),  # the bundle that it started from is part of the graph
             calibration.model_dump(),
             {k: v.model_dump() for k, v in profiles.items()},
         ]
         known = _known(logs, labelled, taxonomy, parts, digests, encoder, config, decided)
         known["training"] |= {"families": _families(heads, taxonomy), "one_arm": [asdict(s) for s in strata]}
+        known["training"]["started_from"] = base.told() if base else None
+        known["licences"] = {**(base.manifest.licences if base else {}), **known["licences"]}
         report = _write(temporary, heads, calibration, profiles, known, parts["holdout"].pairs, encoder)
     registered = None
     if registering:
@@ -106,6 +118,15 @@ def run(
             plots=_plots(Scorer(Bundle(out), encoder=encoder), parts["holdout"].pairs.paired(), calibration),
         )  # fmt: skip
     return Trained(out, report, registered)
+
+
+def _started(start: Bundle, encoder: Encoder, digests: dict[str, str]) -> Base:
+    """Return the bundle that a training starts from: of this encoder, and trained on none of the files."""
+    base = Base(Scorer(start, encoder=encoder).bundle)
+    if again := [name for name, digest in digests.items() if digest in base.seen.values()]:
+        what = f"{base.manifest.revision} was trained on {', '.join(again)}: what it says of these prompts, it has seen"
+        raise InvalidInput(f"{what}; leave the file out, or start from an earlier bundle", field="warm-start")
+    return base
 
 
 def _families(heads: Heads, taxonomy: Sequence[Family]) -> dict[str, dict[str, float]]:

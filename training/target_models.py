@@ -39,29 +39,32 @@ class TargetModels:
         return target_rows(names.tolist(), self.known, self.population)
 
 
-def target_models(pairs: pd.DataFrame, thinking: pd.DataFrame) -> TargetModels:
-    """Return the statistics of the models of logged rows.
+def target_models(pairs: pd.DataFrame, thinking: pd.DataFrame, start: TargetModels | None = None) -> TargetModels:
+    """Return the statistics of the models of logged rows, and those of `start` for the others.
 
     Args:
         pairs: rows that say what thinking gains (model, weight, target_score_direct, target_gain) and what is expected of any model
             (expected_score_direct, expected_gain).
         thinking: attempts of thinking modes (model, weight, thinking_tokens) and the expected_log_tokens of any model.
+        start: what earlier logs said; a model is drawn to that, and the population stays that.
     """
     more = np.log(thinking.thinking_tokens.astype(float)) - thinking.expected_log_tokens
     weight = thinking.weight.astype(float)
     usual = (more * weight).groupby(thinking.source).transform("sum") / weight.groupby(thinking.source).transform("sum")
-    tokens = _means(thinking, {"log_tokens": more - usual}, TOKENS_SHRINKAGE)
     points = {
         "direct": pairs.target_score_direct - pairs.expected_score_direct,
         "gain": pairs.target_gain - pairs.expected_gain,
     }
-    means = _means(pairs, points, SHRINKAGE) | tokens
-    names = sorted(set().union(*(found.index for found, _ in means.values())) - {""})
-    known = {
-        name: TargetModel(**{kind: float(found.get(name, usual)) for kind, (found, usual) in means.items()})
-        for name in names
+    sums = {
+        **_sums(pairs, points, SHRINKAGE),
+        **_sums(thinking, {"log_tokens": more - usual}, TOKENS_SHRINKAGE),
     }
-    return TargetModels(known, TargetModel(**{kind: usual for kind, (_, usual) in means.items()}))
+    known = dict(start.known) if start else {}
+    population = start.population if start else TargetModel(**{kind: of.usual for kind, of in sums.items()})
+    for name in sorted(set().union(*(of.total.index for of in sums.values())) - {""}):
+        told = known.get(name, population).model_dump()
+        known[name] = TargetModel(**{kind: of.drawn_to(told[kind], name) for kind, of in sums.items()})
+    return TargetModels(known, population)
 
 
 def hidden_models(n: int, seed: int) -> Array:
@@ -69,17 +72,29 @@ def hidden_models(n: int, seed: int) -> Array:
     return np.random.default_rng(seed).random(n) < UNKNOWN_SHARE
 
 
-def _means(
-    table: pd.DataFrame, values: "dict[str, pd.Series[float]]", shrinkage: float
-) -> "dict[str, tuple[pd.Series[float], float]]":
-    """Return, for each of `values` [n], the weighted mean by model, shrunken, and the population's; 0 of no row."""
+@dataclass(frozen=True)
+class _Sums:
+    """Of a statistic: its total and its rows by model, its mean over all, and the rows that what is expected counts for."""
+
+    total: "pd.Series[float]"
+    rows: "pd.Series[float]"
+    usual: float
+    shrinkage: float
+
+    def drawn_to(self, expected: float, model: str) -> float:
+        """Return the mean of a model, drawn to what is expected of it."""
+        total, rows = float(self.total.get(model, 0.0)), float(self.rows.get(model, 0.0))
+        return expected + (total - rows * expected) / (rows + self.shrinkage)
+
+
+def _sums(table: pd.DataFrame, values: "dict[str, pd.Series[float]]", shrinkage: float) -> dict[str, _Sums]:
+    """Return the sums by model of each of `values` [n], where the attempts at a prompt count as one row; a mean of no row is 0."""
     name, weight = pd.Series(_names(table.model), index=table.index, dtype=object), table.weight.astype(float)
     rows = 1 / table.groupby(["source", "prompt_id", "model"]).weight.transform("size") if len(table) else weight
     out = {}
     for kind, value in values.items():
         usual = float(np.average(value, weights=weight)) if len(value) else 0.0
-        total, count = (value * rows).groupby(name).sum(), rows.groupby(name).sum()
-        out[kind] = ((total + shrinkage * usual) / (count + shrinkage), usual)
+        out[kind] = _Sums((value * rows).groupby(name).sum(), rows.groupby(name).sum(), usual, shrinkage)
     return out
 
 

@@ -119,9 +119,7 @@ class Told:
 
 @pytest.fixture
 def told(monkeypatch):
-    monkeypatch.setattr(
-        module, "fit", lambda pairs, thinking, unfamiliar, profiles, config: Told(pairs, thinking, unfamiliar)
-    )
+    monkeypatch.setattr(module, "fit", lambda pairs, thinking, unfamiliar, *rest: Told(pairs, thinking, unfamiliar))
 
 
 def test_no_row_is_judged_by_heads_that_saw_its_prompt(told):
@@ -215,26 +213,35 @@ def test_the_gain_of_logs_is_its_members_by_their_learned_shares(calibrated, row
 def test_a_member_that_knows_the_answer_has_nearly_all_of_it():
     rng = np.random.default_rng(0)
     y = rng.normal(0, 0.5, 2000)
-    shares = learned_shares(np.column_stack([rng.normal(0, 0.5, 2000), y, -y]), y, np.ones(2000))
+    shares = learned_shares(np.column_stack([rng.normal(0, 0.5, 2000), y, -y]), y, np.ones(2000), np.full(3, 1 / 3))
     assert shares == pytest.approx([0, 1, 0], abs=0.03)
 
 
 @pytest.mark.parametrize("m", [2, 4, 6])
 def test_members_that_say_the_same_share_alike(m):
     y = np.random.default_rng(0).normal(0, 0.5, 500)
-    shares = learned_shares(np.repeat(y[:, None], m, axis=1), y, np.ones(500))
+    shares = learned_shares(np.repeat(y[:, None], m, axis=1), y, np.ones(500), np.full(m, 1 / m))
     assert shares == pytest.approx(np.full(m, 1 / m))
 
 
 def test_shares_are_never_negative_and_do_not_depend_on_the_unit_of_weights():
     rng = np.random.default_rng(1)
     members, y, weight = rng.normal(size=(300, 5)), rng.normal(size=300), rng.uniform(0.1, 3, 300)
-    shares = learned_shares(members, y, weight)
+    toward = np.array([0.5, 0, 0, 0, 0.5])
+    shares = learned_shares(members, y, weight, toward)
     assert (shares >= 0).all()
-    assert learned_shares(members, y, 7 * weight) == pytest.approx(shares, abs=1e-9)
-    assert learned_shares(np.zeros((300, 5)), y, weight) == pytest.approx(np.full(5, 0.2)), (
-        "members that say nothing stay alike"
+    assert learned_shares(members, y, 7 * weight, toward) == pytest.approx(shares, abs=1e-9)
+    assert learned_shares(np.zeros((300, 5)), y, weight, toward) == pytest.approx(toward), (
+        "members that say nothing stay"
     )
+
+
+def test_few_rows_decide_little():
+    rng = np.random.default_rng(2)
+    y = rng.normal(0, 0.5, 3000)
+    knows = np.column_stack([y + rng.normal(0, 0.5, 3000), rng.normal(0, 0.5, 3000)])
+    few, many = (learned_shares(knows[:n], y[:n], np.ones(n), np.array([0.0, 1.0])) for n in (30, 3000))
+    assert few[1] > many[1] + 0.1
 
 
 def test_a_prompt_that_gains_oftener_is_likelier_of_use(calibrated):
