@@ -26,8 +26,9 @@ def card(
         f"# Bundle {revision}", "",
         "Answers, per prompt and before the call, whether a model's thinking is worth its tokens: `use`, `maybe` or `avoid`, and a "
         "thinking budget. `avoid` means no uplift, never merely easy. It is no accuracy button and no safety layer.", "",
-        "## Trained on", "", "| source | pairs | licence |", "|---|---|---|",
+        "## Trained on", "", *_start(training), "| source | pairs | licence |", "|---|---|---|",
         *(f"| {_cell(name)} | {count} | {_cell(licences.get(name, 'not stated'))} |" for name, count in _learned(training)),
+        *(f"| {_cell(name)}, by that bundle | {count:,} | {_cell(licences.get(name, 'not stated'))} |" for name, count in _before(training)),
         f"| taxonomy (pseudo-observations, weight {training['prior_weight']:g} x strength) | {training['taxonomy_prompts']:,} prompts | Apache-2.0 |",
         "", f"Thinking tokens were learned from {training['thinking_attempts']:,} attempts of real thinking modes; the logs of chain-of-thought "
         "prompting teach gain only. No prompt and no embedding of one is in the bundle.", "",
@@ -60,6 +61,21 @@ def card(
         "",
     ]
     return "\n".join(lines)
+
+
+def _start(training: Mapping[str, Any]) -> tuple[str, ...]:
+    """Return what the training started from, in words; nothing of one that started from nothing."""
+    if not training.get("started_from"):
+        return ()
+    return (
+        f"It starts from bundle {training['started_from']['revision']}, which speaks where the logs below do not.",
+        "",
+    )
+
+
+def _before(training: Mapping[str, Any]) -> Iterator[tuple[str, int]]:
+    """Yield each source, with its pairs, that the bundle was trained on which the training started from."""
+    yield from (training.get("started_from") or {}).get("pairs", {}).items()
 
 
 def _learned(training: Mapping[str, Any]) -> Iterator[tuple[str, str]]:

@@ -82,6 +82,8 @@ def run(
     base = _started(start, encoder, digests) if start else None
     cache = EmbeddingCache(cache_folder, encoder)
     labelled = label(logs.table, profiles)
+    if base:
+        say(f"starting from {base.manifest.revision}")
     say(f"labelled {labelled.gain.notna().sum():,} pairs of {len(labelled):,} prompts and models; embedding")
     pairs, strata = _outcomes(labelled, cache, config, say)
     if base and len(pairs.table) < SMALLEST:
