@@ -26,8 +26,9 @@ FOLDS = 3
 DRAW = 0.0025
 """Points squared a row by which learned shares are drawn to equal ones."""
 
-LEAST_ROWS = 1200
-"""Rows that fewer are drawn like. Chosen on learning curves; see docs/decisions/0015."""
+SAFE_ROWS = 8000
+"""Rows as strongly as which shares are drawn to SAFE ones beside a bundle, however few there are. Chosen on learning curves; see
+docs/decisions/0015."""
 
 KNOTS = 14
 """Largest number of local means of a gain curve."""
@@ -89,13 +90,13 @@ def _put(into: dict[str, Array], values: Mapping[str, Array], rows: Array) -> No
         into.setdefault(name, np.zeros((len(rows), *value.shape[1:])))[rows] = value
 
 
-def learned_shares(members: Array, y: Array, weight: Array, toward: Array) -> Array:
+def learned_shares(members: Array, y: Array, weight: Array, toward: Array, least: int = 0) -> Array:
     """Return the shares, not negative, by which members [n, m] come nearest to y, drawn to others [m].
 
     Stacking by non-negative least squares (Breiman 1996, "Stacked regressions") with a ridge, as strong as DRAW of a point squared
-    a row, of LEAST_ROWS at least: members that say nearly the same share alike, and a few rows decide little.
+    a row, of `least` rows or more: members that say nearly the same share alike, and a few rows decide little.
     """
-    draw = np.sqrt(DRAW * weight.sum() * max(1.0, LEAST_ROWS / len(y)))
+    draw = np.sqrt(DRAW * weight.sum() * max(1.0, least / len(y)))
     root = np.sqrt(weight)
     x = np.vstack([members * root[:, None], draw * np.eye(len(toward))])
     shares, _ = nnls(x, np.r_[y * root, draw * toward])
@@ -120,8 +121,8 @@ def calibrate(
     if logged.any():
         each, target = spent(table[logged]), table.target_gain.to_numpy(float)[logged]
         for name, y, w in (("gain", target, weight[logged]), ("worth", target / each, weight[logged] * each)):
-            toward = equal(name, among=SAFE if heads.base else None)
-            heads.shares[name] = learned_shares(unseen.members[name][logged], y, w, toward)
+            toward, least = (equal(name, among=SAFE), SAFE_ROWS) if heads.base else (equal(name), 0)
+            heads.shares[name] = learned_shares(unseen.members[name][logged], y, w, toward, least)
     out = out | {"gain_logs": unseen.members["gain"] @ heads.shares["gain"]}
     for name, profile in profiles.items():
         x = heads.scaled(out, name)

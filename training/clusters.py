@@ -21,6 +21,10 @@ LEAST_MEMBERS = LEAST_NEIGHBOURS
 SAMPLE = 6_000
 """Prompts that clusters are found among, at most."""
 
+REACH, REACH_BESIDE_A_BUNDLE = 0.25, 0.05
+"""Share of logged prompts that lie farther from the logs of others than logs speak: where a family speaks beyond, and where a bundle
+does, whose correction falls back to it by itself. See docs/decisions/0011 and 0015."""
+
 WIDTH = 1 / 6
 """Share of the quartiles' distance over which the share of logs rises from .5 to .73."""
 
@@ -36,7 +40,7 @@ class Cover:
 
     Attributes:
         centres: unit centroids of clusters of LEAST_MEMBERS logged prompts or more; none where there are no such.
-        middle: the lower quartile of the cosines of logged prompts to the centroids of others.
+        middle: the quantile, REACH, of the cosines of logged prompts to the centroids of others.
         width: WIDTH of the distance of the quartiles of these.
     """
 
@@ -63,7 +67,7 @@ class Cover:
         return np.asarray(0.5 + 0.5 * np.tanh((self.near(asks) - self.middle) / (2 * self.width)))  # exp would overflow
 
 
-def cover(logged: Rows, config: TrainConfig) -> Cover:
+def cover(logged: Rows, config: TrainConfig, reach: float = REACH) -> Cover:
     """Return how far logged rows reach, each half of their prompts judged by the centroids of the other."""
     asks, half = _asks(logged), fraction(logged.table.group, config.seed + 3) < 0.5
     centres = centroids(asks, config)
@@ -71,8 +75,8 @@ def cover(logged: Rows, config: TrainConfig) -> Cover:
     if not all(map(len, others)):
         return Cover.nowhere(asks.shape[1])
     near = [(asks[own] @ centres.T).max(axis=1) for own, centres in zip((half, ~half), others, strict=True)]
-    low, high = np.quantile(np.concatenate(near), [0.25, 0.75])
-    return Cover(centres, float(low), max(float(high - low) * WIDTH, NARROWEST))
+    middle, low, high = np.quantile(np.concatenate(near), [reach, 0.25, 0.75])
+    return Cover(centres, float(middle), max(float(high - low) * WIDTH, NARROWEST))
 
 
 def neighbourhoods(
@@ -104,8 +108,9 @@ def neighbourhoods(
 def centroids(asks: Array, config: TrainConfig) -> Array:
     """Return unit centroids [c, d] of clusters of LEAST_MEMBERS asks or more, none of too few asks."""
     some = asks[np.random.default_rng(config.seed).permutation(len(asks))[:SAMPLE]]
-    wanted = min(CENTROIDS, len(np.unique(some, axis=0)) // (2 * LEAST_MEMBERS))
-    if not wanted:
+    unique = len(np.unique(some, axis=0))
+    wanted = min(CENTROIDS, max(unique // (2 * LEAST_MEMBERS), 1))
+    if unique < LEAST_MEMBERS:
         return np.zeros((0, asks.shape[1]), np.float32)
     found = KMeans(wanted, n_init=1, random_state=config.seed).fit(some)
     large = np.bincount(found.labels_, minlength=wanted) >= LEAST_MEMBERS

@@ -11,7 +11,7 @@ from sklearn.linear_model import LogisticRegression, Ridge
 from contract.errors import InvalidInput
 from contract.profiles import Profile
 from training.background import Base
-from training.clusters import Cover, cover, neighbourhoods
+from training.clusters import REACH, REACH_BESIDE_A_BUNDLE, Cover, cover, neighbourhoods
 from training.config import TrainConfig
 from training.evidence import Rows, spent
 from training.graph import Linear
@@ -67,7 +67,8 @@ def fit(
     x_thinking = inputs.of(thinking)
     targets = _targets(declared, (pairs, x["p_family"]), (thinking, x_thinking["p_family"]), base)
     alone = logged.all() and base is None
-    reach = Cover.everywhere(inputs.dimension) if alone else cover(pairs.logged(), config)
+    far = REACH if base is None else REACH_BESIDE_A_BUNDLE
+    reach = Cover.everywhere(inputs.dimension) if alone else cover(pairs.logged(), config, far)
     heads = Heads(inputs, targets, prior, reach, base)
     heads.scripts = scripts_of(pairs)
     heads.usual_features = np.average(pairs.features, axis=0, weights=table.weight.to_numpy(float))

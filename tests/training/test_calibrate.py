@@ -240,7 +240,7 @@ def test_few_rows_decide_little():
     rng = np.random.default_rng(2)
     y = rng.normal(0, 0.5, 3000)
     knows = np.column_stack([y + rng.normal(0, 0.5, 3000), rng.normal(0, 0.5, 3000)])
-    few, many = (learned_shares(knows[:n], y[:n], np.ones(n), np.array([0.0, 1.0])) for n in (30, 3000))
+    few, many = (learned_shares(knows[:n], y[:n], np.ones(n), np.array([0.0, 1.0]), least=3000) for n in (30, 3000))
     assert few[1] > many[1] + 0.1
 
 
