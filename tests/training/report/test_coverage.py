@@ -44,3 +44,14 @@ def test_small_parts_are_left_out_and_counted():
     assert made["all"]["n"] == n
     assert list(made["source"]["parts"]) == ["a"]
     assert made["source"]["attempts_left_out"] == 3
+
+
+def test_each_part_says_what_its_needs_were_read_off():
+    n, half = 2 * LEAST_ATTEMPTS, LEAST_ATTEMPTS
+    source, of = np.array(["a", "b"]).repeat(half), np.array(["ladder", *["attempts"] * (n - 1)])
+    cut = np.arange(n) == 0
+    made = coverage_by({"source": source}, np.ones(n), np.ones(n), cut, np.arange(n), of)
+    assert made["all"]["targets"] == {"attempts": n - 1, "ladder": 1}  # what was cut off counts too
+    parts = made["source"]["parts"]
+    assert (parts["a"]["targets"], parts["b"]["targets"]) == ({"attempts": half - 1, "ladder": 1}, {"attempts": half})
+    assert coverage_by({}, np.ones(n), np.ones(n), cut, np.arange(n))["all"]["targets"] == {}
