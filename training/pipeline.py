@@ -230,7 +230,9 @@ def _known(
         "taxonomy_digest": _digest(taxonomy), "prior_weight": config.prior_weight, "thinking_attempts": thinking,
         "rows": {name: len(part.pairs.table) for name, part in parts.items()},
     }  # fmt: skip
-    licences = labelled.dropna(subset=["licence"]).groupby("source").licence.agg(lambda s: "; ".join(sorted(set(s))))
+    licences = (
+        logs.for_budgets().dropna(subset=["licence"]).groupby("source").licence.agg(lambda s: "; ".join(sorted(set(s))))
+    )
     created = os.environ.get("SOURCE_DATE_EPOCH")
     when = datetime.fromtimestamp(int(created), UTC) if created else datetime.now(UTC)
     return {

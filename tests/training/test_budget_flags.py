@@ -158,7 +158,9 @@ def train(folder, *arguments):
 
 
 def test_training_reads_them_for_budgets_and_says_so(simulated, tmp_path):
-    run = train(tmp_path, simulated, "--accept-budget-flag", DERIVED)
+    told = {"source": "tokens", "pair_kind": "unpaired", "licence": "CC-BY-4.0", "thinking_tokens": 40}
+    (tmp_path / "tokens.jsonl").write_text("".join(json.dumps(attempt(f"p{i}", **told)) + "\n" for i in range(3)))
+    run = train(tmp_path, simulated, "tokens.jsonl", "--accept-budget-flag", DERIVED)
     assert run.returncode == 0, run.stderr
     training = Bundle(tmp_path / "bundle").manifest.training
     assert training["pairs"] == {"simulated": 120}
@@ -170,6 +172,7 @@ def test_training_reads_them_for_budgets_and_says_so(simulated, tmp_path):
     card = (tmp_path / "bundle" / "card.md").read_text()
     assert f"Flags accepted for the budget: `{DERIVED}` (120 attempts)." in card
     assert f"| simulated | {sum(targets.values())} | 40 | {targets['attempts']} | 0 |" in card
+    assert "| tokens | thinking tokens alone | m | CC-BY-4.0 |" in card
 
 
 @pytest.mark.parametrize("verb", [("train",), ("evaluate", ROOT / "models" / "default")])

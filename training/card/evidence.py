@@ -34,8 +34,8 @@ def trained_on(training: Mapping[str, Any], licences: Mapping[str, str]) -> Iter
     yield f"{_languages(logged)} {_years(logged)}"
     yield ""
     yield (
-        f"Thinking tokens were learned from {training['thinking_attempts']:,} attempts of real thinking modes; the logs of chain-of-thought "
-        "prompting teach gain only. No prompt and no embedding of one is in the bundle."
+        f"Thinking tokens were learned from {training['thinking_attempts']:,} needs that attempts of real thinking modes told; the logs of "
+        "chain-of-thought prompting teach gain only. No prompt and no embedding of one is in the bundle."
     )
 
 
