@@ -117,8 +117,8 @@ def test_the_card_says_what_budgets_were_read_off_and_how_much_thinking_they_hol
     lines = part_of(card_of(report(ORDINARY, budget=covered()), budget=LEARNED), "Thinking budget")
     assert "Flags accepted for the budget: `derived\\|so` (1,200 attempts)." in lines[0]
     assert "| a\\|b | 1,500 | 100 | 1,400 | 2 |" in lines
-    assert any("90 %" in line and "includes or exceeds it" in line for line in lines)
-    row = r"\| {} \| {} \| 0 \| [01]\.\d+ \[[01]\.\d+, 1\.000\] \| 500 \| {} \|"
+    assert any("90 %" in line and "includes or exceeds it, of 40 prompts." in line for line in lines)
+    row = r"\| {0} \| {1} \| {1} \| 0 \| [01]\.\d+ \[[01]\.\d+, 1\.000\] \| 500 \| {2} \|"
     wanted = {"all": (40, "20, 20"), r"source a\\\|b": (35, "20, 15"), "task sums": (40, "20, 20")}
     for name, (n, targets) in wanted.items():
         assert [line for line in lines if re.fullmatch(row.format(name, n, targets), line)], name
@@ -126,11 +126,11 @@ def test_the_card_says_what_budgets_were_read_off_and_how_much_thinking_they_hol
 
 
 def test_a_coverage_under_its_level_or_unknown_is_said_to_be():
-    for made, said in ((covered(0.5), "is below it."), (covered(cut=40), "is not known.")):
+    for made, said in ((covered(0.5), "is below it, of 40 prompts."), (covered(cut=40), "is not known.")):
         text = " ".join(part_of(card_of(report(ORDINARY, budget=made), budget=LEARNED), "Thinking budget"))
         assert said in text
         assert "includes or exceeds" not in text
-    assert "| all | 0 | 40 | – | – | 20, 20 |" in card_of(report(ORDINARY, budget=covered(cut=40)))
+    assert "| all | 0 | 0 | 40 | – | – | 20, 20 |" in card_of(report(ORDINARY, budget=covered(cut=40)))
 
 
 def test_what_the_manifest_and_the_report_lack_is_said_to_be_absent():

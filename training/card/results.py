@@ -64,9 +64,9 @@ def budget(learned: Mapping[str, Any] | None, held_out: Mapping[str, Any] | None
         yield "No attempt of a thinking mode was held out: the coverage of budgets is not measured."
         return
     every = held_out["all"]["coverage"]
-    yield _promise(held_out["level"], every)
+    yield _promise(held_out["level"], every, held_out["all"]["prompts"])
     yield ""
-    yield from table("held-out prompts of", "n", "cut off", "coverage", "mean budget", "off a ladder, off attempts")
+    yield from table("held out", "n", "prompts", "cut off", "coverage", "mean budget", "off a ladder, off attempts")
     yield _covered("all", held_out["all"])
     for kind in ("source", "task"):
         for name, part in held_out[kind]["parts"].items():
@@ -79,7 +79,7 @@ def budget(learned: Mapping[str, Any] | None, held_out: Mapping[str, Any] | None
         yield f"In `all` but in no row of their own, of fewer than {LEAST_ATTEMPTS}: {left_out}."
 
 
-def _promise(level: float, coverage: Mapping[str, Any] | None) -> str:
+def _promise(level: float, coverage: Mapping[str, Any] | None, prompts: int) -> str:
     said = (
         f"Budgets are meant to hold {100 * level:g} % of the thinking that reaches the best score. n: needs whose size is known; those that were cut "
         "off are lower bounds and no part of the coverage."
@@ -87,7 +87,7 @@ def _promise(level: float, coverage: Mapping[str, Any] | None) -> str:
     if coverage is None or coverage["interval"] is None:
         return f"{said} Whether pooled coverage is as high is not known."
     met = "includes or exceeds it" if coverage["interval"][1] >= level else "is below it"
-    return f"{said} The interval of pooled coverage {met}."
+    return f"{said} The interval of pooled coverage {met}, of {prompts:,} prompts."
 
 
 def _learned(learned: Mapping[str, Any] | None) -> Iterator[str]:
@@ -110,4 +110,12 @@ def _learned(learned: Mapping[str, Any] | None) -> Iterator[str]:
 def _covered(name: str, part: Mapping[str, Any]) -> str:
     mean, targets = part["mean_budget"], (f"{part['targets'].get(name, 0):,}" for name in (LADDER, ATTEMPTS))
     covered = UNDEFINED if part["coverage"] is None else ranged(**part["coverage"])
-    return row(name, f"{part['n']:,}", f"{part['censored']:,}", covered, shown(mean, ",.0f"), ", ".join(targets))
+    return row(
+        name,
+        f"{part['n']:,}",
+        f"{part['prompts']:,}",
+        f"{part['censored']:,}",
+        covered,
+        shown(mean, ",.0f"),
+        ", ".join(targets),
+    )

@@ -27,12 +27,16 @@ def coverage(thinking_tokens: Array, budget: Array, censored: Array, groups: Arr
         groups: its prompt, [n].
 
     Returns:
-        n, censored, coverage, coverage_at_least, mean_budget, mean_tokens, constant_budget (the smallest constant of at least
+        n and their prompts, censored, coverage, coverage_at_least, mean_budget, mean_tokens, constant_budget (the smallest constant of at least
         that coverage), and saved, 1 - mean_budget / constant_budget; None where no attempt is whole.
     """
     whole = ~censored.astype(bool)
     fits = (thinking_tokens <= budget).astype(float)
-    out: dict[str, Any] = {"n": int(whole.sum()), "censored": int((~whole).sum())}
+    out: dict[str, Any] = {
+        "n": int(whole.sum()),
+        "prompts": len(np.unique(groups[whole])),
+        "censored": int((~whole).sum()),
+    }
     if not whole.any():
         return out | dict.fromkeys(
             ("coverage", "coverage_at_least", "mean_budget", "mean_tokens", "constant_budget", "saved")

@@ -10,7 +10,7 @@ def test_coverage_by_hand():
     tokens, budget = np.array([100.0, 200, 300, 400, 900]), np.array([100.0, 250, 200, 500, 1000])
     cut = np.array([False, False, False, False, True])
     made = coverage(tokens, budget, cut, np.arange(5))
-    assert (made["n"], made["censored"]) == (4, 1)
+    assert (made["n"], made["prompts"], made["censored"]) == (4, 4, 1)
     assert made["coverage"]["value"] == 0.75
     assert made["coverage_at_least"]["value"] == 0.6  # the attempt that was cut off counts as a miss
     assert made["mean_budget"] == 262.5
