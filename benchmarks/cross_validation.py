@@ -1,9 +1,10 @@
 """What bundles are worth on what they were not fitted on: trains without each part of the evidence in turn and evaluates on it, as JSON.
 
-    python benchmarks/cross_validation.py LOGS... --without prompts|tasks|source [--leave-out-task TASK...] [--out FILE]
+    python benchmarks/cross_validation.py LOGS... --without prompts|tasks|source [--leave-out-task TASK...]
+        [--accept-budget-flag FLAG...] [--out FILE]
 
 The real pipeline runs, export and parity check included, once for each part that is left out; the answers of the exported bundles to
-their parts make one report, as `thinkworth evaluate` does of one bundle. Parts are five folds of prompts; eight folds of tasks, each
+their parts make one report, as `thinkworth evaluate` does of one bundle, their budgets too (--accept-budget-flag as there). Parts are five folds of prompts; eight folds of tasks, each
 task whole in one; or each source of LEAST_PAIRS scored pairs or more, and then prompts of the other files of which more than half the
 words stand in that source in the same runs of `RUN` words are left out with it (the same questions, in another wording around them).
 
@@ -15,7 +16,6 @@ import argparse
 import re
 import tempfile
 from collections.abc import Iterable, Iterator
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +23,7 @@ import numpy as np
 import pandas as pd
 from provenance import RESULTS, provenance, write
 
+from contract.bundle import Manifest
 from contract.locate import ROOT, find
 from contract.profiles import load_profiles
 from contract.scorer import Scorer
@@ -31,13 +32,15 @@ from training.commands_train import without_tasks
 from training.config import TrainConfig
 from training.embedding_cache import EmbeddingCache
 from training.evaluate import LEAST_PAIRS, headline, judged_rows, report_of, told
-from training.evidence import prompts_of
+from training.evidence import prompts_of, thinking_rows
 from training.labels import label
 from training.logs import Logs, read_logs
+from training.report.answers import budgeted, budgets
 from training.taxonomy import load_taxonomy
 
 RUN = 8
 PROMPT_FOLDS, TASK_FOLDS = 5, 8
+CONFIG = TrainConfig(holdout_share=0.02)
 
 
 def runs(text: str) -> set[tuple[str, ...]]:
@@ -60,10 +63,11 @@ def dealt(names: "pd.Series[str]", folds: int) -> Any:
     return np.asarray(names.map(dict(zip(unique, order % folds, strict=True))).to_numpy(int))
 
 
-def parts(log: pd.DataFrame, without: str) -> Iterator[tuple[str, Any, Any]]:
-    """Yield a name, and which rows of the log are left out [n], and which of those are judged [n]."""
+def parts(logs: Logs, without: str) -> Iterator[tuple[str, Any, Any]]:
+    """Yield a name, and which rows of `Logs.for_budgets` are left out [n], and which of those are judged [n]."""
+    log = logs.for_budgets()
     if without == "source":
-        pairs = label(log, {}).query("gain.notna()").groupby("source").size()
+        pairs = label(logs.table, {}).query("gain.notna()").groupby("source").size()
         for source in sorted(pairs[pairs >= LEAST_PAIRS].index):
             own = (log.source == source).to_numpy(bool)
             again = shared(log, {prompt.whole for prompt in prompts_of(log[own])})
@@ -77,15 +81,17 @@ def parts(log: pd.DataFrame, without: str) -> Iterator[tuple[str, Any, Any]]:
         yield f"fold {k + 1} of {fold.max() + 1}", again, fold == k
 
 
-def answers(logs: Logs, left_out: Any, judged: Any, folder: Path) -> tuple[pd.DataFrame, dict[str, Any]]:
-    """Train on the rows that are not left out; return the bundle's answers to the judged ones beside what was realised, and its profiles."""
-    table, profiles, cache = logs.table, load_profiles(find("data/profiles.yaml")), ROOT / "data" / "cache"
+def answers(logs: Logs, left_out: Any, judged: Any, folder: Path) -> tuple[pd.DataFrame, pd.DataFrame, Manifest]:
+    """Train on the rows of `Logs.for_budgets` that are not left out; return the bundle's answers to the judged pairs beside what was realised, those to the judged needs of thinking tokens, and its manifest."""
+    profiles, cache_folder = load_profiles(find("data/profiles.yaml")), ROOT / "data" / "cache"
     pipeline.run(
-        replace(logs, table=table[~left_out].reset_index(drop=True)), folder / "bundle", files=(), profiles=profiles,
-        taxonomy=load_taxonomy(), config=TrainConfig(holdout_share=0.02), cache_folder=cache, registering=False, say=lambda _: None,
+        logs.take(~left_out), folder / "bundle", files=(), profiles=profiles, taxonomy=load_taxonomy(), config=CONFIG,
+        cache_folder=cache_folder, registering=False, say=lambda _: None,
     )  # fmt: skip
-    scorer, own = Scorer.load(folder / "bundle"), table[judged].reset_index(drop=True)
-    return told(scorer, judged_rows(label(own, profiles), EmbeddingCache(cache, scorer.encoder), own)), profiles
+    scorer, own = Scorer.load(folder / "bundle"), logs.take(judged)
+    cache = EmbeddingCache(cache_folder, scorer.encoder)
+    pairs = told(scorer, judged_rows(label(own.table, profiles), cache, own.table))
+    return pairs, budgeted(scorer, thinking_rows(own.for_budgets(), cache, CONFIG)), scorer.manifest
 
 
 def main() -> None:
@@ -93,24 +99,31 @@ def main() -> None:
     parser.add_argument("logs", nargs="+", type=Path)
     parser.add_argument("--without", choices=("prompts", "tasks", "source"), required=True)
     parser.add_argument("--leave-out-task", nargs="*", default=[])
+    parser.add_argument("--accept-budget-flag", nargs="*", default=[])
     parser.add_argument("--out", type=Path)
     options, before = parser.parse_args(), provenance()
-    logs = without_tasks(read_logs(options.logs), options.leave_out_task)
-    found, profiles = [], {}
+    read = read_logs(options.logs, accept_budget_flags=options.accept_budget_flag)
+    logs = without_tasks(read, options.leave_out_task)
+    found, needs, manifest = [], [], None
     with tempfile.TemporaryDirectory() as folder:
-        for name, left_out, judged in parts(logs.table, options.without):
-            table, profiles = answers(logs, left_out, judged, Path(folder))
-            found.append(table)
+        for name, left_out, judged in parts(logs, options.without):
+            pairs, thought, manifest = answers(logs, left_out, judged, Path(folder))
+            found.append(pairs)
+            needs.append(thought)
             print(
-                f"{name}: {len(table):,} pairs judged, {int(left_out.sum() - judged.sum()):,} other attempts left out",
-                flush=True,
-            )
-    report = report_of(pd.concat(found, ignore_index=True), profiles, f"bundles without {options.without}")
+                f"{name}: {len(pairs):,} pairs and {len(thought):,} needs of thinking judged, "
+                f"{int(left_out.sum() - judged.sum()):,} other attempts left out", flush=True,
+            )  # fmt: skip
+    if manifest is None:
+        raise SystemExit(f"no source has {LEAST_PAIRS} scored pairs: nothing to leave out")
+    report = report_of(pd.concat(found, ignore_index=True), manifest.profiles, f"bundles without {options.without}")
+    report["budget"] = budgets(pd.concat(needs, ignore_index=True), manifest, logs.for_budgets())
     print(headline(report), flush=True)
     known = {
         "files": [path.name for path in options.logs],
         "without": options.without,
         "left_out_tasks": options.leave_out_task,
+        "budget_flags": options.accept_budget_flag,
     }
     write({**before, **known, **report}, options.out or RESULTS / f"without_{options.without}.json")
 

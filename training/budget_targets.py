@@ -46,8 +46,8 @@ def budget_attempts(log: pd.DataFrame, config: TrainConfig) -> pd.DataFrame:
     best_score (null where unknown), weight (1 / k).
 
     Args:
-        log: attempts, as `training.logs.read_logs` returns them. Whoever wants truncated attempts as lower bounds, and ladders
-            whose tokens were derived, has it accept their flags: without, the long attempts are missing.
+        log: attempts, as `training.logs.Logs.for_budgets` returns them. Whoever wants truncated attempts as lower bounds, and ladders
+            whose tokens were derived, has `read_logs` accept their flags for budgets: without, the long attempts are missing.
         config: says which thinking_settings are prompting and no thinking mode.
     """
     rows = log[(log.arm == Arm.REASONING) & ~is_prompted(log, config)]
@@ -79,6 +79,15 @@ def budget_targets(log: pd.DataFrame, config: TrainConfig) -> pd.DataFrame:
     finished = (~rows.censored).astype(int).groupby([rows[name] for name in KEY], sort=False).cumsum()
     out = rows.assign(observations=size, censored=finished < half)[place == half - 1]
     return out.drop(columns="weight").reset_index(drop=True)
+
+
+def accepted_flags(log: pd.DataFrame) -> dict[str, int]:
+    """Return the flags of the reasoning attempts of a log, most frequent first, and how many attempts have each.
+
+    Of what `training.logs.Logs.for_budgets` returns: a flagged row that is there was accepted.
+    """
+    flags = log.flag[log.arm == Arm.REASONING].dropna()
+    return {str(flag): int(count) for flag, count in flags.value_counts().items()}
 
 
 def is_prompted(attempts: pd.DataFrame, config: TrainConfig) -> "pd.Series[bool]":

@@ -2,7 +2,6 @@
 
 import json
 from collections.abc import Collection
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -17,6 +16,13 @@ if TYPE_CHECKING:
 
 LogFiles = Annotated[list[Path], typer.Argument(help="Log files: .parquet, .jsonl, .csv, the last two also .gz.")]
 Flags = Annotated[list[str] | None, typer.Option("--accept-flag", help="Keep rows with this flag. Repeatable.")]
+BudgetFlags = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--accept-budget-flag",
+        help="Keep rows with this flag (whole, or up to its first colon) for thinking budgets alone. Repeatable.",
+    ),
+]
 LeaveOut = Annotated[
     list[str] | None, typer.Option("--leave-out-task", help="Leave out rows of this task. Repeatable.")
 ]
@@ -29,6 +35,7 @@ def train(
     profiles: Annotated[Path | None, typer.Option(help="Profiles; data/profiles.yaml if not given.")] = None,
     taxonomy: Annotated[Path | None, typer.Option(help="Taxonomy; data/taxonomy.yaml if not given.")] = None,
     accept_flag: Flags = None,
+    accept_budget_flag: BudgetFlags = None,
     leave_out_task: LeaveOut = None,
     warm_start: Annotated[
         Path | None,
@@ -57,7 +64,7 @@ def train(
     settings, families = load_config(config), load_taxonomy(taxonomy)
     known = load_profiles(profiles or find("data/profiles.yaml"))
     start = Bundle(warm_start) if warm_start else None
-    read = _read(logs, accept_flag, leave_out_task, out)
+    read = _read(logs, (accept_flag, accept_budget_flag), leave_out_task, out)
     trained = pipeline.run(
         read, out, files=logs, profiles=known, taxonomy=families, config=settings, cache_folder=ROOT / "data" / "cache",
         start=start, registering=register, say=lambda text: typer.echo(text, err=True),
@@ -74,6 +81,7 @@ def evaluate(
     bundle: Annotated[Path, typer.Argument(help="Folder of the bundle.")],
     logs: LogFiles,
     accept_flag: Flags = None,
+    accept_budget_flag: BudgetFlags = None,
     leave_out_task: LeaveOut = None,
     json_file: Annotated[Path | None, typer.Option("--json", help="Write the report as JSON.")] = None,
     html_file: Annotated[Path | None, typer.Option("--html", help="Write the report as one HTML page.")] = None,
@@ -101,9 +109,10 @@ def evaluate(
     from contract.scorer import Scorer
 
     included, scorer = load_included(include or ()), Scorer.load(bundle)
-    read = _read(logs, accept_flag, leave_out_task, json_file or html_file)
+    read = _read(logs, (accept_flag, accept_budget_flag), leave_out_task, json_file or html_file)
     cache = EmbeddingCache(ROOT / "data" / "cache", scorer.encoder)
-    report = run(scorer, label(read.table, scorer.manifest.profiles), cache, log=read.table) | {"included": included}
+    labelled = label(read.table, scorer.manifest.profiles)
+    report = run(scorer, labelled, cache, log=read.table, budget_log=read.for_budgets()) | {"included": included}
     written = page(report) if html_file or to_mlflow else ""
     if json_file:
         files.write_text(json_file, json.dumps(report, indent=1, allow_nan=False) + "\n")
@@ -115,13 +124,16 @@ def evaluate(
 
 
 def _read(
-    logs: list[Path], accept_flag: list[str] | None, leave_out_task: list[str] | None, out: Path | None
+    logs: list[Path],
+    flags: tuple[list[str] | None, list[str] | None],
+    leave_out_task: list[str] | None,
+    out: Path | None,
 ) -> "Logs":
-    """Read logs, say what became of their rows, and drop the tasks that are left out."""
+    """Read logs, say what became of their rows, and drop the tasks that are left out; `flags`: accepted, and for budgets alone."""
     from training.logs import AllRowsBad, read_logs, write_quarantine
 
     try:
-        read = read_logs(logs, accept_flags=accept_flag or ())
+        read = read_logs(logs, accept_flags=flags[0] or (), accept_budget_flags=flags[1] or ())
     except AllRowsBad as error:
         if out is not None:
             write_quarantine(error.logs, out)
@@ -138,11 +150,9 @@ def without_tasks(read: "Logs", tasks: Collection[str]) -> "Logs":
     Raises:
         InvalidInput: no row has one of them.
     """
-    missing = set(tasks) - set(read.table.task.dropna())
-    if missing:
+    task = read.for_budgets().task
+    if missing := set(tasks) - set(task.dropna()):
         raise InvalidInput(
             f"no row has task {', '.join(sorted(missing))}; check --leave-out-task", field="leave-out-task"
         )
-    return replace(
-        read, table=read.table[~read.table.task.isin(tasks).fillna(False).astype(bool)].reset_index(drop=True)
-    )
+    return read.take(~task.isin(tasks).fillna(False).to_numpy(bool))

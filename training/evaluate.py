@@ -13,9 +13,9 @@ from contract.records import PAIR_KEY
 from contract.scorer import Scorer
 from training.config import TrainConfig
 from training.embedding_cache import EmbeddingCache
-from training.evidence import Rows, is_thinking_mode, outcome_rows, unit_rows
+from training.evidence import Rows, is_thinking_mode, outcome_rows, thinking_rows, unit_rows
 from training.pseudo_outcomes import pseudo_outcomes
-from training.report.answers import budgets, predictions
+from training.report.answers import budgeted, budgets, predictions
 from training.report.arm_costs import COSTS, arm_costs, known_pairs
 from training.report.orders import OURS
 from training.report.outcomes import priced_as_logged, realised_extra_tokens
@@ -35,8 +35,9 @@ BESIDE = ("language", "extra_latency_s")
 
 
 def evaluate(
-    scorer: Scorer, labelled: pd.DataFrame, cache: EmbeddingCache, *, log: pd.DataFrame | None = None
-) -> dict[str, Any]:
+    scorer: Scorer, labelled: pd.DataFrame, cache: EmbeddingCache, *, log: pd.DataFrame | None = None,
+    budget_log: pd.DataFrame | None = None,
+) -> dict[str, Any]:  # fmt: skip
     """Return the report of a bundle on labelled pairs, as JSON-ready values; see `report_of` for what is in it.
 
     Prompts with one arm are judged by their doubly robust pseudo-outcomes, by means alone (`one_arm`): an order by realised
@@ -48,6 +49,7 @@ def evaluate(
         cache: embeds what is new.
         log: the log that was labelled; from it come dollars, GPU seconds and latency, which arms are thinking modes and how
             many thinking tokens fitted the budget. Without it those are absent.
+        budget_log: the attempts that budgets are judged by, where they are more than the log (`training.logs.Logs.for_budgets`).
 
     Raises:
         InvalidInput: nothing says what thinking gained.
@@ -62,7 +64,11 @@ def evaluate(
     if log is not None:
         beside = beside.merge(arm_costs(log), on=list(PAIR_KEY), how="left")
     report = evaluate_rows(scorer, rows, beside=beside)
-    return report | {"budget": None if log is None else budgets(scorer, log, cache, TrainConfig())}
+    attempts = log if budget_log is None else budget_log
+    if attempts is None:
+        return report | {"budget": None}
+    told_budgets = budgeted(scorer, thinking_rows(attempts, cache, TrainConfig()))
+    return report | {"budget": budgets(told_budgets, scorer.manifest, attempts)}
 
 
 def judged_rows(labelled: pd.DataFrame, cache: EmbeddingCache, log: pd.DataFrame | None = None) -> Rows:

@@ -7,7 +7,7 @@ prompt_id that stands for one content; not logged before. Flagged rows are then 
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +21,7 @@ from contract.records import COLUMNS, PAIR_KEY, column_kind
 from training.files import remove, table_format, table_stem, write_jsonl
 from training.log_columns import ARROW_TYPES, check_column
 from training.log_files import Block, read_blocks
+from training.log_report import LogReport
 from training.log_rows import Faults, check_rows, group_codes
 from training.log_values import REQUIRED, Fault
 
@@ -35,52 +36,29 @@ _TYPES: dict[Any, Any] = {
 
 
 @dataclass(frozen=True)
-class LogReport:
-    """What became of the rows of some logs.
-
-    Attributes:
-        rows: rows read, bad ones included.
-        kept: rows of the table.
-        quarantined: bad rows, duplicates included, by the rule that they broke.
-        duplicates: rows that repeat an earlier one.
-        flagged: rows left out because of their flag, by flag.
-        unscored: kept rows without a score.
-        pairs: (source, prompt_id, model) with both arms logged.
-        single_armed: the same with one arm logged.
-    """
-
-    rows: int
-    kept: int
-    quarantined: Mapping[str, int]
-    duplicates: int
-    flagged: Mapping[str, int]
-    unscored: int
-    pairs: int
-    single_armed: int
-
-    def as_dict(self) -> dict[str, Any]:
-        """Return the report as JSON takes it."""
-        return asdict(self)
-
-    def text(self) -> str:
-        """Return the report for a reader at a terminal."""
-        lines = [f"rows read      {self.rows:>12,}", f"kept           {self.kept:>12,}"]
-        for title, counts in (("quarantined", self.quarantined), ("flagged", self.flagged)):
-            lines.append(f"{title:<14} {sum(counts.values()):>12,}")
-            lines += [f"  {count:>10,}  {reason}" for reason, count in counts.items()]
-        lines.append(f"unscored       {self.unscored:>12,}")
-        lines.append(f"pairs          {self.pairs:>12,}  both arms logged")
-        lines.append(f"single-armed   {self.single_armed:>12,}  one arm logged")
-        return "\n".join(lines)
-
-
-@dataclass(frozen=True)
 class Logs:
-    """The table of some logs, what was quarantined (file, line, rule, reason), and the count of both."""
+    """Some logs: their table, what was quarantined (file, line, rule, reason), and the count of both.
+
+    `budget_only` has the rows, with the columns of `table`, whose flag is accepted for thinking budgets and for nothing else. They are
+    no part of `table`: who does not ask for them by name cannot take them for pairs, labels or prices.
+    """
 
     table: pd.DataFrame
     quarantined: pd.DataFrame
     report: LogReport
+    budget_only: pd.DataFrame
+
+    def for_budgets(self) -> pd.DataFrame:
+        """Return the attempts that say how much thinking was needed: the rows of `table`, then those of `budget_only`."""
+        return pd.concat([self.table, self.budget_only], ignore_index=True)
+
+    def take(self, keep: npt.NDArray[np.bool_]) -> "Logs":
+        """Return the logs with the rows of `for_budgets` where `keep` [n] is true; the report is that of all."""
+        table, budget_only = np.split(keep, [len(self.table)])
+        return replace(
+            self, table=self.table[table].reset_index(drop=True),
+            budget_only=self.budget_only[budget_only].reset_index(drop=True),
+        )  # fmt: skip
 
 
 class AllRowsBad(NoUsableRows):
@@ -102,15 +80,19 @@ class _Gathered:
     broken: list[tuple[int, int, Fault]] = field(default_factory=list)
 
 
-def read_logs(paths: Sequence[Path], *, accept_flags: Sequence[str] = ()) -> Logs:
+def read_logs(
+    paths: Sequence[Path], *, accept_flags: Sequence[str] = (), accept_budget_flags: Sequence[str] = ()
+) -> Logs:
     """Return the attempts of the log files (Parquet, JSONL, CSV; the last two gzipped too) as one table.
 
     `source` is the file's stem where absent, `prompt_id` the digest of the content, `attempt` a number in the rows'
     order; an empty text is absent. A row with a flag is left out unless `accept_flags` names the flag, wholly or up
-    to its first colon (`truncation` names `truncation: hit 4096 cap`).
+    to its first colon (`truncation` names `truncation: hit 4096 cap`); one that `accept_budget_flags` alone names so is
+    kept apart, for thinking budgets (`Logs.budget_only`).
 
     Raises:
-        InvalidInput: a file is missing, empty, unreadable, of an unknown format, or has an unknown column.
+        InvalidInput: a file is missing, empty, unreadable, of an unknown format, or has an unknown column; or no row has a
+            flag of `accept_budget_flags`.
         NoUsableRows: no row is left.
     """
     gathered = _Gathered()
@@ -125,12 +107,15 @@ def read_logs(paths: Sequence[Path], *, accept_flags: Sequence[str] = ()) -> Log
     check_rows(table, faults, files, lines, names)
     quarantined = _quarantine(faults, files, lines, gathered.broken, names)
     good = faults.good()
-    left_out = _flagged(table["flag"], accept_flags)
-    kept = table[good & ~left_out].reset_index(drop=True)
-    report = _report(kept, quarantined, table.loc[good & left_out, "flag"], len(table) + len(gathered.broken))
-    logs = Logs(kept, quarantined, report)
+    _check_flags(table["flag"], accept_budget_flags)
+    flagged = good & _flagged(table["flag"], accept_flags)
+    left_out = flagged & _flagged(table["flag"], accept_budget_flags)
+    kept, budget_only = (table[rows].reset_index(drop=True) for rows in (good & ~flagged, flagged & ~left_out))
+    flags = table.loc[left_out, "flag"], budget_only["flag"]
+    report = _report(kept, quarantined, flags, len(table) + len(gathered.broken))
+    logs = Logs(kept, quarantined, report, budget_only)
     if not len(kept):
-        raise AllRowsBad(_why_none(report), logs)
+        raise AllRowsBad(report.why_none(), logs)
     return logs
 
 
@@ -190,9 +175,26 @@ def as_frame(table: pa.Table) -> pd.DataFrame:
 
 def _flagged(flag: "pd.Series[Any]", accepted: Sequence[str]) -> npt.NDArray[np.bool_]:
     """Return which rows to leave out: those with a flag that is not accepted."""
-    flags, kinds = pd.factorize(flag)
-    refused = [kind not in accepted and kind.split(":", 1)[0] not in accepted for kind in kinds]
+    accepted_names, (flags, kinds) = set(accepted), pd.factorize(flag)
+    refused = [accepted_names.isdisjoint(_names(kind)) for kind in kinds]
     return np.append(np.array(refused, dtype=bool), False)[flags]
+
+
+def _check_flags(flag: "pd.Series[Any]", accepted: Sequence[str]) -> None:
+    """Refuse a flag, accepted for budgets, that no row has: misspelt, it would leave the ladders out without a word."""
+    kinds = [str(kind) for kind in flag.dropna().unique()]
+    known = {name for kind in kinds for name in _names(kind)}
+    if unknown := [name for name in accepted if name not in known]:
+        there = ", ".join(map(repr, sorted(kinds)[:10])) or "none"
+        raise InvalidInput(
+            f"no row has flag {', '.join(map(repr, unknown))}; flags of the rows: {there}; check --accept-budget-flag",
+            field="accept-budget-flag",
+        )
+
+
+def _names(flag: str) -> tuple[str, str]:
+    """Return what names a flag: all of it, and what stands before its first colon."""
+    return flag, flag.split(":", 1)[0]
 
 
 def _quarantine(
@@ -214,7 +216,11 @@ def _quarantine(
     return pd.DataFrame(columns).astype({"file": "str", "line": "int64", "rule": "str", "reason": "str"})
 
 
-def _report(kept: pd.DataFrame, quarantined: pd.DataFrame, flags: "pd.Series[Any]", rows: int) -> LogReport:
+def _report(
+    kept: pd.DataFrame, quarantined: pd.DataFrame, flags: "tuple[pd.Series[Any], pd.Series[Any]]", rows: int
+) -> LogReport:
+    """Count; `flags`: of the rows that are left out, and of those for budgets alone."""
+    flagged, budget_only = (dict(Counter(of.tolist()).most_common()) for of in flags)
     rules = Counter(quarantined["rule"].tolist())
     paired = kept[is_paired(kept)]
     pair = group_codes(paired, PAIR_KEY)
@@ -225,7 +231,8 @@ def _report(kept: pd.DataFrame, quarantined: pd.DataFrame, flags: "pd.Series[Any
         kept=len(kept),
         quarantined=dict(rules.most_common()),
         duplicates=rules["duplicate"],
-        flagged=dict(Counter(flags.tolist()).most_common()),
+        flagged=flagged,
+        budget_only=budget_only,
         unscored=int(kept["score"].isna().sum()),
         pairs=pairs,
         single_armed=len(both[1]) - pairs,
@@ -236,10 +243,3 @@ def is_paired(table: pd.DataFrame) -> npt.NDArray[np.bool_]:
     """Return which rows belong to pairs whose arms may be compared: pair_kind `toggle`, or none given."""
     kind = table["pair_kind"]
     return (kind.isna() | kind.isin(PAIRED_KINDS)).to_numpy(bool)
-
-
-def _why_none(report: LogReport) -> str:
-    counts = {**report.quarantined, **{f"flag {flag!r}": count for flag, count in report.flagged.items()}}
-    first = "; ".join(f"{count:,} x {reason}" for reason, count in list(counts.items())[:3])
-    remedy = " (take flagged rows with --accept-flag)" if report.flagged else ""
-    return f"none of {report.rows:,} rows can be used: {first}{remedy}"

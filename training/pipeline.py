@@ -34,6 +34,8 @@ from training.logs import Logs
 from training.overlap import Stratum
 from training.pseudo_outcomes import pseudo_outcomes
 from training.register import named, register
+from training.report.answers import budgeted, budgets
+from training.report.material import material, needs_read
 from training.report.tracking import by_source
 from training.taxonomy import Family
 from training.unfamiliar import unfamiliar_texts
@@ -112,7 +114,7 @@ def run(
         known["training"] |= {"families": _families(heads, taxonomy), "one_arm": [asdict(s) for s in strata]}
         known["training"]["started_from"] = base.told() if base else None
         known["licences"] = {**(base.manifest.licences if base else {}), **known["licences"]}
-        report = _write(temporary, heads, calibration, profiles, known, parts["holdout"].pairs, encoder)
+        report = _write(temporary, heads, calibration, profiles, known, parts["holdout"], encoder, logs)
     registered = None
     if registering:
         registered = register(
@@ -165,7 +167,7 @@ def _evidence(
             f"{len(pairs.table)} scored pairs and no taxonomy; training needs {SMALLEST}; log both arms of more prompts",
             field="logs",
         )
-    thinking = evidence.thinking_rows(logs.table, cache, config)
+    thinking = evidence.thinking_rows(logs.for_budgets(), cache, config)
     told = prior.table.assign(thinking_tokens=prior.table.extra_tokens, censored=False)
     thinking = evidence.stack(thinking, evidence.Rows(prior.embeddings, prior.features, told))
     prompts = [Prompt.from_text(text) for text in unfamiliar_texts(UNFAMILIAR_TEXTS, config.seed)]
@@ -196,15 +198,18 @@ def _write(
     calibration: Any,
     profiles: dict[str, Profile],
     known: dict[str, Any],
-    holdout: evidence.Rows,
+    holdout: _Part,
     encoder: Encoder,
+    logs: Logs,
 ) -> dict[str, Any]:
     """Write report and card beside the graph, return the report with its parity; a first manifest makes the bundle readable, so that the report is of the export."""
     settings = {"heads": heads, "calibration": calibration, "profiles": profiles}
     export.write_manifest(folder, **settings, **known)
     scorer = Scorer(Bundle(folder), encoder=encoder)
-    parity = export.check_parity(scorer, heads, holdout)
-    report = evaluate_rows(scorer, holdout.logged())
+    parity = export.check_parity(scorer, heads, holdout.pairs)
+    report = evaluate_rows(scorer, holdout.pairs.logged())
+    needs = budgeted(scorer, holdout.thinking.logged())
+    report["budget"] = budgets(needs, scorer.manifest, logs.for_budgets())
     (folder / "report.json").write_text(
         json.dumps({"holdout": report, "parity": parity}, indent=1, allow_nan=False) + "\n", encoding="utf-8"
     )
@@ -244,10 +249,13 @@ def _known(
         "data_digest": data_digest, "files": digests, "config": config.model_dump(), "log": logs.report.as_dict(),
         "pairs": {str(k): int(v) for k, v in pairs.groupby("source").size().items()},
         "taxonomy_prompts": sum(len(family.prompts) for family in taxonomy) if config.prior_weight else 0,
+        "logged": material(logs.for_budgets()), "budget": needs_read(logs.for_budgets(), config),
         "taxonomy_digest": _digest(taxonomy), "prior_weight": config.prior_weight, "thinking_attempts": thinking,
         "rows": {name: len(part.pairs.table) for name, part in parts.items()},
     }  # fmt: skip
-    licences = labelled.dropna(subset=["licence"]).groupby("source").licence.agg(lambda s: "; ".join(sorted(set(s))))
+    licences = (
+        logs.for_budgets().dropna(subset=["licence"]).groupby("source").licence.agg(lambda s: "; ".join(sorted(set(s))))
+    )
     created = os.environ.get("SOURCE_DATE_EPOCH")
     when = datetime.fromtimestamp(int(created), UTC) if created else datetime.now(UTC)
     return {

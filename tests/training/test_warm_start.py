@@ -51,7 +51,7 @@ def test_it_says_what_it_started_from(started):
     assert second.licences == {**first.licences, "mine": "ours"}
     card = (folder / "started" / "card.md").read_text()
     assert f"It starts from bundle {first.revision}" in card
-    assert "| simulated, by that bundle | 200 |" in card
+    assert "| simulated, by that bundle | 200 pairs |" in card
     assert "starting from thinkworth/" in run.stderr
     assert "It starts from" not in (folder / "bundle" / "card.md").read_text()
 

@@ -7,12 +7,12 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from contract.bundle import Manifest
 from contract.policy import Scores, decide, full_budget
 from contract.profiles import default_name
 from contract.scorer import Scorer
-from training.config import TrainConfig
-from training.embedding_cache import EmbeddingCache
-from training.evidence import Rows, thinking_rows
+from training.budget_targets import accepted_flags
+from training.evidence import Rows
 from training.report.coverage import coverage_by
 
 Array = NDArray[Any]
@@ -22,7 +22,7 @@ def predictions(scorer: Scorer, rows: Rows) -> pd.DataFrame:
     """Return the bundle's answers, one row each.
 
     In the default profile: worth (the headline's order), expected_gain, expected_extra_tokens, net_benefit, verdict,
-    familiarity, p_use, thinking_budget; expected_score_direct, and verdict_P for each profile P.
+    familiarity, p_use, thinking_budget; expected_score_direct, family (the nearest of the taxonomy), and verdict_P for each profile P.
     """
     manifest = scorer.manifest
     name = default_name(manifest.profiles)
@@ -35,31 +35,44 @@ def predictions(scorer: Scorer, rows: Rows) -> pd.DataFrame:
                 "worth": scores.worth, "expected_gain": decision.gain, "expected_extra_tokens": decision.extra_tokens,
                 "net_benefit": decision.net_benefit, "verdict": str(decision.verdict), "familiarity": decision.familiarity,
                 "p_use": scores.probabilities[name][0], "thinking_budget": decision.thinking_budget,
-                "expected_score_direct": scores.score_direct,
+                "expected_score_direct": scores.score_direct, "family": scores.task,
                 **{f"verdict_{p}": str(other.verdict) for p, other in made.items()},
             }
         )  # fmt: skip
     return pd.DataFrame(told)
 
 
-def budgets(scorer: Scorer, log: pd.DataFrame, cache: EmbeddingCache, config: TrainConfig) -> dict[str, Any] | None:
-    """Return how many attempts of thinking modes fit the full budget, see `coverage_by`; None where the log has none.
+def budgeted(scorer: Scorer, rows: Rows) -> pd.DataFrame:
+    """Return rows of needed thinking tokens (`training.evidence.thinking_rows`) beside the full budget of each, column `budget`."""
+    return rows.table.assign(budget=[float(full_budget(scores)) for scores in _scores(scorer, rows)])
 
-    `under_cap`: the share of the whole attempts that fit it under the default profile's cap, `cap`.
+
+def budgets(told: pd.DataFrame, manifest: Manifest, log: pd.DataFrame) -> dict[str, Any] | None:
+    """Return how many needs of thinking modes fit the full budget, see `coverage_by`; None where there are none.
+
+    `level`: the share that budgets are calibrated for. `cap`: the default profile's; `under_cap`: the share of the whole attempts that
+    fit their budget under it. `flags`: the flags of the reasoning attempts of the log, which were accepted, and how many have each.
+
+    Args:
+        told: `budgeted` of some rows.
+        manifest: of the bundle.
+        log: the attempts that the needs were read off, or more of them.
     """
-    rows = thinking_rows(log, cache, config)
-    if rows.table.empty:
+    if told.empty:
         return None
-    table, profiles = rows.table, scorer.manifest.profiles
-    profile = profiles[default_name(profiles)]
-    budget = np.array([full_budget(scores) for scores in _scores(scorer, rows)], float)
-    tokens, censored = table.thinking_tokens.to_numpy(float), table.censored.to_numpy(bool)
-    task = table.task.astype("string").fillna("not given").to_numpy(str)
-    found = coverage_by(
-        {"source": table.source.to_numpy(str), "task": task}, tokens, budget, censored, table.group.to_numpy(str)
-    )
-    fits = (tokens <= np.minimum(budget, profile.max_thinking_tokens))[~censored]
-    return found | {"cap": profile.max_thinking_tokens, "under_cap": float(fits.mean()) if len(fits) else None}
+    profile = manifest.profiles[default_name(manifest.profiles)]
+    tokens, budget, censored = (told[name].to_numpy() for name in ("thinking_tokens", "budget", "censored"))
+    names = {
+        "source": told.source.to_numpy(str),
+        "task": told.task.astype("string").fillna("not given").to_numpy(str),
+    }
+    groups, target_is = told.group.to_numpy(str), told.target_is.to_numpy(str)
+    found = coverage_by(names, tokens, budget, censored.astype(bool), groups, target_is)
+    fits = (tokens <= np.minimum(budget, profile.max_thinking_tokens))[~censored.astype(bool)]
+    return found | {
+        "level": manifest.quantiles[-1], "cap": profile.max_thinking_tokens, "under_cap": float(fits.mean()) if len(fits) else None,
+        "flags": accepted_flags(log),
+    }  # fmt: skip
 
 
 def _scores(scorer: Scorer, rows: Rows) -> Iterator[Scores]:

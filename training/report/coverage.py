@@ -27,12 +27,16 @@ def coverage(thinking_tokens: Array, budget: Array, censored: Array, groups: Arr
         groups: its prompt, [n].
 
     Returns:
-        n, censored, coverage, coverage_at_least, mean_budget, mean_tokens, constant_budget (the smallest constant of at least
+        n and their prompts, censored, coverage, coverage_at_least, mean_budget, mean_tokens, constant_budget (the smallest constant of at least
         that coverage), and saved, 1 - mean_budget / constant_budget; None where no attempt is whole.
     """
     whole = ~censored.astype(bool)
     fits = (thinking_tokens <= budget).astype(float)
-    out: dict[str, Any] = {"n": int(whole.sum()), "censored": int((~whole).sum())}
+    out: dict[str, Any] = {
+        "n": int(whole.sum()),
+        "prompts": len(np.unique(groups[whole])),
+        "censored": int((~whole).sum()),
+    }
     if not whole.any():
         return out | dict.fromkeys(
             ("coverage", "coverage_at_least", "mean_budget", "mean_tokens", "constant_budget", "saved")
@@ -61,10 +65,25 @@ def constant_of(thinking_tokens: Array, share: float) -> float:
 
 
 def coverage_by(
-    names: Mapping[str, Array], thinking_tokens: Array, budget: Array, censored: Array, groups: Array
+    names: Mapping[str, Array],
+    thinking_tokens: Array,
+    budget: Array,
+    censored: Array,
+    groups: Array,
+    target_is: Array | None = None,
 ) -> dict[str, Any]:
-    """Return `coverage` of all attempts and by each kind of part (`source`, `task`: names [n]), small parts left out and counted."""
-    out: dict[str, Any] = {"all": coverage(thinking_tokens, budget, censored, groups)}
+    """Return `coverage` of all attempts and by each kind of part (`source`, `task`: names [n]), small parts left out and counted.
+
+    Each has `targets` beside it: how many of its needs were read off what (`training.budget_targets`; `target_is` [n]), cut-off
+    attempts included; empty where that is not given.
+    """
+
+    def part(rows: Array) -> dict[str, Any]:
+        read_off = [] if target_is is None else target_is[rows].astype(str).tolist()
+        covered = coverage(thinking_tokens[rows], budget[rows], censored[rows], groups[rows])
+        return covered | {"targets": {str(name): read_off.count(name) for name in sorted(set(read_off))}}
+
+    out: dict[str, Any] = {"all": part(np.arange(len(thinking_tokens)))}
     for kind, of in names.items():
         parts, left_out = {}, 0
         for name in sorted({str(value) for value in of}):
@@ -72,6 +91,6 @@ def coverage_by(
             if len(rows) < LEAST_ATTEMPTS:
                 left_out += len(rows)
                 continue
-            parts[name] = coverage(thinking_tokens[rows], budget[rows], censored[rows], groups[rows])
+            parts[name] = part(rows)
         out[kind] = {"parts": parts, "attempts_left_out": left_out}
     return out

@@ -1,5 +1,6 @@
-"""The figures of parts of the pairs: by task, language, model and source."""
+"""The figures of parts of the pairs: by source, task, language, model and family of the taxonomy."""
 
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -11,7 +12,7 @@ from contract.records import Verdict
 from training.metrics import mean_interval, measured, q
 from training.report.outcomes import realised_extra_tokens, realised_net_benefit
 
-BY = ("source", "task", "language", "model")
+BY = ("source", "task", "language", "model", "family")
 LEAST_PAIRS = 20
 """Pairs of a slice under which it is left out, and counted."""
 
@@ -39,6 +40,16 @@ def slices(table: pd.DataFrame, profile: Profile) -> dict[str, Any]:
     return out
 
 
+def wrong_signs(parts: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the `net_benefit` of the slices whose mean prediction and the interval of what was realised lie on opposite sides of 0."""
+    found = {}
+    for name, part in parts.items():
+        predicted, bounds = part["net_benefit"]["predicted"], part["net_benefit"]["realised"]["interval"]
+        if bounds is not None and max(predicted * bound for bound in bounds) < 0:
+            found[name] = {"n": part["n"], **part["net_benefit"]}
+    return found
+
+
 def behind_verdicts(verdict: Array, gain: Array, realised: Array, groups: Array) -> dict[str, Any]:
     """Return for each verdict its pairs, their mean gain and mean realised net_benefit, with intervals; None where it never fell."""
     out = {}
@@ -62,6 +73,10 @@ def _slice(part: pd.DataFrame, realised: Array) -> dict[str, Any]:
     worth, verdict = part.worth.to_numpy(float), part.verdict.to_numpy(str)
     return {
         "n": len(part), "prompts": len(set(groups)), "mean_gain": float(gain.mean()),
+        "net_benefit": {
+            "predicted": float(part.net_benefit.mean()),
+            "realised": {"value": float(realised.mean()), "interval": mean_interval(realised, groups)},
+        },
         "q": measured(lambda rows: q(worth[rows], gain[rows], extra[rows]), groups),
         "verdicts": behind_verdicts(verdict, gain, realised, groups),
     }  # fmt: skip

@@ -3,9 +3,13 @@
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from training.budget_targets import ATTEMPTS, LADDER
 from training.metrics import ranged, shown, shown_interval
 from training.report.orders import BASELINES
 from training.report.sources import LEAST_PAIRS, telling
+
+READ_OFF = {LADDER: "ladders of budgets", ATTEMPTS: "attempts that reached the best score"}
+"""What needs were read off, in words."""
 
 
 def headline(report: Mapping[str, Any]) -> str:
@@ -27,7 +31,7 @@ def headline(report: Mapping[str, Any]) -> str:
     if report["sources"]:
         lines += ["", *_over_all(report)]
     if report.get("budget"):
-        lines.append(_budget(report["budget"]))
+        lines += _budgets(report["budget"])
     if len(report["sources"]) > 1:
         lines += ["", *_macro(report)]
     return "\n".join(lines)
@@ -75,14 +79,24 @@ def _over_all(report: Mapping[str, Any]) -> Iterator[str]:
     )
 
 
-def _budget(budget: Mapping[str, Any]) -> str:
-    every = budget["all"]
-    if every["coverage"] is None:
-        return f"  thinking budget: all {every['censored']:,} attempts were cut off, no coverage is known"
+def _budgets(budget: Mapping[str, Any]) -> Iterator[str]:
+    """Yield what is known of thinking budgets: pooled, by source, by task, and what the needs were read off."""
+    yield f"  thinking budget: {_covered(budget['all'])}"
+    for kind in ("source", "task"):
+        for name, part in budget[kind]["parts"].items():
+            yield f"    {kind} {name}: {_covered(part)}"
+    flags = ", ".join(f"{flag} ({n:,})" for flag, n in budget["flags"].items())
+    yield f"  flags accepted for the budget, attempts with each: {flags or 'none'}"
+
+
+def _covered(part: Mapping[str, Any]) -> str:
+    targets = ", ".join(f"{n:,} off {READ_OFF[name]}" for name, n in part["targets"].items())
+    if part["coverage"] is None:
+        return f"all {part['censored']:,} attempts were cut off, no coverage is known"
     return (
-        f"  thinking budget: {every['n']:,} attempts, coverage {ranged(**every['coverage'])}, mean {every['mean_budget']:,.0f} tokens "
-        f"(constant of the same coverage {every['constant_budget']:,.0f}; saved {ranged(**every['saved'], spec='.2f')}); "
-        f"{every['censored']:,} more were cut off"
+        f"{part['n']:,} attempts, coverage {ranged(**part['coverage'])}, mean {part['mean_budget']:,.0f} tokens "
+        f"(constant of the same coverage {part['constant_budget']:,.0f}; saved {ranged(**part['saved'], spec='.2f')}); "
+        f"{part['censored']:,} more were cut off; needs read {targets}"
     )
 
 

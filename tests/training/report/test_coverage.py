@@ -10,7 +10,7 @@ def test_coverage_by_hand():
     tokens, budget = np.array([100.0, 200, 300, 400, 900]), np.array([100.0, 250, 200, 500, 1000])
     cut = np.array([False, False, False, False, True])
     made = coverage(tokens, budget, cut, np.arange(5))
-    assert (made["n"], made["censored"]) == (4, 1)
+    assert (made["n"], made["prompts"], made["censored"]) == (4, 4, 1)
     assert made["coverage"]["value"] == 0.75
     assert made["coverage_at_least"]["value"] == 0.6  # the attempt that was cut off counts as a miss
     assert made["mean_budget"] == 262.5
@@ -44,3 +44,14 @@ def test_small_parts_are_left_out_and_counted():
     assert made["all"]["n"] == n
     assert list(made["source"]["parts"]) == ["a"]
     assert made["source"]["attempts_left_out"] == 3
+
+
+def test_each_part_says_what_its_needs_were_read_off():
+    n, half = 2 * LEAST_ATTEMPTS, LEAST_ATTEMPTS
+    source, of = np.array(["a", "b"]).repeat(half), np.array(["ladder", *["attempts"] * (n - 1)])
+    cut = np.arange(n) == 0
+    made = coverage_by({"source": source}, np.ones(n), np.ones(n), cut, np.arange(n), of)
+    assert made["all"]["targets"] == {"attempts": n - 1, "ladder": 1}  # what was cut off counts too
+    parts = made["source"]["parts"]
+    assert (parts["a"]["targets"], parts["b"]["targets"]) == ({"attempts": half - 1, "ladder": 1}, {"attempts": half})
+    assert coverage_by({}, np.ones(n), np.ones(n), cut, np.arange(n))["all"]["targets"] == {}
