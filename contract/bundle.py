@@ -107,6 +107,7 @@ class Calibration(Frozen):
         gain_prior: gain that the prompt's family, or the bundle that the training started from, predicts -> calibrated gain, with its local band.
         familiarity: the head's probability that the evidence covers a prompt -> familiarity in [0, 1].
         nearness: cosine to the nearest centroid of the evidence -> share of the evidence that lies farther from the rest of it.
+        certainty: P(family) of the likeliest family -> share of the evidence whose family is less sure.
         unfamiliar_below: familiarity under which the verdict is `maybe`.
         small_budget: thinking tokens granted where the verdict is `maybe`.
     """
@@ -115,6 +116,7 @@ class Calibration(Frozen):
     gain_prior: Banded
     familiarity: Curve
     nearness: Curve
+    certainty: Curve
     unfamiliar_below: float = Field(ge=0, le=1)
     small_budget: int = Field(gt=0, le=LARGEST_SMALL_BUDGET)
 

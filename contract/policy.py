@@ -39,6 +39,7 @@ class Scores:
         probabilities: by profile, P(use), P(maybe), P(avoid).
         familiar: how likely it is of the evidence and no made-up text, uncalibrated, in [0, 1].
         near: cosine of its ask to the nearest centroid of the evidence.
+        sure: P(family) of the likeliest family.
         task: the nearest family of the taxonomy.
     """
 
@@ -54,6 +55,7 @@ class Scores:
     probabilities: dict[str, tuple[float, float, float]]
     familiar: float
     near: float
+    sure: float
     task: str
 
 
@@ -133,10 +135,11 @@ def familiarity_of(scores: Scores, calibration: Calibration) -> float:
     """Return how far the evidence covers a prompt, in [0, 1].
 
     Below .5 what is like made-up texts rather than evidence; above, half of it is the share of evidence that lies farther from the
-    rest of the evidence than the prompt does.
+    rest of the evidence than the prompt does, or whose family is less sure, the smaller of the two.
     """
     covered = calibration.familiarity.at(scores.familiar)
-    return min(max(min(covered, 0.5 + 0.5 * calibration.nearness.at(scores.near)), 0.0), 1.0)
+    share = min(calibration.nearness.at(scores.near), calibration.certainty.at(scores.sure))
+    return min(max(min(covered, 0.5 + 0.5 * share), 0.0), 1.0)
 
 
 def price_of(extra_tokens: float, profile: Profile, caps: Caps = Caps()) -> float:

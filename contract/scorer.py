@@ -101,6 +101,7 @@ class Scorer:
             probabilities={name: tuple(map(float, row[f"p_{name}"][i])) for name in manifest.profiles},  # type: ignore[misc]
             familiar=float(row["familiar"][i]),
             near=float(row["near"][i]),
+            sure=float(np.max(row["p_family"][i])),
             task=manifest.tasks[int(np.argmax(row["p_family"][i]))],
         )
 

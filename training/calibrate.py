@@ -78,7 +78,8 @@ def cross_fitted(
         heads = fit(rest[0], rest[1], rest[2], profiles, config, base)
         for rows, fold, into in zip(parts, folds, outputs, strict=True):
             told, averaged = heads.with_members(rows.take(fold == k))
-            del told["p_family"], told["cosines"]  # of families and centroids that differ between folds
+            told["sure"] = told.pop("p_family").max(axis=1)
+            del told["cosines"]  # of centroids that differ between folds
             _put(into, told, fold == k)
             if rows is pairs:
                 _put(members, averaged, fold == k)
@@ -138,7 +139,8 @@ def calibrate(
         if heads.base  # whose gain is calibrated, and has its band
         else gain_curve(out["gain_prior"][several], gain[several], weight[several], spread=PRIOR_SD),
         familiarity=_familiarity(out["familiar"], unseen.unfamiliar["familiar"]),
-        nearness=_nearness(out["near"], weight),
+        nearness=_share_below(out["near"], weight),
+        certainty=_share_below(out["sure"], weight),
         unfamiliar_below=0.5,
         small_budget=SMALL_BUDGET,
     )
@@ -228,9 +230,9 @@ def _familiarity(evidence: Array, unfamiliar: Array) -> Curve:
     return Curve(x=(0.0, threshold, high + 1e-6), y=(0.0, 0.5, 1.0))
 
 
-def _nearness(near: Array, weight: Array) -> Curve:
-    """Map the cosine to the nearest centroid to the share of the evidence, by weight, that is no nearer."""
-    x = np.quantile(near, np.linspace(0, 1, KNOTS), weights=weight, method="inverted_cdf")
+def _share_below(values: Array, weight: Array) -> Curve:
+    """Map a value to the share of the evidence, by weight, that has no more of it."""
+    x = np.quantile(values, np.linspace(0, 1, KNOTS), weights=weight, method="inverted_cdf")
     x = np.maximum.accumulate(x + np.arange(KNOTS) * 1e-6)
     return Curve(x=_floats(x), y=_floats(np.linspace(0, 1, KNOTS)))
 

@@ -11,6 +11,7 @@ from sklearn.linear_model import LogisticRegression, Ridge
 from contract.errors import InvalidInput
 from contract.profiles import Profile
 from training.background import Base
+from training.budget_targets import LADDER
 from training.clusters import REACH, REACH_BESIDE_A_BUNDLE, Cover, cover, neighbourhoods
 from training.config import TrainConfig
 from training.evidence import Rows, spent
@@ -110,6 +111,7 @@ def _targets(
         expected_score_direct=family @ declared.score_direct, expected_gain=family @ declared.gain
     )
     attempts = thought.table.assign(expected_log_tokens=family_of_thought @ declared.log_tokens)
+    attempts = attempts[attempts.target_is != LADDER]  # the least that sufficed, not what the model spends
     start = TargetModels(base.manifest.models, base.manifest.population) if base else None
     logged, tried = (rows[~rows.prior.to_numpy(bool)].reset_index(drop=True) for rows in (table, attempts))
     return target_models(logged, tried, start)

@@ -36,7 +36,7 @@ WRITTEN = {
     "feature_names": ["length", "questions"], "tasks": ["proof", "chit_chat"], "quantiles": QUANTILES,
     "profiles": {"balanced": {"tokens_per_point": 20_000, "max_thinking_tokens": 8192}},
     "calibration": {
-        "gain_logs": BANDED, "gain_prior": BANDED, "familiarity": {"x": [0, 1], "y": [0, 1]}, "nearness": {"x": [0, 1], "y": [0, 1]},
+        "gain_logs": BANDED, "gain_prior": BANDED, "familiarity": {"x": [0, 1], "y": [0, 1]}, "nearness": {"x": [0, 1], "y": [0, 1]}, "certainty": {"x": [0, 1], "y": [0, 1]},
         "unfamiliar_below": 0.5, "small_budget": 1024,
     },
     "models": {"qwen3-8b": {"direct": 0.1, "gain": -0.2, "log_tokens": 0.7}},

@@ -22,19 +22,23 @@ def risk_coverage(table: pd.DataFrame, profile: Profile) -> dict[str, Any]:
     """Return how good verdicts are on the most familiar prompts alone (El-Yaniv and Wiener 2010, risk-coverage curve).
 
     points: for each coverage, the pairs of that share of highest familiarity (ties in a fixed random order): n, how many have
-        a verdict `use` or `avoid`, the accuracy of those (`right`), and q, the mean within sources of `LEAST_COVERED` covered
-        pairs or more.
-    area: mean over all coverages of the risk, 1 - accuracy; beside it `area_random`, the risk of all, which is what a
-        familiarity that tells nothing has. `gained` is the difference, above 0 where familiarity tells something.
+        a verdict `use` or `avoid`, the accuracy of those (`right`), how many of them `differ` (a gain or a loss beyond the
+        profile's margin) and the accuracy among these, and q, the mean within sources of `LEAST_COVERED` covered pairs or more.
+    area: mean over all coverages of the risk, 1 - accuracy among those that differ; beside it `area_random`, the risk of all, which
+        is what a familiarity that tells nothing has. `gained` is the difference, above 0 where familiarity tells something.
+
+    A verdict is of a mean, and most single pairs of two graded answers end alike, which makes each `use` of them wrong and each
+    `avoid` right: accuracy over all pairs mostly counts ties, and falls wherever `use` is more frequent.
     """
     familiarity, correct = table.familiarity.to_numpy(float), right(table, profile)
+    differ = np.where(np.abs(table.gain.to_numpy(float)) > profile.margin, correct, np.nan)
     groups, by = table.group.to_numpy(str), _most_familiar(table.familiarity.to_numpy(float))
     gain, extra, worth = table.gain.to_numpy(float), realised_extra_tokens(table), table.worth.to_numpy(float)
     source = table.source.to_numpy(str)
     points = []
     for coverage in COVERAGES:
         rows = by[: round(coverage * len(by))]
-        told = rows[~np.isnan(correct[rows])]
+        told, apart = (rows[~np.isnan(values[rows])] for values in (correct, differ))
         within = [
             q(worth[own], gain[own], extra[own])
             for own in (rows[source[rows] == name] for name in np.unique(source[rows]))
@@ -45,12 +49,13 @@ def risk_coverage(table: pd.DataFrame, profile: Profile) -> dict[str, Any]:
             {
                 "coverage": coverage, "n": len(rows), "familiarity": float(familiarity[rows].min()) if len(rows) else None,
                 "decided": len(told), "accuracy": float(correct[told].mean()) if len(told) else None,
+                "differ": len(apart), "accuracy_differ": float(differ[apart].mean()) if len(apart) else None,
                 "q": float(np.mean(known)) if known else None, "sources": len(known),
             }
         )  # fmt: skip
 
     def areas(rows: Array) -> tuple[float, float, float]:
-        area, flat = risk_area(familiarity[rows], correct[rows])
+        area, flat = risk_area(familiarity[rows], differ[rows])
         return area, flat, flat - area
 
     every, values = areas(np.arange(len(table))), resampled(areas, groups)
