@@ -28,6 +28,8 @@ class Scores:
     Attributes:
         gain_logs: what logs say of the gain (score with thinking minus score without, in points).
         gain_prior: what its family says of it: the taxonomy's prior, moved by the family's logged pairs.
+        prior_band: how far below and above `gain_prior` the true mean may lie (95 %), in points: what calibration, a mean over
+            many prompts, does not see of a single one.
         from_logs: weight of the first against the second, in [0, 1].
         worth: what orders prompts that share a budget: gain for as many extra tokens as the target model spends on average.
         score_direct: predicted score without thinking.
@@ -42,6 +44,7 @@ class Scores:
 
     gain_logs: float
     gain_prior: float
+    prior_band: tuple[float, float]
     from_logs: float
     worth: float
     score_direct: float
@@ -151,13 +154,14 @@ def calibrated_gain(scores: Scores, calibration: Calibration) -> tuple[float, fl
     """Return the expected gain without caps between its local 95 % bounds: (lower, gain, upper), in points.
 
     What logs say and what the family says are calibrated each by its own curve, then mixed by the weight of the logs; the
-    two errors are independent, so the half widths of their bands add in squares.
+    two errors are independent, so the half widths of their bands add in squares, and `prior_band` with them.
     """
     w = min(max(scores.from_logs, 0.0), 1.0)
     parts = ((w, calibration.gain_logs, scores.gain_logs), (1 - w, calibration.gain_prior, scores.gain_prior))
     gain = sum(weight * curve.at(x) for weight, curve, x in parts)
-    below = math.hypot(*(weight * (curve.at(x) - curve.band(x)[0]) for weight, curve, x in parts))
-    above = math.hypot(*(weight * (curve.band(x)[1] - curve.at(x)) for weight, curve, x in parts))
+    own_below, own_above = ((1 - w) * width for width in scores.prior_band)
+    below = math.hypot(own_below, *(weight * (curve.at(x) - curve.band(x)[0]) for weight, curve, x in parts))
+    above = math.hypot(own_above, *(weight * (curve.band(x)[1] - curve.at(x)) for weight, curve, x in parts))
     return gain - below, gain, gain + above
 
 

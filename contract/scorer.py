@@ -91,6 +91,7 @@ class Scorer:
         return Scores(
             gain_logs=float(row["gain_logs"][i]),
             gain_prior=float(row["gain_prior"][i]),
+            prior_band=(float(row["prior_band"][i, 0]), float(row["prior_band"][i, 1])),
             from_logs=float(row["from_logs"][i]),
             worth=float(row["worth"][i]),
             score_direct=float(row["score_direct"][i]),
@@ -137,7 +138,7 @@ def _shapes(manifest: Manifest) -> dict[str, tuple[int, ...]]:
     """Return the shape, on one row, of every output that `Scorer.unpack` reads."""
     levels = len(manifest.quantiles)
     shapes: dict[str, tuple[int, ...]] = {name: (1,) for name in SCALARS}
-    shapes |= {"thinking_quantiles": (1, levels), "p_family": (1, len(manifest.tasks))}
+    shapes |= {"thinking_quantiles": (1, levels), "p_family": (1, len(manifest.tasks)), "prior_band": (1, 2)}
     shapes |= {"cosines": (1, max(len(manifest.neighbourhoods), 1))}
     return shapes | {f"p_{name}": (1, len(Verdict)) for name in manifest.profiles}
 

@@ -20,7 +20,7 @@ from training.clusters import Cover
 from training.evidence import Rows
 from training.graph import Graph
 from training.heads import DEAREST, LEAST_PROBABILITY, VERDICTS, Heads
-from training.prior import token_offsets
+from training.prior import LIKELY, Z95, Prior, token_offsets
 from training.scripts import ASCII, CJK, MOST_CJK, Scripts
 
 LARGEST_DIFFERENCE = 1e-5
@@ -39,6 +39,7 @@ def graph_of(heads: Heads) -> onnx.ModelProto:
     g.mixing_weight(heads.linear["tokens_from_logs"], "tokens")
     gain_prior = g.of_family(prior.gain[:, None], "gain")
     g.flat(gain_prior, "gain_prior")
+    _add_prior_band(g, prior, gain_prior)
     g.flat("logs_weight", "from_logs")
     direct = g.of_family(prior.score_direct[:, None], "score_direct")
     g.flat(g.mix(trees["score_direct"], direct, "logs", "score_direct_mixed"), "score_direct")
@@ -53,9 +54,27 @@ def graph_of(heads: Heads) -> onnx.ModelProto:
     g.flat(read, "familiar")
     columns = [helper.make_tensor_value_info(name, TensorProto.FLOAT, ["n"]) for name in SCALARS]
     widths = {"thinking_quantiles": len(QUANTILES), "p_family": len(heads.tasks), "cosines": len(heads.cover.centres)}
+    widths["prior_band"] = 2
     widths |= {f"p_{name}": len(VERDICTS) for name in heads.scaling}
     wide = [helper.make_tensor_value_info(name, TensorProto.FLOAT, ["n", w]) for name, w in widths.items()]
     return g.model(heads.inputs.dimension, [*columns, *wide])
+
+
+def _add_prior_band(g: Graph, prior: Prior, gain: str) -> None:
+    """Add how far below and above the gain of the families the true mean may lie; see `Prior.band`."""
+    likely = g.node("Pow", ["p_family", g.constant("likely_power", float(LIKELY))], "p_likely")
+    one = g.constant("family_axis", [1], np.int64)
+    mean = g.node("MatMul", [likely, g.constant("likely_gain", prior.gain[:, None])], "likely_sum")
+    mean = g.node("Div", [mean, g.node("ReduceSum", [likely, one], "likely_mass", keepdims=1)], "likely_mean")
+    step = g.node("Sub", [mean, gain], "likely_step")
+    squared = g.node("Mul", ["p_family", "p_family"], "p_family_squared")
+    own = g.node("MatMul", [squared, g.constant("family_variance", Z95**2 * prior.variance[:, None])], "prior_variance")
+    sides = {}
+    for name, way in (("below", g.node("Neg", [step], "likely_fall")), ("above", step)):
+        far = g.node("Relu", [way], f"prior_{name}_step")
+        both = g.node("Add", [own, g.node("Mul", [far, far], f"prior_{name}_squared")], f"prior_{name}_both")
+        sides[name] = g.node("Sqrt", [both], f"prior_{name}")
+    g.node("Concat", [*sides.values()], "prior_band", axis=1)
 
 
 def _share_of_logs(g: Graph, cover: Cover) -> str:

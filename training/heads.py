@@ -121,6 +121,7 @@ class Heads:
         family, z = x["p_family"], x["z"]
         w = _sigmoid(self.linear["from_logs"](x["u"])[:, 0]) * self.cover.share(x["ask"])
         out = {"from_logs": w, "p_family": family, "gain_prior": family @ self.prior.gain}
+        out["prior_band"] = self.prior.band(family)
         outcomes = self.trees["outcome"].predict_proba(z)
         members = self._members(x, outcomes)
         out["gain_logs"] = members["gain"] @ self.shares["gain"]

@@ -86,7 +86,11 @@ def test_the_graph_is_the_heads_on_every_output(trained, unseen):
     heads, _, scorer = trained
     exported = scorer.run(unseen.embeddings, unseen.features, scorer.targets(unseen.table.model.tolist()))
     fitted = heads.predict(unseen)
-    assert exported.keys() == fitted.keys() >= {*SCALARS, "thinking_quantiles", "p_family", "p_balanced", "p_dear"}
+    assert (
+        exported.keys()
+        == fitted.keys()
+        >= {*SCALARS, "thinking_quantiles", "prior_band", "p_family", "p_balanced", "p_dear"}
+    )
     for name, wanted in fitted.items():
         scale = np.maximum(np.abs(wanted), 1)
         assert exported[name].shape == np.shape(wanted)
