@@ -31,7 +31,7 @@ Array = NDArray[Any]
 
 
 def graph_of(heads: Heads) -> onnx.ModelProto:
-    """Return the one graph of all heads: (embeddings [n, 2 d], features [n, f], target [n, 3]) -> the outputs of `Heads.predict`."""
+    """Return the one graph of all heads: (embeddings [n, 2 d], features and words [n, f + w], target [n, 3]) -> the outputs of `Heads.predict`."""
     g, prior = Graph(), heads.prior
     heads.inputs.add_to(g)
     trees = {name: g.tree(estimator, name, heads.inputs.width) for name, estimator in heads.trees.items()}

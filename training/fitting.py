@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from sklearn.linear_model import LogisticRegression, Ridge
 
 from contract.errors import InvalidInput
+from contract.features import FEATURE_NAMES
 from contract.profiles import Profile
 from training.clusters import Cover, cover, neighbourhoods
 from training.config import TrainConfig
@@ -62,7 +63,9 @@ def fit(pairs: Rows, thinking: Rows, unfamiliar: Rows, profiles: Mapping[str, Pr
     reach = Cover.everywhere(inputs.dimension) if logged.all() else cover(pairs.logged(), config)
     heads = Heads(inputs, targets, prior, reach)
     heads.scripts = scripts_of(pairs)
-    heads.usual_features = np.average(pairs.features, axis=0, weights=table.weight.to_numpy(float))
+    heads.usual_features = np.average(
+        pairs.features[:, : len(FEATURE_NAMES)], axis=0, weights=table.weight.to_numpy(float)
+    )
     heads.cover, heads.neighbourhoods = neighbourhoods(heads.cover, pairs.logged(), x["p_family"][logged], inputs.tasks)
     heads.linear["from_logs"] = _from_logs(x["u"], table)
     heads.linear["tokens_from_logs"] = _from_logs(x_thinking["u"], thinking.table)
