@@ -101,6 +101,22 @@ def test_what_is_read_is_laid_out_as_it_says(inputs, rows):
     assert {values.dtype for values in x.values()} == {np.dtype(np.float32)}
 
 
+def test_words_tell_the_family_and_nothing_else(rows, taxonomy):
+    """Of two families at one place, each asking in words of its own."""
+    told = type(taxonomy)(
+        np.repeat(taxonomy.embeddings[:1], len(taxonomy.table), axis=0), taxonomy.features.copy(), taxonomy.table
+    )
+    words = (told.table.task == "hard").to_numpy(int)
+    told.features[:, -WORDS:] = np.eye(WORDS)[words]
+    told.features[:, :-WORDS] = told.features[0, :-WORDS]
+    inputs = fit_inputs(rows, told, CONFIG)
+    x = inputs.of(told)
+    assert inputs.tasks == ("easy", "hard")
+    np.testing.assert_array_equal(x["p_family"].argmax(axis=1), words)
+    for name in ("ask", "u", "v", "z"):
+        assert np.ptp(x[name], axis=0).max() == 0, name
+
+
 def test_without_a_target_it_reads_zeros_and_never_the_scale_of_tokens(inputs, rows):
     tokens = np.zeros((len(rows.table), TARGET_WIDTH), np.float32)
     tokens[:, TARGET_READ:] = 5
