@@ -33,7 +33,7 @@ def main() -> None:
     prompts = [Prompt.from_text(text) for text in texts]
     asks = parity_rows(source, scorer.encoder, [prompt.ask for prompt in prompts])
     wholes = parity_rows(source, scorer.encoder, [prompt.whole for prompt in prompts])
-    vectors = np.stack([features.compute(prompt) for prompt in prompts])
+    vectors = np.stack([features.vector(prompt) for prompt in prompts])
     nobody = scorer.targets([None] * len(vectors))
     rows = {
         side: scorer.run(np.hstack([getattr(asks, side), getattr(wholes, side)]), vectors, nobody)

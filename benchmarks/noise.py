@@ -24,6 +24,7 @@ import pandas as pd
 from provenance import RESULTS, provenance, write
 
 from contract.encoder import Encoder
+from contract.features import FEATURE_NAMES
 from contract.locate import ROOT, find
 from contract.profiles import load_profiles
 from contract.records import PAIR_KEY
@@ -174,7 +175,7 @@ def training(attempts: pd.DataFrame, units: Rows, draws: int) -> dict[str, Any]:
             learn, judged = fold != k, fold == k
             views = [units.embeddings[:, :half], units.embeddings[:, half:]]
             reduced = [components(view[learn], TrainConfig())(view) for view in views]
-            z = np.hstack([*reduced, units.features]).astype(np.float32)
+            z = np.hstack([*reduced, units.features[:, : len(FEATURE_NAMES)]]).astype(np.float32)
             seen = pairs[learn].reset_index(drop=True)
             ways = fitted(z[learn], seen, mixed.merge(seen[KEY], on=KEY), extra[learn])
             for name, order in ways.items():

@@ -18,6 +18,7 @@ import numpy as np
 from provenance import RESULTS, provenance, write
 
 from contract.encoder import Encoder
+from contract.features import FEATURE_NAMES
 from contract.locate import ROOT, find
 from contract.profiles import load_profiles
 from contract.prompt import Prompt
@@ -55,7 +56,7 @@ def views(units: Rows, prompts: list[Prompt], cache: EmbeddingCache) -> dict[str
         "ask": units.embeddings[:, :half],
         "whole": units.embeddings[:, half:],
         "context": vectors[[row[text] for text in contexts]],
-        "features": units.features,
+        "features": units.features[:, : len(FEATURE_NAMES)],
     }
 
 

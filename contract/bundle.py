@@ -26,7 +26,8 @@ FORMAT_VERSION = 4
 """Bumped when an older reader would misread a new bundle: a feature, an output or a key changes meaning, order or name.
 
 A reader refuses newer formats; it may read older ones through a function of its own, with a test on a stored example.
-Formats 1 (no mixing of logs and prior), 2 (nothing of the target model) and 3 (no prior_band, no outcomes) were never released, and are refused.
+Formats 1 (no mixing of logs and prior), 2 (nothing of the target model) and 3 (no words, prior_band, outcomes, certainty) were never
+released, and are refused.
 """
 
 OLDEST_FORMAT = 4

@@ -68,7 +68,7 @@ def effects(
     Args:
         scorer: the bundle.
         embedding: of its ask and its whole, [2 d].
-        vector: its features, [f].
+        vector: its features and words, [f + w].
         target: statistics of the target model, [3].
     """
     usual = np.array(scorer.manifest.usual_features, dtype=np.float32)

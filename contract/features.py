@@ -1,7 +1,9 @@
-"""Named features of a prompt: cheap, documented, in a fixed order, the same code in training and serving.
+"""Named features of a prompt and the words of its ask: cheap, documented, in a fixed order, the same code in training and serving.
 
 Counts are damped by log1p so that a trained threshold means the same at both ends; shares are in [0, 1]; flags are 0 or 1.
 Features read at most the first and last `WINDOW` characters, so a 1 MiB paste costs no more than a page.
+Words are hashed into `WORDS` columns (Weinberger et al. 2009, "Feature hashing for large scale multitask learning"); only
+P(family) reads them: which words ask is what an encoder of sentences blurs.
 Changing the order, a name or a meaning bumps `contract.bundle.FORMAT_VERSION`.
 """
 
@@ -18,6 +20,12 @@ from contract.prompt import Prompt
 
 WINDOW = 4_000
 """Characters read from each end of a text."""
+
+WORDS = 512
+"""Columns of the hashed words."""
+
+WORDS_WINDOW = 400
+"""Characters from each end of the ask whose words are hashed: asks stand first or last."""
 
 LONG_TOKEN = 30
 """Characters from which a run without white space counts as a long token (base64, identifiers, URLs)."""
@@ -131,6 +139,9 @@ FEATURE_NAMES: tuple[str, ...] = (
 )  # fmt: skip
 """Names of the features, in the order of the vector."""
 
+WIDTH = len(FEATURE_NAMES) + WORDS
+"""Columns of what the heads read of a prompt beside its embeddings."""
+
 
 def compute(prompt: Prompt) -> NDArray[np.float32]:
     """Return the features of a prompt, float32 [len(FEATURE_NAMES)], all finite."""
@@ -166,6 +177,25 @@ def compute(prompt: Prompt) -> NDArray[np.float32]:
         log(prompt.tools), log(sum(t.attachments for t in prompt.turns)),
     ]  # fmt: skip
     return np.asarray(values, dtype=np.float32)
+
+
+def vector(prompt: Prompt) -> NDArray[np.float32]:
+    """Return what the heads read of a prompt beside its embeddings: its features, then the words of its ask, float32 [WIDTH]."""
+    return np.concatenate([compute(prompt), words_of(prompt.ask)])
+
+
+def words_of(ask: str) -> NDArray[np.float32]:
+    """Return the distinct ASCII words of an ask, its first one marked as such too, hashed with signs to unit length, float32 [WORDS].
+
+    Zeros where there is none, as in Chinese: the taxonomy that P(family) learns from is English.
+    """
+    words = [word for word in _words(_window(ask, WORDS_WINDOW)) if word.isascii()]
+    if not words:
+        return np.zeros(WORDS, np.float32)
+    codes = np.array([zlib.crc32(word.encode("ascii")) for word in {*words, f"^{words[0]}"}], dtype=np.uint32)
+    signs = np.where(codes >> 31, 1.0, -1.0)
+    counts = np.bincount(codes % WORDS, signs, WORDS)
+    return np.asarray(counts / max(float(np.linalg.norm(counts)), 1.0), dtype=np.float32)
 
 
 def _words(text: str) -> list[str]:
@@ -210,5 +240,5 @@ def _sentences_and_long_tokens(codes: NDArray[np.uint32]) -> tuple[int, int]:
     return int(sentences), int(np.count_nonzero(borders[1:] - borders[:-1] > LONG_TOKEN))
 
 
-def _window(text: str) -> str:
-    return text if len(text) <= 2 * WINDOW else f"{text[:WINDOW]}\n{text[-WINDOW:]}"
+def _window(text: str, end: int = WINDOW) -> str:
+    return text if len(text) <= 2 * end else f"{text[:end]}\n{text[-end:]}"

@@ -29,7 +29,8 @@ class Scores:
         gain_logs: what logs say of the gain (score with thinking minus score without, in points).
         gain_prior: what is known of it before logs of its kind: by its family (the taxonomy's prior, moved by the family's logged
             pairs), or by the bundle that the training started from.
-        prior_band: how far below and above gain_prior the true mean may lie, in points, beside what its curve says.
+        prior_band: how far below and above `gain_prior` the true mean may lie (95 %), in points: what calibration, a mean over
+            many prompts, does not see of a single one.
         from_logs: weight of the first against the second, in [0, 1].
         worth: what orders prompts that share a budget: gain for as many extra tokens as the target model spends on average.
         score_direct: predicted score without thinking.
@@ -157,14 +158,14 @@ def calibrated_gain(scores: Scores, calibration: Calibration) -> tuple[float, fl
     """Return the expected gain without caps between its local 95 % bounds: (lower, gain, upper), in points.
 
     What logs say and what was known before are calibrated each by its own curve, then mixed by the weight of the logs; the
-    errors are independent, so the half widths of their bands add in squares.
+    errors are independent, so the half widths of their bands add in squares, and `prior_band` with them.
     """
     w = min(max(scores.from_logs, 0.0), 1.0)
     parts = ((w, calibration.gain_logs, scores.gain_logs), (1 - w, calibration.gain_prior, scores.gain_prior))
     gain = sum(weight * curve.at(x) for weight, curve, x in parts)
-    more_below, more_above = ((1 - w) * side for side in scores.prior_band)
-    below = math.hypot(more_below, *(weight * (curve.at(x) - curve.band(x)[0]) for weight, curve, x in parts))
-    above = math.hypot(more_above, *(weight * (curve.band(x)[1] - curve.at(x)) for weight, curve, x in parts))
+    own_below, own_above = ((1 - w) * width for width in scores.prior_band)
+    below = math.hypot(own_below, *(weight * (curve.at(x) - curve.band(x)[0]) for weight, curve, x in parts))
+    above = math.hypot(own_above, *(weight * (curve.band(x)[1] - curve.at(x)) for weight, curve, x in parts))
     return gain - below, gain, gain + above
 
 

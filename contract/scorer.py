@@ -29,7 +29,7 @@ class Scored(NamedTuple):
     truncated: bool
     model_known: bool
     inputs: tuple[NDArray[np.float32], NDArray[np.float32], NDArray[np.float32]]
-    """Embedding [2 d], features [f] and statistics of the target model [3], for `contract.explain`."""
+    """Embedding [2 d], features and words [f + w] and statistics of the target model [3], for `contract.explain`."""
     cosines: NDArray[np.float32]
     """To the centroids of the manifest's neighbourhoods, [c]."""
 
@@ -61,7 +61,7 @@ class Scorer:
         """Score one prompt for a target model: tokenise, embed its ask and its whole, compute features, run the heads."""
         ask = self.encoder.encode(prompt.ask)
         whole = ask if prompt.whole == prompt.ask else self.encoder.encode(prompt.whole)
-        inputs = np.concatenate([ask.vector, whole.vector]), features.compute(prompt), self.targets([model])[0]
+        inputs = np.concatenate([ask.vector, whole.vector]), features.vector(prompt), self.targets([model])[0]
         row = self.run(*(values[None] for values in inputs))
         return Scored(self.unpack(row, 0), whole.truncated, self.knows(model), inputs, row["cosines"][0])
 
@@ -73,7 +73,7 @@ class Scorer:
     def run(
         self, embeddings: NDArray[np.float32], vectors: NDArray[np.float32], targets: NDArray[np.float32]
     ) -> dict[str, NDArray[Any]]:
-        """Run the heads on embeddings [n, 2 d] (ask, whole), features [n, f] and statistics of target models [n, 3]."""
+        """Run the heads on embeddings [n, 2 d] (ask, whole), features and words [n, f + w] and statistics of target models [n, 3]."""
         inputs = {"embeddings": embeddings, "features": vectors, "target": targets}
         return dict(zip(self._outputs, self._heads.run(self._outputs, inputs), strict=True))
 
@@ -109,7 +109,7 @@ class Scorer:
         """Run one row of zeros: every output is there, as wide as the manifest says."""
         path, manifest = self.bundle.heads, self.manifest
         embeddings = np.zeros((1, 2 * manifest.encoder.dimension), np.float32)
-        vectors = np.zeros((1, len(manifest.feature_names)), np.float32)
+        vectors = np.zeros((1, len(manifest.feature_names) + features.WORDS), np.float32)
         try:
             row = self.run(embeddings, vectors, np.zeros((1, TARGET_WIDTH), np.float32))
         except Exception as error:  # onnxruntime's own errors share no other base

@@ -22,7 +22,7 @@ from onnx import TensorProto, compose, helper
 from contract.bundle import QUANTILES, Bundle, Manifest
 from training.evidence import Rows
 from training.graph import Graph
-from training.prior import Prior, token_offsets
+from training.prior import LIKELY, Z95, Prior, token_offsets
 
 SAYS = {
     "gain": 1,
@@ -71,7 +71,7 @@ class Families:
         gain = p_family @ self.prior.gain
         return {
             "gain": gain,
-            "band": np.zeros((len(p_family), 2)),
+            "band": self.prior.band(p_family),
             "worth": gain / np.exp(tokens - np.mean(self.prior.log_tokens)),
             "score_direct": p_family @ self.prior.score_direct,
             "outcomes": p_family @ self.prior.outcomes,
@@ -85,10 +85,9 @@ class Families:
         prior = self.prior
         gain, tokens = g.of_family(prior.gain[:, None], "gain"), g.of_family(prior.log_tokens[:, None], "log_tokens")
         beyond = g.node("Sub", [tokens, g.constant("usual_log_tokens", np.mean(prior.log_tokens))], "log_spent")
-        none = g.constant("no_band", np.zeros((1, 2)))
         return {
             "gain": gain,
-            "band": g.node("Mul", [gain, none], "family_band"),
+            "band": self._add_band(g, gain),
             "worth": g.node("Div", [gain, g.node("Exp", [beyond], "prior_spent")], "worth_prior"),
             "score_direct": g.of_family(prior.score_direct[:, None], "score_direct"),
             "outcomes": g.of_family(prior.outcomes, "outcome"),
@@ -97,6 +96,22 @@ class Families:
                 "Add", [tokens, g.constant("token_offsets", token_offsets(QUANTILES))], "prior_quantiles"
             ),
         }
+
+    def _add_band(self, g: Graph, gain: str) -> str:
+        """Add how far below and above the gain of the families the true mean may lie; see `training.prior.Prior.band`."""
+        likely = g.node("Pow", ["p_family", g.constant("likely_power", float(LIKELY))], "p_likely")
+        one = g.constant("family_axis", [1], np.int64)
+        mean = g.node("MatMul", [likely, g.constant("likely_gain", self.prior.gain[:, None])], "likely_sum")
+        mean = g.node("Div", [mean, g.node("ReduceSum", [likely, one], "likely_mass", keepdims=1)], "likely_mean")
+        step = g.node("Sub", [mean, gain], "likely_step")
+        squared = g.node("Mul", ["p_family", "p_family"], "p_family_squared")
+        variance = g.constant("family_variance", Z95**2 * self.prior.variance[:, None])
+        own, sides = g.node("MatMul", [squared, variance], "prior_variance"), []
+        for name, way in (("below", g.node("Neg", [step], "likely_fall")), ("above", step)):
+            far = g.node("Relu", [way], f"prior_{name}_step")
+            both = g.node("Add", [own, g.node("Mul", [far, far], f"prior_{name}_squared")], f"prior_{name}_both")
+            sides.append(g.node("Sqrt", [both], f"prior_{name}"))
+        return g.node("Concat", sides, "family_band", axis=1)
 
 
 class Base:

@@ -34,7 +34,7 @@ Floats = NDArray[np.float32]
 
 @dataclass(frozen=True)
 class Rows:
-    """Inputs of the heads, one row each: embeddings [n, 2 d] (ask, whole), features [n, f], and a table beside them."""
+    """Inputs of the heads, one row each: embeddings [n, 2 d] (ask, whole), features and words [n, f + w], and a table beside them."""
 
     embeddings: Floats
     features: Floats
@@ -66,14 +66,14 @@ def prompts_of(table: pd.DataFrame) -> list[Prompt]:
 
 
 def embed(prompts: Sequence[Prompt], cache: EmbeddingCache) -> tuple[Floats, Floats]:
-    """Return embeddings [n, 2 d] and features [n, f]; equal prompts are computed once."""
+    """Return embeddings [n, 2 d] and features and words [n, f + w]; equal prompts are computed once."""
     unique = {prompt.digest: prompt for prompt in prompts}
     order = {digest: i for i, digest in enumerate(unique)}
     asks, _ = cache.embed([prompt.ask for prompt in unique.values()])
     wholes, _ = cache.embed([prompt.whole for prompt in unique.values()])
-    named = np.array([features.compute(prompt) for prompt in unique.values()], dtype=np.float32)
+    vectors = np.array([features.vector(prompt) for prompt in unique.values()], dtype=np.float32)
     index = np.array([order[prompt.digest] for prompt in prompts], dtype=int)
-    return np.hstack([asks, wholes])[index], named.reshape(-1, len(features.FEATURE_NAMES))[index]
+    return np.hstack([asks, wholes])[index], vectors.reshape(-1, features.WIDTH)[index]
 
 
 def unit_rows(labelled: pd.DataFrame, cache: EmbeddingCache) -> Rows:

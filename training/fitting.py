@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from sklearn.linear_model import LogisticRegression, Ridge
 
 from contract.errors import InvalidInput
+from contract.features import FEATURE_NAMES
 from contract.profiles import Profile
 from training.background import Base
 from training.budget_targets import LADDER
@@ -72,7 +73,9 @@ def fit(
     reach = Cover.everywhere(inputs.dimension) if alone else cover(pairs.logged(), config, far)
     heads = Heads(inputs, targets, prior, reach, base)
     heads.scripts = scripts_of(pairs)
-    heads.usual_features = np.average(pairs.features, axis=0, weights=table.weight.to_numpy(float))
+    heads.usual_features = np.average(
+        pairs.features[:, : len(FEATURE_NAMES)], axis=0, weights=table.weight.to_numpy(float)
+    )
     heads.cover, heads.neighbourhoods = neighbourhoods(heads.cover, pairs.logged(), x["p_family"][logged], inputs.tasks)
     heads.linear["from_logs"] = _from_logs(x["u"], table) if base is None else _constant(x["u"], SURE)
     heads.linear["tokens_from_logs"] = _tokens_from_logs(x_thinking["u"], thinking.table, base)

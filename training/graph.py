@@ -11,7 +11,7 @@ from onnx import TensorProto, compose, helper, numpy_helper
 from skl2onnx import convert_sklearn
 from skl2onnx.common.data_types import FloatTensorType
 
-from contract.features import FEATURE_NAMES
+from contract.features import WIDTH
 from contract.scorer import TARGET_WIDTH
 
 OPSET = 17
@@ -132,10 +132,10 @@ class Graph:
         return str(graph.output[1 if classifier else 0].name)
 
     def model(self, dimension: int, outputs: list[onnx.ValueInfoProto]) -> onnx.ModelProto:
-        """Return the checked model: (embeddings [n, 2 d], features [n, f], target [n, 3]) -> outputs."""
+        """Return the checked model: (embeddings [n, 2 d], features and words [n, f + w], target [n, 3]) -> outputs."""
         inputs = [
             helper.make_tensor_value_info("embeddings", TensorProto.FLOAT, ["n", 2 * dimension]),
-            helper.make_tensor_value_info("features", TensorProto.FLOAT, ["n", len(FEATURE_NAMES)]),
+            helper.make_tensor_value_info("features", TensorProto.FLOAT, ["n", WIDTH]),
             helper.make_tensor_value_info("target", TensorProto.FLOAT, ["n", TARGET_WIDTH]),
         ]
         graph = helper.make_graph(self.nodes, "thinkworth_heads", inputs, outputs, self.constants)

@@ -2,7 +2,7 @@
 
 u = [ask, whole, clip((features - mean) / scale, ±CLIP) / sqrt(number of features)]     what linear heads read
 near_family = cosine of the ask to the mean ask of each family
-p_family = softmax(u @ family)                                                          which family a prompt belongs to
+p_family = softmax([u, words of the ask] @ family)                                      which family a prompt belongs to
 z = [PCA of the ask, PCA of the whole, features, near_family, target]                   what trees read
 v = [u, target]                                                                         what networks read
 """
@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from onnx import TensorProto, helper
 from sklearn.decomposition import PCA
 
-from contract.features import FEATURE_NAMES
+from contract.features import FEATURE_NAMES, WIDTH
 from contract.scorer import TARGET_WIDTH
 from training.config import TrainConfig
 from training.evidence import Rows
@@ -57,7 +57,7 @@ class Inputs:
         dimension: length of one view's embedding.
         centre: mean of each feature, [f].
         scale: what a centred feature is multiplied by, [f].
-        family: logits of the families on u; one column of zeros where there is no taxonomy.
+        family: logits of the families on (u, words); one column of zeros where there is no taxonomy.
         ask: principal components of the ask.
         whole: principal components of the whole.
         centroids: unit mean ask of each family, [t, d].
@@ -84,26 +84,23 @@ class Inputs:
     def add_to(self, g: Graph) -> None:
         """Add the nodes from embeddings, features and target to `ask`, u, v, p_family and z."""
         d = self.dimension
-        for name, start in (("ask", 0), ("whole", d)):
-            ends = (("start", start), ("end", start + d), ("axis", 1))
-            bounds = [g.constant(f"{name}_{end}", [value], np.int64) for end, value in ends]
-            g.node("Slice", ["embeddings", *bounds], name)
-        centred = g.node("Sub", ["features", g.constant("centre", self.centre)], "centred")
+        g.columns_of("embeddings", 0, d, "ask")
+        g.columns_of("embeddings", d, 2 * d, "whole")
+        g.columns_of("features", 0, len(FEATURE_NAMES), "named")
+        g.columns_of("features", len(FEATURE_NAMES), WIDTH, "words")
+        centred = g.node("Sub", ["named", g.constant("centre", self.centre)], "centred")
         scaled = g.node("Mul", [centred, g.constant("scale", self.scale)], "scaled")
         edge = CLIP / np.sqrt(len(FEATURE_NAMES))
         g.node("Clip", [scaled, g.constant("clip_low", -edge), g.constant("clip_high", edge)], "clipped")
         g.node("Concat", ["embeddings", "clipped"], "u", axis=1)
-        g.node("Softmax", [g.linear("u", self.family, "family_logits")], "p_family", axis=1)
+        g.node("Concat", ["u", "words"], "u_words", axis=1)
+        g.node("Softmax", [g.linear("u_words", self.family, "family_logits")], "p_family", axis=1)
         g.linear("ask", self.ask, "ask_reduced")
         g.linear("whole", self.whole, "whole_reduced")
         g.node("MatMul", ["ask", g.constant("family_centroids", self.centroids.T)], "near_family")
-        read = [
-            g.constant(f"target_{name}", [value], np.int64)
-            for name, value in (("start", 0), ("end", TARGET_READ), ("axis", 1))
-        ]
-        g.node("Slice", ["target", *read], "target_points")
+        g.columns_of("target", 0, TARGET_READ, "target_points")
         g.node("Concat", ["u", "target_points"], "v", axis=1)
-        g.node("Concat", ["ask_reduced", "whole_reduced", "features", "near_family", "target_points"], "z", axis=1)
+        g.node("Concat", ["ask_reduced", "whole_reduced", "named", "near_family", "target_points"], "z", axis=1)
 
     def of(self, rows: Rows, target: Array | None = None) -> dict[str, Array]:
         """Return ask, u, v, p_family and z of rows for target models [n, 3] (zeros by default), float32, by the graph's own arithmetic.
@@ -141,13 +138,14 @@ def fit_inputs(pairs: Rows, taxonomy: Rows, config: TrainConfig) -> Inputs:
     """Fit the inputs: components on the pairs, the families on the taxonomy alone."""
     d = pairs.embeddings.shape[1] // 2
     known = taxonomy if len(taxonomy.table) else pairs
-    centre = known.features.mean(axis=0)
-    scale = 1 / (known.features.std(axis=0) + 1e-3) / np.sqrt(len(FEATURE_NAMES))
+    f = len(FEATURE_NAMES)
+    centre = known.features[:, :f].mean(axis=0)
+    scale = 1 / (known.features[:, :f].std(axis=0) + 1e-3) / np.sqrt(f)
     ask, whole = (components(pairs.embeddings[:, part], config) for part in (slice(0, d), slice(d, 2 * d)))
     tasks = tuple(dict.fromkeys(taxonomy.table.task)) if len(taxonomy.table) else (UNKNOWN,)
-    edge = CLIP / np.sqrt(len(FEATURE_NAMES))
-    u = np.hstack([taxonomy.embeddings, np.clip((taxonomy.features - centre) * scale, -edge, edge)])
-    family = _family(u, taxonomy.table.task, tasks)
+    edge = CLIP / np.sqrt(f)
+    clipped = np.clip((taxonomy.features[:, :f] - centre) * scale, -edge, edge)
+    family = _family(np.hstack([taxonomy.embeddings, clipped, taxonomy.features[:, f:]]), taxonomy.table.task, tasks)
     means = known.table.task if len(tasks) > 1 else pd.Series(tasks[0], index=known.table.index)
     centroids = np.stack([known.embeddings[(means == task).to_numpy(bool), :d].mean(axis=0) for task in tasks])
     centroids /= np.linalg.norm(centroids, axis=1, keepdims=True)
@@ -172,10 +170,10 @@ def softmax(x: Array) -> Array:
     return np.asarray(exponent / exponent.sum(axis=1, keepdims=True))
 
 
-def _family(u: Array, task: pd.Series, tasks: tuple[str, ...]) -> Linear:
-    """Fit the logits of P(family | u), a multinomial logistic regression; a family without a prompt is out of the question."""
+def _family(x: Array, task: pd.Series, tasks: tuple[str, ...]) -> Linear:
+    """Fit the logits of P(family | x), a multinomial logistic regression; a family without a prompt is out of the question."""
     order = task.map({name: i for i, name in enumerate(tasks)}).to_numpy(int)
-    return fit_logits(u, order, len(tasks), FAMILY_C)
+    return fit_logits(x, order, len(tasks), FAMILY_C)
 
 
 def components(x: Array, config: TrainConfig) -> Linear:

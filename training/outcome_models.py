@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.linear_model import LogisticRegression, Ridge
 
+from contract.features import FEATURE_NAMES
 from training.config import TrainConfig
 from training.evidence import Rows
 from training.inputs import components
@@ -61,10 +62,10 @@ def inputs_of(units: Rows, stratum: Array, learn: Mask) -> Inputs:
     largest = np.argsort(-np.bincount(stratum), kind="stable")[:STRATA_COLUMNS]
     own = (stratum[:, None] == largest).astype(np.float32)
     reduced = [components(view[learn], TrainConfig())(view) for view in views]
-    columns = units.features.shape[1]
-    ranks = np.column_stack([_rank(units.features[:, i], units.features[learn, i]) for i in range(columns)])
+    named, columns = units.features[:, : len(FEATURE_NAMES)], len(FEATURE_NAMES)
+    ranks = np.column_stack([_rank(named[:, i], named[learn, i]) for i in range(columns)])
     smooth = np.hstack([units.embeddings, ranks / np.sqrt(columns), own])
-    return Inputs(smooth.astype(np.float32), np.hstack([*reduced, units.features, own]).astype(np.float32))
+    return Inputs(smooth.astype(np.float32), np.hstack([*reduced, named, own]).astype(np.float32))
 
 
 def _rank(values: Array, known: Array) -> Array:

@@ -24,6 +24,7 @@ LEVELS = (0.1, 0.25, 0.5, 0.75, 0.9)
 SCORES = Scores(
     gain_logs=0.3,
     gain_prior=-0.2,
+    prior_band=(0.0, 0.0),
     from_logs=1.0,
     worth=0.3,
     score_direct=0.4,
@@ -52,6 +53,7 @@ scores = st.builds(
     st.just(SCORES),
     gain_logs=st.floats(-1.5, 1.5),
     gain_prior=st.floats(-1.5, 1.5),
+    prior_band=st.tuples(st.floats(0, 2), st.floats(0, 2)),
     from_logs=st.floats(0, 1),
     extra_tokens=st.floats(-5_000, 100_000),
     thinking_quantiles=st.one_of(
@@ -200,6 +202,9 @@ def test_gain_is_mixed_by_the_weight_of_the_logs_and_independent_errors_add_in_s
     assert gain == pytest.approx(0.75 * 0.4 + 0.25 * 0.2)
     half = ((0.75 * 0.1) ** 2 + (0.25 * 0.2) ** 2) ** 0.5
     assert (lower, upper) == pytest.approx((gain - half, gain + half))
+    lower, same, upper = calibrated_gain(replace(mixed, prior_band=(0.4, 0.8)), CALIBRATION)
+    wider = [(half**2 + (0.25 * side) ** 2) ** 0.5 for side in (0.4, 0.8)]
+    assert (lower, same, upper) == pytest.approx((gain - wider[0], gain, gain + wider[1]))
 
 
 def test_the_reasons_say_whose_evidence_speaks():
@@ -280,7 +285,8 @@ def test_no_logs_leave_the_prior_alone_and_no_prior_the_logs(s, calibration, oth
     alone = replace(s, from_logs=0.0)
     assert calibrated_gain(alone, calibration) == calibrated_gain(replace(alone, gain_logs=other), calibration)
     alone = replace(s, from_logs=1.0)
-    assert calibrated_gain(alone, calibration) == calibrated_gain(replace(alone, gain_prior=other), calibration)
+    without = replace(alone, gain_prior=other, prior_band=(9.0, 9.0))
+    assert calibrated_gain(alone, calibration) == calibrated_gain(without, calibration)
 
 
 @given(scores, profiles, calibrations(), caps)

@@ -58,7 +58,7 @@ def edit(folder, **changes):
 def inputs(scorer, prompts, models=None):
     vectors = [[scorer.encoder.encode(text).vector for text in (p.ask, p.whole)] for p in prompts]
     embeddings = np.stack([np.concatenate(pair) for pair in vectors])
-    return embeddings, np.stack([features.compute(p) for p in prompts]), scorer.targets(models or [None] * len(prompts))
+    return embeddings, np.stack([features.vector(p) for p in prompts]), scorer.targets(models or [None] * len(prompts))
 
 
 def said(scored):

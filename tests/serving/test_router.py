@@ -229,8 +229,9 @@ def recomputed(scorer, prompt, model):
         row = scorer.run(embedding[None], features[None], target[None])
         return calibrated_gain(scorer.unpack(row, 0), scorer.manifest.calibration)[1]
 
-    usual = np.array(scorer.manifest.usual_features, np.float32)
-    return {g: gain(vector) - gain(np.where(np.isin(FEATURE_NAMES, n), usual, vector)) for g, n in GROUPS.items()}
+    usual = np.concatenate([np.array(scorer.manifest.usual_features, np.float32), vector[len(FEATURE_NAMES) :]])
+    names = [*FEATURE_NAMES, *[""] * (len(vector) - len(FEATURE_NAMES))]
+    return {g: gain(vector) - gain(np.where(np.isin(names, n), usual, vector)) for g, n in GROUPS.items()}
 
 
 def effects_told(answer):

@@ -9,6 +9,7 @@ import pytest
 
 from contract.bundle import FORMAT_VERSION, HEADS, Bundle, Curve, EncoderIdentity
 from contract.errors import ParityFailed
+from contract.features import WORDS
 from contract.profiles import Profile
 from contract.scorer import SCALARS, Scorer
 from training.calibrate import calibrate, cross_fitted
@@ -86,7 +87,11 @@ def test_the_graph_is_the_heads_on_every_output(trained, unseen):
     heads, _, scorer = trained
     exported = scorer.run(unseen.embeddings, unseen.features, scorer.targets(unseen.table.model.tolist()))
     fitted = heads.predict(unseen)
-    assert exported.keys() == fitted.keys() >= {*SCALARS, "thinking_quantiles", "p_family", "p_balanced", "p_dear"}
+    assert (
+        exported.keys()
+        == fitted.keys()
+        >= {*SCALARS, "thinking_quantiles", "prior_band", "p_family", "p_balanced", "p_dear"}
+    )
     for name, wanted in fitted.items():
         scale = np.maximum(np.abs(wanted), 1)
         assert exported[name].shape == np.shape(wanted)
@@ -102,7 +107,7 @@ def test_the_models_of_the_manifest_are_those_of_the_heads(trained, unseen):
 
 def test_what_is_usual_and_what_lies_around_the_centroids_is_in_the_manifest(trained, rows):
     heads, _, scorer = trained
-    usual = np.average(rows.features, axis=0, weights=rows.table.weight)
+    usual = np.average(rows.features[:, :-WORDS], axis=0, weights=rows.table.weight)
     assert scorer.manifest.usual_features == pytest.approx(usual)
     assert scorer.manifest.neighbourhoods == heads.neighbourhoods
     assert len(heads.neighbourhoods) == len(heads.cover.centres) > 1
@@ -197,7 +202,7 @@ def test_the_same_heads_give_the_same_bytes(trained, tmp_path):
 def test_the_graph_takes_what_the_scorer_gives(trained):
     model = graph_of(trained[0])
     widths = {value.name: value.type.tensor_type.shape.dim[1].dim_value for value in model.graph.input}
-    assert widths == {"embeddings": 2 * D, "features": len(trained[2].manifest.feature_names), "target": 3}
+    assert widths == {"embeddings": 2 * D, "features": len(trained[2].manifest.feature_names) + WORDS, "target": 3}
     onnx.checker.check_model(model, full_check=True)
 
 

@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 
 from contract.errors import InvalidInput
-from contract.features import FEATURE_NAMES
+from contract.features import FEATURE_NAMES, WORDS
 from contract.profiles import Profile
 from contract.scorer import SCALARS
 from training.config import TrainConfig
@@ -30,6 +30,8 @@ def rows_at(directions, seed, **columns):
     view /= np.linalg.norm(view, axis=1, keepdims=True)
     features = rng.normal(0, 1, (len(directions), len(FEATURE_NAMES)))
     features[:, [FEATURE_NAMES.index(name) for name in ("ascii_share", "cjk_share")]] = 1, 0  # of a script that is read
+    words = rng.normal(0, 0.2 / np.sqrt(WORDS), (len(directions), WORDS))
+    features = np.hstack([features, words])
     table = pd.DataFrame(
         {"score_direct": 0.5, "thinking_mode": True, "modelled": False, "model": None, **columns},
         index=range(len(directions)),

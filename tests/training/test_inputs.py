@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from contract.features import FEATURE_NAMES
+from contract.features import FEATURE_NAMES, WORDS
 from contract.scorer import TARGET_WIDTH
 from training.inputs import CLIP, TARGET_READ, _family, fit_inputs, softmax
 from training.logistic import NEVER
@@ -87,10 +87,34 @@ def test_what_is_read_is_laid_out_as_it_says(inputs, rows):
     np.testing.assert_array_equal(x["v"], np.hstack([x["u"], target[:, :TARGET_READ]]))
     assert x["z"].shape == (len(rows.table), inputs.width)
     near = x["ask"] @ inputs.centroids.T
-    parts = [inputs.ask(x["ask"]), inputs.whole(rows.embeddings[:, D:]), rows.features, near, target[:, :TARGET_READ]]
+    parts = [
+        inputs.ask(x["ask"]),
+        inputs.whole(rows.embeddings[:, D:]),
+        rows.features[:, :-WORDS],
+        near,
+        target[:, :TARGET_READ],
+    ]
     np.testing.assert_allclose(x["z"], np.hstack(parts), atol=1e-5)
-    np.testing.assert_allclose(x["p_family"], softmax(inputs.family(x["u"])), atol=1e-5)
+    np.testing.assert_allclose(
+        x["p_family"], softmax(inputs.family(np.hstack([x["u"], rows.features[:, -WORDS:]]))), atol=1e-5
+    )
     assert {values.dtype for values in x.values()} == {np.dtype(np.float32)}
+
+
+def test_words_tell_the_family_and_nothing_else(rows, taxonomy):
+    """Of two families at one place, each asking in words of its own."""
+    told = type(taxonomy)(
+        np.repeat(taxonomy.embeddings[:1], len(taxonomy.table), axis=0), taxonomy.features.copy(), taxonomy.table
+    )
+    words = (told.table.task == "hard").to_numpy(int)
+    told.features[:, -WORDS:] = np.eye(WORDS)[words]
+    told.features[:, :-WORDS] = told.features[0, :-WORDS]
+    inputs = fit_inputs(rows, told, CONFIG)
+    x = inputs.of(told)
+    assert inputs.tasks == ("easy", "hard")
+    np.testing.assert_array_equal(x["p_family"].argmax(axis=1), words)
+    for name in ("ask", "u", "v", "z"):
+        assert np.ptp(x[name], axis=0).max() == 0, name
 
 
 def test_without_a_target_it_reads_zeros_and_never_the_scale_of_tokens(inputs, rows):
