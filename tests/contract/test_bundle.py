@@ -295,6 +295,7 @@ def test_the_limits_of_a_calibration_are_sane(folder, key, value):
         ("unfamiliar_below", -0.1),
         ("nearness", None),
         ("nearness", {"x": [0, 1], "y": [1, 0]}),
+        ("certainty", None),
     ],
 )
 def test_a_calibration_out_of_range_is_refused(folder, key, value):

@@ -34,6 +34,7 @@ SCORES = Scores(
     probabilities={"p": (0.8, 0.1, 0.1)},
     familiar=1.0,
     near=1.0,
+    sure=1.0,
     task="proof",
 )
 PROFILE = Profile(tokens_per_point=20_000, max_thinking_tokens=8192)
@@ -42,6 +43,7 @@ CALIBRATION = Calibration(
     gain_prior=Curve(x=(-1, 1), y=(-1, 1), lower=(-1.2, 0.8), upper=(-0.8, 1.2)),
     familiarity=Curve(x=(0, 1), y=(0, 1)),
     nearness=Curve(x=(0, 1), y=(0, 1)),
+    certainty=Curve(x=(0, 1), y=(0, 1)),
     unfamiliar_below=0.4,
     small_budget=512,
 )
@@ -61,6 +63,7 @@ scores = st.builds(
     ),
     familiar=st.floats(0, 1),
     near=st.floats(-1, 1),
+    sure=st.floats(0, 1),
 )
 profiles = st.builds(
     Profile,
@@ -88,6 +91,7 @@ def calibrations(draw):
         gain_prior=draw(st.sampled_from([curve, CALIBRATION.gain_prior])),
         familiarity=Curve(x=(0, 1), y=(0, 1)),
         nearness=Curve(x=(0, 1), y=(0, 1)),
+        certainty=Curve(x=(0, 1), y=(0, 1)),
         unfamiliar_below=draw(st.floats(0, 1)),
         small_budget=draw(st.integers(1, 4096)),
     )
@@ -226,14 +230,14 @@ PARTED = CALIBRATION.model_copy(
 cosines = st.floats(-1, 1)
 
 
-@given(st.floats(0, 1), st.floats(0, 1), cosines, cosines)
-def test_familiarity_lies_between_0_and_1_and_never_falls_with_either_of_what_it_is_read_off(one, other, near, nearer):
-    (low, high), (near, nearer) = sorted((one, other)), sorted((near, nearer))
-    far, familiar, close = (
-        familiarity_of(replace(SCORES, familiar=f, near=n), PARTED)
-        for f, n in ((low, near), (high, near), (high, nearer))
+@given(*[st.floats(0, 1)] * 4, cosines, cosines)
+def test_familiarity_lies_between_0_and_1_and_never_falls_with_any_of_what_it_is_read_off(a, b, c, d, near, nearer):
+    (low, high), (torn, sure), (near, nearer) = sorted((a, b)), sorted((c, d)), sorted((near, nearer))
+    far, familiar, close, certain = (
+        familiarity_of(replace(SCORES, familiar=f, near=n, sure=s), PARTED)
+        for f, n, s in ((low, near, torn), (high, near, torn), (high, nearer, torn), (high, nearer, sure))
     )
-    assert 0 <= far <= familiar <= close <= 1
+    assert 0 <= far <= familiar <= close <= certain <= 1
 
 
 @given(st.floats(0, 1), cosines)
@@ -247,11 +251,18 @@ def test_only_likeness_to_made_up_texts_takes_familiarity_below_one_half(familia
 
 
 @pytest.mark.parametrize(
-    ("familiar", "near", "familiarity"),
-    [(1.0, 0.9, 1.0), (1.0, 0.5, 0.55), (1.0, -1.0, 0.5), (0.15, 0.9, 0.25), (0.55, 0.9, 0.75), (0.0, 0.9, 0.0)],
-)
-def test_above_one_half_familiarity_is_half_the_share_of_the_evidence_that_lies_farther(familiar, near, familiarity):
-    assert familiarity_of(replace(SCORES, familiar=familiar, near=near), PARTED) == pytest.approx(familiarity)
+    ("familiar", "near", "sure", "familiarity"),
+    [
+        (1.0, 0.9, 1.0, 1.0), (1.0, 0.5, 1.0, 0.55), (1.0, -1.0, 1.0, 0.5), (0.15, 0.9, 1.0, 0.25), (0.55, 0.9, 1.0, 0.75),
+        (0.0, 0.9, 1.0, 0.0), (1.0, 0.9, 0.3, 0.65), (1.0, 0.5, 0.3, 0.55), (1.0, 0.9, 0.0, 0.5), (0.15, 0.9, 0.0, 0.25),
+    ],
+)  # fmt: skip
+def test_above_one_half_it_is_half_the_share_of_the_evidence_that_lies_farther_or_is_less_sure(
+    familiar, near, sure, familiarity
+):
+    assert familiarity_of(replace(SCORES, familiar=familiar, near=near, sure=sure), PARTED) == pytest.approx(
+        familiarity
+    )
 
 
 def test_a_curve_of_familiarity_beyond_its_range_is_cut():

@@ -11,7 +11,7 @@ from training.calibrate import (
     LEAST_BIN,
     Z95,
     _familiarity,
-    _nearness,
+    _share_below,
     calibrate,
     cross_fitted,
     gain_curve,
@@ -86,9 +86,9 @@ def test_familiarity_parts_the_two_at_one_half():
 
 
 @pytest.mark.parametrize("weight", [np.ones(1000), np.linspace(0.1, 3, 1000)])
-def test_nearness_is_the_share_of_the_evidence_that_is_no_nearer(weight):
+def test_share_below_is_the_share_of_the_evidence_that_is_no_nearer(weight):
     near = np.sort(np.random.default_rng(0).beta(5, 2, 1000))
-    curve = _nearness(near, weight)
+    curve = _share_below(near, weight)
     shares = np.cumsum(weight) / weight.sum()
     assert max(abs(curve.at(x) - share) for x, share in zip(near, shares, strict=True)) < 0.5 / (KNOTS - 1) + 0.01
     for x, share in zip(curve.x, curve.y, strict=True):  # at the knots themselves it is exact
@@ -96,8 +96,8 @@ def test_nearness_is_the_share_of_the_evidence_that_is_no_nearer(weight):
     assert (curve.at(-1), curve.at(1)) == (0, 1)
 
 
-def test_nearness_of_evidence_that_is_all_alike_is_a_curve():
-    assert _nearness(np.full(50, 0.7), np.ones(50)).at(0.9) == 1
+def test_share_below_of_evidence_that_is_all_alike_is_a_curve():
+    assert _share_below(np.full(50, 0.7), np.ones(50)).at(0.9) == 1
 
 
 # Cross-fitting
@@ -139,6 +139,7 @@ def test_every_row_is_judged_once_in_its_own_place(told):
     for found, wanted in ((unseen.pairs, rows), (unseen.thinking, rows.logged()), (unseen.unfamiliar, made_up())):
         assert found["embedding"] == pytest.approx(wanted.embeddings[:, 0], abs=0)
         assert not {"p_family", "cosines"} & found.keys(), "of families and centroids that differ between folds"
+        assert found["sure"].shape == (len(wanted.table),)
 
 
 def test_the_heads_of_a_fold_see_the_other_folds(monkeypatch):

@@ -45,7 +45,7 @@ def logs_at(directions, gain, tokens, seed=1, **columns):
     said = {"gain": gain, "score_direct": 0.5, "score_reasoning": 0.5 + np.asarray(gain), "extra_tokens": tokens}
     known = {
         "source": "logs", "prompt_id": [f"{seed}.{i}" for i in range(n)], "group": [f"{seed}.{i}" for i in range(n)], "model": "one",
-        "task": None, "prior": False, "weight": 1.0, "censored": False, "thinking_tokens": tokens, **NONE,
+        "task": None, "prior": False, "weight": 1.0, "censored": False, "target_is": "attempts", "thinking_tokens": tokens, **NONE,
         **said, **{f"target_{name}": value for name, value in said.items()},
     }  # fmt: skip
     return rows_at(directions, seed, **{**known, **columns})
@@ -288,3 +288,10 @@ def test_no_centroid_is_a_single_prompts_embedding():
     lone = logs_at([7], [0.0], [500.0], seed=4)
     heads = fitted(stacked(evidence(400), lone))
     assert (heads.centroids @ lone.embeddings[0, :D]).max() < 0.999
+
+
+def test_the_budget_that_sufficed_on_a_ladder_says_nothing_of_what_a_model_spends():
+    logs = logs_at(np.full(60, 2), np.zeros(60), np.full(60, 1500.0))
+    other = logs_at(np.full(60, 2), np.zeros(60), np.full(60, 100.0), seed=2, model="two", target_is="ladder")
+    heads = fit(stacked(families(), logs), stacked(families(), logs, other), made_up(), PROFILES, CONFIG)
+    assert heads.targets.known.keys() == {"one"}
