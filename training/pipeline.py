@@ -168,7 +168,7 @@ def _evidence(
             field="logs",
         )
     thinking = evidence.thinking_rows(logs.for_budgets(), cache, config)
-    told = prior.table.assign(thinking_tokens=prior.table.extra_tokens, censored=False)
+    told = prior.table.assign(thinking_tokens=prior.table.extra_tokens, censored=False, target_is=None)
     thinking = evidence.stack(thinking, evidence.Rows(prior.embeddings, prior.features, told))
     prompts = [Prompt.from_text(text) for text in unfamiliar_texts(UNFAMILIAR_TEXTS, config.seed)]
     made_up = evidence.Rows(

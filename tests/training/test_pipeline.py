@@ -203,6 +203,16 @@ def test_without_a_scored_pair_the_taxonomy_trains_alone(trained):
     assert scored.scores.task == "trivial_arithmetic"
 
 
+def test_without_thinking_tokens_the_families_say_what_thinking_needs(trained):
+    folder, _, _ = trained
+    rows = [json.loads(line) for line in (folder / "logs.jsonl").read_text().splitlines()]
+    (folder / "prompted.jsonl").write_text("".join(json.dumps({**row, "thinking_tokens": None}) + "\n" for row in rows))
+    (folder / "prompted.yaml").write_text(SMALL)
+    run = train(folder, "prompted", "prompted.jsonl")
+    assert run.returncode == 0, run.stderr
+    assert Bundle(folder / "prompted").manifest.training["thinking_attempts"] == 0
+
+
 def test_without_taxonomy_and_thinking_tokens_the_error_says_what_to_log(trained):
     folder, _, _ = trained
     rows = [json.loads(line) for line in (folder / "logs.jsonl").read_text().splitlines()]

@@ -122,15 +122,16 @@ def risk_coverage(told: Mapping[str, Any]) -> Drawn:
     points = told["points"]
     coverage = [p["coverage"] for p in points]
     for key, label, colour, style in (
-        ("accuracy", "accuracy of the verdicts", COLOURS[OURS], "-o"), ("q", "q, mean within sources", COLOURS["task mean"], "--s"),
+        ("accuracy_differ", "accuracy of the verdicts where arms differ", COLOURS[OURS], "-o"),
+        ("accuracy", "accuracy of all verdicts", COLOURS["prompt length"], ":^"), ("q", "q, mean within sources", COLOURS["task mean"], "--s"),
     ):  # fmt: skip
         values = [np.nan if p[key] is None else p[key] for p in points]
         axes.plot(coverage, values, style, color=colour, label=label, markersize=4)
     axes.set(xlim=(0, 1.02))
     axes.set_ylim(bottom=min(0.0, axes.get_ylim()[0]), top=max(1.0, axes.get_ylim()[1]))
     axes.legend()
-    alt = "Accuracy of verdicts by coverage: " + "; ".join(
-        f"{p['coverage']:.0%} {shown(p['accuracy'])}, q {shown(p['q'])}" for p in points
+    alt = "Accuracy of verdicts where arms differ by coverage: " + "; ".join(
+        f"{p['coverage']:.0%} {shown(p['accuracy_differ'])}, q {shown(p['q'])}" for p in points
     )
     return Drawn(figure, f"{alt}. Area under the risk {shown(told['area']['value'])}.")
 

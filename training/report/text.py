@@ -70,9 +70,12 @@ def _over_all(report: Mapping[str, Any]) -> Iterator[str]:
     )
     yield f"  verdicts on the wrong side, of {told['judged']} in tenths of predicted net_benefit: {wrong or 'none'}"
     risk = report["risk_coverage"]
-    yield f"  {'coverage by familiarity':<26}{'pairs':>8}{'decided':>9}{'accuracy':>10}{'q':>8}"
+    yield f"  {'coverage by familiarity':<26}{'pairs':>8}{'decided':>9}{'accuracy':>10}{'where arms differ':>19}{'q':>8}"
     for p in risk["points"]:
-        yield f"  {p['coverage']:<26.0%}{p['n']:>8,}{p['decided']:>9,}{shown(p['accuracy']):>10}{shown(p['q']):>8}"
+        yield (
+            f"  {p['coverage']:<26.0%}{p['n']:>8,}{p['decided']:>9,}{shown(p['accuracy']):>10}"
+            f"{shown(p['accuracy_differ']):>19}{shown(p['q']):>8}"
+        )
     yield (
         f"  area under the risk {ranged(**risk['area'])}, of a random order {shown(risk['area_random']['value'])}; "
         f"gained {ranged(**risk['gained'], spec='+.3f')}"

@@ -8,23 +8,23 @@ from training.report.risk import COVERAGES, LEAST_COVERED, right, risk_area, ris
 
 
 def test_a_familiarity_that_knows_which_verdicts_hold_gains(told, profile):
-    table = told(1500)
+    table = told(1500, noise=0.5)
     correct = right(table, profile)
     noise = np.random.default_rng(1).uniform(0, 0.3, len(table))
     made = risk_coverage(table.assign(familiarity=0.5 * np.nan_to_num(correct, nan=0.5) + noise), profile)
     assert made["gained"]["interval"][0] > 0.02
-    accuracy = [p["accuracy"] for p in made["points"]]
+    accuracy = [p["accuracy_differ"] for p in made["points"]]
     assert accuracy[0] == 1
     assert accuracy == sorted(accuracy, reverse=True)
 
 
 def test_a_familiarity_that_knows_nothing_gains_nothing(told, profile):
-    low, high = risk_coverage(told(1500), profile)["gained"]["interval"]
+    low, high = risk_coverage(told(1500, noise=0.5), profile)["gained"]["interval"]
     assert low < 0 < high
 
 
 def test_equal_familiarities_are_in_no_order_of_the_rows(told, profile):
-    table = told(600).sort_values("gain").reset_index(drop=True)
+    table = told(600, noise=0.5).sort_values("gain").reset_index(drop=True)
     made = risk_coverage(table.assign(familiarity=1.0), profile)
     assert abs(made["gained"]["value"]) < 0.1
 
@@ -57,3 +57,13 @@ def test_without_a_verdict_nothing_is_claimed(told, profile):
     made = risk_coverage(told(50, verdict="maybe"), profile)
     assert made["area"] == {"value": None, "interval": None}
     assert {p["accuracy"] for p in made["points"]} == {None}
+
+
+def test_ties_decide_nothing_of_the_area(told, profile):
+    table = told(800, noise=0.5)
+    ties = table.assign(gain=0.0, verdict="use", familiarity=2.0)
+    alone, both = (risk_coverage(t, profile) for t in (table, pd.concat([table, ties], ignore_index=True)))
+    assert both["area"]["value"] == pytest.approx(alone["area"]["value"])
+    assert both["points"][0]["accuracy"] == 0
+    assert both["points"][0]["accuracy_differ"] is None
+    assert both["points"][0]["differ"] == 0
