@@ -25,19 +25,23 @@ train: .venv/dev
 
 # Those that need the optional data folder or torch run where these are.
 TRAIN_LOGS := $(addprefix ../shared/data/,$(addsuffix .parquet,zero_shot_cot tatqa thoughtsource qwen3_simpleqa_brumo humaneval_budget lrm_token_economy))
+BUDGET_FLAG := --accept-budget-flag 'reasoning_tokens derived as min(on thinking, limit)'
+LEAVE_OUT := --leave-out-task brumo_2025
 
 bench: .venv/dev
 	$(BIN)/python benchmarks/label_scale.py
 	$(BIN)/python benchmarks/import_scale.py
 	$(BIN)/python benchmarks/feature_cost.py
 	$(BIN)/python benchmarks/interval_coverage.py
-	if [ -d ../shared/data ]; then $(BIN)/python benchmarks/cross_validation.py $(TRAIN_LOGS) --leave-out-task brumo_2025 --without source; fi
-	if [ -d ../shared/data ]; then $(BIN)/python benchmarks/cross_validation.py $(TRAIN_LOGS) ../shared/data/bbh.parquet --without prompts; fi
-	if [ -d ../shared/data ]; then $(BIN)/python benchmarks/cross_validation.py $(TRAIN_LOGS) --leave-out-task brumo_2025 --without tasks; fi
+	if [ -d ../shared/data ]; then $(BIN)/python benchmarks/cross_validation.py $(TRAIN_LOGS) $(LEAVE_OUT) $(BUDGET_FLAG) --without source; fi
+	if [ -d ../shared/data ]; then $(BIN)/python benchmarks/cross_validation.py $(TRAIN_LOGS) ../shared/data/bbh.parquet $(BUDGET_FLAG) --without prompts; fi
+	if [ -d ../shared/data ]; then $(BIN)/python benchmarks/cross_validation.py $(TRAIN_LOGS) $(LEAVE_OUT) $(BUDGET_FLAG) --without tasks; fi
+	if [ -d ../shared/data ]; then $(BIN)/python benchmarks/learning_curve.py models/default ../shared/data/bbh.parquet; fi
+	if [ -d ../shared/data ]; then $(BIN)/python benchmarks/noise_ceiling.py $(addprefix ../shared/data/,qwen3_simpleqa_brumo.parquet humaneval_budget.parquet); fi
 	$(BIN)/python benchmarks/cold_start.py
 	if [ -d ../shared/data ]; then $(BIN)/python benchmarks/one_arm.py $(addprefix ../shared/data/,bbh.parquet zero_shot_cot.parquet); fi
 	if [ -d ../shared/data ]; then $(BIN)/python benchmarks/noise.py $(addprefix ../shared/data/,$(addsuffix .parquet,qwen3_simpleqa_brumo humaneval_budget zero_shot_cot bbh)); fi
-	if [ -d ../shared/data ]; then $(PIP) --editable '.[bench]' && $(BIN)/python benchmarks/peers.py models/default $(TRAIN_LOGS) ../shared/data/bbh.parquet --leave-out-task brumo_2025; fi
+	if [ -d ../shared/data ]; then $(PIP) --editable '.[bench]' && $(BIN)/python benchmarks/peers.py models/default $(TRAIN_LOGS) ../shared/data/bbh.parquet $(LEAVE_OUT); fi
 	if $(BIN)/python -c 'import torch, sentence_transformers' 2> /dev/null; then $(BIN)/python benchmarks/encoder_flips.py; fi
 
 # Resolve every dependency anew into the one lock file.

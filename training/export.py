@@ -17,9 +17,9 @@ from contract.policy import decide
 from contract.profiles import Profile
 from contract.scorer import SCALARS, Scorer
 from training.evidence import Rows
+from training.extent import ASCII, CJK, LENGTH, MOST_CJK, Extent
 from training.graph import Graph
 from training.heads import DEAREST, LEAST_PROBABILITY, MEMBERS, VERDICTS, Heads
-from training.scripts import ASCII, CJK, MOST_CJK, Scripts
 
 LARGEST_DIFFERENCE = 1e-5
 """Largest |difference| of a probability or score, on at least `SHARE_EQUAL` of the rows; tokens relative."""
@@ -70,22 +70,26 @@ def _share_of_logs(g: Graph, heads: Heads, known: Mapping[str, str]) -> str:
 def _add_familiarity(g: Graph, heads: Heads, known: Mapping[str, str]) -> None:
     family = g.node("ReduceMax", ["near_family"], "nearest_family", axes=[1], keepdims=1)
     own = g.node("Max", ["near_logged", family], "near_evidence")
-    logit = g.linear(g.node("Concat", ["u", own], "u_near", axis=1), heads.linear["familiar"], "familiar_logit")
-    read = g.node("Mul", [g.node("Sigmoid", [logit], "familiar_text"), _holds(g, heads.scripts)], "familiar_evidence")
+    logit = g.linear(
+        g.node("Concat", ["u_words", own], "u_words_near", axis=1), heads.linear["familiar"], "familiar_logit"
+    )
+    read = g.node("Mul", [g.node("Sigmoid", [logit], "familiar_text"), _holds(g, heads.extent)], "familiar_evidence")
     for name, column in (("near", own), ("familiar", read)):
         g.flat(g.node("Max", [column, known[name]], f"{name}_of_both") if name in known else column, name)
 
 
-def _holds(g: Graph, scripts: Scripts) -> str:
-    """Add 1 for a prompt of a script that the evidence holds, else 0, [n, 1]; see `Scripts.holds`."""
+def _holds(g: Graph, extent: Extent) -> str:
+    """Add 1 for a prompt of a script and a length that the evidence holds, else 0, [n, 1]; see `Extent.holds`."""
     shares = {}
-    for name, column in (("cjk", CJK), ("ascii", ASCII)):
+    for name, column in (("cjk", CJK), ("ascii", ASCII), ("length", LENGTH)):
         shares[name] = g.columns_of("features", column, column + 1, f"{name}_share")
     other = g.node("Less", [shares["cjk"], g.constant("cjk_bound", MOST_CJK)], "is_no_cjk")
-    ascii_ = g.node("Greater", [shares["ascii"], g.constant("least_ascii", scripts.least_ascii)], "is_ascii")
+    ascii_ = g.node("Greater", [shares["ascii"], g.constant("least_ascii", extent.least_ascii)], "is_ascii")
     readable = g.node("Or", [ascii_, g.node("Not", [other], "is_cjk")], "is_readable")
-    covered = g.node("Less", [shares["cjk"], g.constant("most_cjk", scripts.most_cjk)], "is_covered")
-    return g.node("Cast", [g.node("And", [covered, readable], "is_held")], "script_held", to=TensorProto.FLOAT)
+    short = g.node("LessOrEqual", [shares["length"], g.constant("longest", extent.longest)], "is_short")
+    covered = g.node("Less", [shares["cjk"], g.constant("most_cjk", extent.most_cjk)], "is_covered")
+    both = g.node("And", [covered, readable], "is_of_script")
+    return g.node("Cast", [g.node("And", [both, short], "is_held")], "script_held", to=TensorProto.FLOAT)
 
 
 def _add_averages(g: Graph, heads: Heads, trees: Mapping[str, str], known: Mapping[str, str]) -> None:

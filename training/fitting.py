@@ -16,12 +16,12 @@ from training.budget_targets import LADDER
 from training.clusters import REACH, REACH_BESIDE_A_BUNDLE, Cover, cover, neighbourhoods
 from training.config import TrainConfig
 from training.evidence import Rows, spent
+from training.extent import extent_of
 from training.graph import Linear
 from training.heads import Heads
 from training.inputs import fit_inputs
 from training.networks import fit_network
 from training.prior import Prior, prior_of
-from training.scripts import scripts_of
 from training.soft_labels import weighted_labels
 from training.target_models import TargetModels, hidden_models, target_models
 from training.trees import fit_classifier, fit_tree, regressor
@@ -72,7 +72,7 @@ def fit(
     far = REACH if base is None else REACH_BESIDE_A_BUNDLE
     reach = Cover.everywhere(inputs.dimension) if alone else cover(pairs.logged(), config, far)
     heads = Heads(inputs, targets, prior, reach, base)
-    heads.scripts = scripts_of(pairs)
+    heads.extent = extent_of(pairs)
     heads.usual_features = np.average(
         pairs.features[:, : len(FEATURE_NAMES)], axis=0, weights=table.weight.to_numpy(float)
     )
@@ -185,7 +185,7 @@ def _z_and_scale(heads: Heads, rows: Rows) -> tuple[Array, Array]:
 
 def _familiarity(heads: Heads, x: Mapping[str, Array], weight: Array, unfamiliar: Rows) -> Linear:
     """Fit the logistic head that tells the evidence from made-up texts; both sides weigh alike."""
-    u = [heads._u_near(x), heads._u_near(heads.inputs.of(unfamiliar))]
+    u = [heads._read_by_familiarity(x), heads._read_by_familiarity(heads.inputs.of(unfamiliar))]
     sides = [weight, np.ones(len(u[1]))]
     alike = np.concatenate([side / side.sum() for side in sides]) * sum(map(len, u)) / 2
     known = np.r_[np.ones(len(u[0])), np.zeros(len(u[1]))]

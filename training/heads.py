@@ -33,10 +33,10 @@ from contract.records import Verdict
 from training.background import Background, Base, Families
 from training.clusters import Cover
 from training.evidence import Rows
+from training.extent import Extent
 from training.graph import Linear, Network
 from training.inputs import Inputs, softmax
 from training.prior import Prior
-from training.scripts import Scripts
 from training.target_models import TargetModels
 
 VERDICTS = (Verdict.USE, Verdict.MAYBE, Verdict.AVOID)
@@ -80,7 +80,7 @@ class Heads:
     networks: dict[str, Network] = field(default_factory=dict)
     """worth on v."""
     linear: dict[str, Linear] = field(default_factory=dict)
-    """from_logs, tokens_from_logs and the corrections of gain and worth on u; familiar on (u, near)."""
+    """from_logs, tokens_from_logs and the corrections of gain and worth on u; familiar on (u, words, near)."""
     shares: dict[str, Array] = field(default_factory=lambda: {name: equal(name) for name in MEMBERS})
     """By figure, the share of each of its MEMBERS."""
     scaling: dict[str, Linear] = field(default_factory=dict)
@@ -88,7 +88,7 @@ class Heads:
     prices: dict[str, float] = field(default_factory=dict)
     """By profile, tokens_per_point."""
     smearing: float = 1.0
-    scripts: Scripts = field(default_factory=Scripts)
+    extent: Extent = field(default_factory=Extent)
     usual_features: Array = field(default_factory=lambda: np.zeros(0))
     """Mean features of the evidence, [f]."""
     neighbourhoods: tuple[Neighbourhood, ...] = ()
@@ -153,7 +153,7 @@ class Heads:
         out["outcomes"] = w[:, None] * outcomes + (1 - w)[:, None] * known["outcomes"]
         out["cosines"] = self._cosines(x, known)
         out["near"] = np.maximum(self._near(x), known.get("near", -1.0))
-        read = _sigmoid(self.linear["familiar"](self._u_near(x))[:, 0]) * self.scripts.holds(rows.features)
+        read = _sigmoid(self.linear["familiar"](self._read_by_familiarity(x))[:, 0]) * self.extent.holds(rows.features)
         out["familiar"] = np.maximum(read, known.get("familiar", 0.0))
         return out, members
 
@@ -183,9 +183,9 @@ class Heads:
         price = np.clip(out["extra_tokens"] / self.prices[profile], 0.0, DEAREST)
         return np.column_stack([logs, gain, price])
 
-    def _u_near(self, x: Mapping[str, Array]) -> Array:
-        """Return what familiarity reads: u, and the cosine to the nearest centroid of the evidence."""
-        return np.hstack([x["u"], self._near(x)[:, None]])
+    def _read_by_familiarity(self, x: Mapping[str, Array]) -> Array:
+        """Return what familiarity reads: u, the words of the ask, and the cosine to the nearest centroid of the evidence."""
+        return np.hstack([x["u_words"], self._near(x)[:, None]])
 
     def _near(self, x: Mapping[str, Array]) -> Array:
         """Return the cosine to the nearest centroid of the evidence, of logs or of a family, [n]."""

@@ -103,7 +103,7 @@ class Inputs:
         g.node("Concat", ["ask_reduced", "whole_reduced", "named", "near_family", "target_points"], "z", axis=1)
 
     def of(self, rows: Rows, target: Array | None = None) -> dict[str, Array]:
-        """Return ask, u, v, p_family and z of rows for target models [n, 3] (zeros by default), float32, by the graph's own arithmetic.
+        """Return ask, u, [u, words], v, p_family and z of rows for target models [n, 3] (zeros by default), float32, by the graph's own arithmetic.
 
         Numpy's products differ in the last bit, which is enough to cross a tree's threshold.
         """
@@ -114,6 +114,7 @@ class Inputs:
         widths = {
             "ask": self.dimension,
             "u": 2 * self.dimension + len(FEATURE_NAMES),
+            "u_words": 2 * self.dimension + WIDTH,
             "v": 2 * self.dimension + len(FEATURE_NAMES) + TARGET_READ,
             "p_family": len(self.tasks),
             "z": self.width,

@@ -43,7 +43,7 @@ from training.unfamiliar import unfamiliar_texts
 SMALLEST = 50
 """Pairs or pseudo-observations under which there is nothing to fit."""
 
-UNFAMILIAR_TEXTS = 800
+UNFAMILIAR_TEXTS = 1200
 
 
 @dataclass(frozen=True)

@@ -3,6 +3,8 @@
 import base64
 import random
 
+from training.foreign_words import FOREIGN_WORDS
+
 _SCRIPTS = (
     (0x4E00, 0x9FA5), (0x3041, 0x3096), (0x30A1, 0x30FA), (0xAC00, 0xD7A3), (0x0430, 0x044F), (0x0627, 0x064A),
     (0x0905, 0x0939), (0x0E01, 0x0E2E), (0x0985, 0x09B9), (0x0C05, 0x0C39), (0x03B1, 0x03C9), (0x05D0, 0x05EA),
@@ -16,9 +18,9 @@ _SYLLABLES = str.split(
 
 
 def unfamiliar_texts(n: int, seed: int) -> list[str]:
-    """Return n texts: base64, hexadecimal (plain and as dumps), keyboard mash, letters of other scripts and words of no language."""
+    """Return n texts: base64, hexadecimal (plain and as dumps), keyboard mash, letters of other scripts, words of no language and of others than English."""
     rng = random.Random(seed)  # noqa: S311 - no secret
-    makers = (_base64, _hex, _dump, _mash, _script, _script, _syllables, _syllables, _shuffled)
+    makers = (_base64, _hex, _dump, _mash, _script, _syllables, _shuffled, _foreign, _foreign, _foreign)
     return [makers[i % len(makers)](rng) for i in range(n)]
 
 
@@ -59,6 +61,14 @@ def _script(rng: random.Random) -> str:
 def _syllables(rng: random.Random) -> str:
     words = ["".join(rng.choices(_SYLLABLES, k=rng.randint(1, 4))) for _ in range(rng.randint(4, 40))]
     return " ".join(words).capitalize() + rng.choice(("", "?", ".", "!"))
+
+
+def _foreign(rng: random.Random) -> str:
+    """Words of one language other than English in no order, a number among them now and then."""
+    words = FOREIGN_WORDS[rng.choice([*FOREIGN_WORDS])]
+    drawn = [rng.choice(words) if rng.random() < 0.95 else str(rng.randint(2, 900)) for _ in range(rng.randint(4, 60))]
+    text = " ".join(drawn)
+    return text[0].upper() + text[1:] + rng.choice(("", "?", ".", "!"))
 
 
 def _shuffled(rng: random.Random) -> str:

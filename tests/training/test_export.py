@@ -14,9 +14,9 @@ from contract.profiles import Profile
 from contract.scorer import SCALARS, Scorer
 from training.calibrate import calibrate, cross_fitted
 from training.export import check_parity, graph_of, write_graph, write_manifest
+from training.extent import ANY_ASCII, ANY_CJK, ASCII, CJK, LEAST_ASCII, MOST_CJK, Extent
 from training.fitting import fit
 from training.heads import equal
-from training.scripts import ANY_ASCII, ANY_CJK, ASCII, CJK, LEAST_ASCII, MOST_CJK, Scripts
 
 from .test_heads import CONFIG, D, families, logs_at, made_up, stacked
 
@@ -118,10 +118,10 @@ def session_of(heads):
 
 
 @pytest.mark.parametrize(
-    "scripts", [Scripts(), Scripts(ANY_CJK), Scripts(least_ascii=ANY_ASCII), Scripts(ANY_CJK, ANY_ASCII)]
+    "scripts", [Extent(), Extent(ANY_CJK), Extent(least_ascii=ANY_ASCII), Extent(ANY_CJK, ANY_ASCII)]
 )
 def test_the_graph_holds_the_scripts_that_the_heads_hold_up_to_their_bounds(trained, unseen, scripts):
-    heads = replace(trained[0], scripts=scripts)
+    heads = replace(trained[0], extent=scripts)
     near = [np.nextafter(np.float32(bound), np.float32(to)) for bound in (MOST_CJK, LEAST_ASCII) for to in (0, 1)]
     shares = np.array([0, MOST_CJK, LEAST_ASCII, 1, *near], np.float32)
     rows = unseen.take(np.arange(240) < len(shares) ** 2)
@@ -156,7 +156,7 @@ def test_parity_reports_every_output_and_every_verdict(trained, unseen):
         (lambda heads: replace(heads, linear=heads.linear | {"worth": heads.linear["gain"]}), "worth"),
         (lambda heads: replace(heads, networks={"worth": _raised(heads.networks["worth"])}), "worth"),
         (lambda heads: replace(heads, scaling=heads.scaling | {"dear": heads.scaling["balanced"]}), "p_dear"),
-        (lambda heads: replace(heads, scripts=Scripts(ANY_CJK, ANY_ASCII)), "familiar"),
+        (lambda heads: replace(heads, extent=Extent(ANY_CJK, ANY_ASCII)), "familiar"),
         (lambda heads: replace(heads, prices=heads.prices | {"balanced": 10_000.0}), "p_balanced"),
     ],
 )  # fmt: skip

@@ -1,4 +1,4 @@
-"""Which scripts the evidence holds, and that a prompt of another is not covered by it."""
+"""Which scripts and lengths the evidence holds, and that a prompt beyond is not covered by it."""
 
 import numpy as np
 import pandas as pd
@@ -11,10 +11,21 @@ from contract.bundle import LEAST_NEIGHBOURS
 from contract.features import FEATURE_NAMES
 from contract.prompt import Prompt
 from training.evidence import Rows
-from training.scripts import ANY_ASCII, ANY_CJK, ASCII, CJK, LEAST_ASCII, MOST_CJK, Scripts, scripts_of
+from training.extent import (
+    ANY_ASCII,
+    ANY_CJK,
+    ASCII,
+    CJK,
+    LEAST_ASCII,
+    LENGTH,
+    LONGER,
+    MOST_CJK,
+    Extent,
+    extent_of,
+)  # fmt: skip
 
-CLOSED, OPEN = Scripts(), Scripts(ANY_CJK, ANY_ASCII)
-ALL = (CLOSED, Scripts(most_cjk=ANY_CJK), Scripts(least_ascii=ANY_ASCII), OPEN)
+CLOSED, OPEN = Extent(), Extent(ANY_CJK, ANY_ASCII)
+ALL = (CLOSED, Extent(most_cjk=ANY_CJK), Extent(least_ascii=ANY_ASCII), OPEN)
 ENGLISH, CHINESE, RUSSIAN = (0.0, 1.0), (0.9, 0.1), (0.0, 0.1)
 """Shares of CJK and of ASCII characters."""
 
@@ -86,40 +97,63 @@ def test_a_prompt_is_judged_alone(cjk, ascii_share):
     ("counts", "scripts"),
     [
         ([(ENGLISH, 50)], CLOSED),
-        ([(ENGLISH, 50), (CHINESE, LEAST_NEIGHBOURS)], Scripts(most_cjk=ANY_CJK)),
+        ([(ENGLISH, 50), (CHINESE, LEAST_NEIGHBOURS)], Extent(most_cjk=ANY_CJK)),
         ([(ENGLISH, 50), (CHINESE, LEAST_NEIGHBOURS - 1)], CLOSED),
-        ([(RUSSIAN, LEAST_NEIGHBOURS)], Scripts(least_ascii=ANY_ASCII)),
+        ([(RUSSIAN, LEAST_NEIGHBOURS)], Extent(least_ascii=ANY_ASCII)),
         ([(RUSSIAN, LEAST_NEIGHBOURS - 1), (CHINESE, LEAST_NEIGHBOURS - 1)], CLOSED),
         ([(RUSSIAN, LEAST_NEIGHBOURS), (CHINESE, LEAST_NEIGHBOURS)], OPEN),
-        ([((MOST_CJK, 0.9), LEAST_NEIGHBOURS)], Scripts(most_cjk=ANY_CJK)),
-        ([((0.0, LEAST_ASCII), LEAST_NEIGHBOURS)], Scripts(least_ascii=ANY_ASCII)),
+        ([((MOST_CJK, 0.9), LEAST_NEIGHBOURS)], Extent(most_cjk=ANY_CJK)),
+        ([((0.0, LEAST_ASCII), LEAST_NEIGHBOURS)], Extent(least_ascii=ANY_ASCII)),
         ([], CLOSED),
     ],
 )
 def test_twenty_prompts_of_a_script_open_it_and_no_other(counts, scripts):
-    assert scripts_of(evidence(*counts)) == scripts
+    assert extent_of(evidence(*counts)) == scripts
 
 
 @pytest.mark.parametrize("shares", [CHINESE, RUSSIAN])
 def test_a_prompt_logged_many_times_counts_once(shares):
-    assert scripts_of(evidence((shares, LEAST_NEIGHBOURS - 1), each=30)) == CLOSED
+    assert extent_of(evidence((shares, LEAST_NEIGHBOURS - 1), each=30)) == CLOSED
 
 
 @given(st.lists(st.tuples(st.floats(0, 1), st.floats(0, 1)), min_size=1, max_size=4), st.integers(20, 40))
 def test_evidence_of_enough_prompts_holds_its_own(shares, n):
     rows = evidence(*((one, n) for one in shares))
-    assert scripts_of(rows).holds(rows.features).min() == 1
+    assert extent_of(rows).holds(rows.features).min() == 1
 
 
 @pytest.mark.parametrize(
     ("scripts", "held"),
     [
         (CLOSED, {"english", "french"}),
-        (Scripts(most_cjk=ANY_CJK), {"english", "french", "chinese", "japanese", "korean"}),
-        (Scripts(least_ascii=ANY_ASCII), {"english", "french", "russian", "arabic", "greek"}),
+        (Extent(most_cjk=ANY_CJK), {"english", "french", "chinese", "japanese", "korean"}),
+        (Extent(least_ascii=ANY_ASCII), {"english", "french", "russian", "arabic", "greek"}),
         (OPEN, {*TEXTS}),
     ],
 )
 def test_real_texts_are_of_the_scripts_that_they_are_written_in(scripts, held):
     read = np.stack([features.compute(Prompt.from_text(text)) for text in TEXTS.values()])
     assert {name for name, one in zip(TEXTS, scripts.holds(read), strict=True) if one} == held
+
+
+def long(characters, n):
+    """Return evidence of n prompts in English of so many characters."""
+    rows = evidence((ENGLISH, n))
+    rows.features[:, LENGTH] = np.log1p(characters)
+    return rows
+
+
+@pytest.mark.parametrize(
+    ("characters", "n", "most"),
+    [
+        (50_000, LEAST_NEIGHBOURS, LONGER * 50_000),
+        (50_000, LEAST_NEIGHBOURS - 1, 10_000),
+        (300, LEAST_NEIGHBOURS, 10_000),
+        (0, 0, 10_000),
+    ],
+)
+def test_a_prompt_may_be_some_times_as_long_as_twenty_of_the_evidence(characters, n, most):
+    extent = extent_of(long(characters, n))
+    judged = of(ENGLISH, ENGLISH)
+    judged[:, LENGTH] = np.log1p([most * 0.99, most * 1.01])
+    assert extent.holds(judged).tolist() == [1, 0]
