@@ -15,7 +15,7 @@ experiment that says what logs of one's own are worth; such a bundle never ships
 import argparse
 import re
 import tempfile
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -36,6 +36,7 @@ from training.evidence import prompts_of, thinking_rows
 from training.labels import label
 from training.logs import Logs, read_logs
 from training.report.answers import budgeted, budgets
+from training.report.orders import BASELINES
 from training.taxonomy import load_taxonomy
 
 RUN = 8
@@ -94,6 +95,21 @@ def answers(logs: Logs, left_out: Any, judged: Any, folder: Path) -> tuple[pd.Da
     return pairs, budgeted(scorer, thinking_rows(own.for_budgets(), cache, CONFIG)), scorer.manifest
 
 
+def as_table(report: Mapping[str, Any], without: str) -> dict[str, Any]:
+    """Return q of each source and their macro-mean beside the baselines' as a table for `thinkworth evaluate --include`."""
+    macro = report["macro"]["q"]
+    rows = [
+        [name, part["n"], part["q"], *(part["q_baselines"][base] for base in BASELINES)]
+        for name, part in report["sources"].items()
+    ]
+    return {
+        "title": f"Bundles without the {without} that they are judged on",
+        "columns": ["source", "pairs", "q", *BASELINES],
+        "rows": [*rows, ["macro-mean", report["n"], macro["q"], *(macro[base] for base in BASELINES)]],
+        "note": "q within each source, 95 % bootstrap intervals over prompts; each part's bundle was trained without it.",
+    }
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("logs", nargs="+", type=Path)
@@ -125,7 +141,10 @@ def main() -> None:
         "left_out_tasks": options.leave_out_task,
         "budget_flags": options.accept_budget_flag,
     }
-    write({**before, **known, **report}, options.out or RESULTS / f"without_{options.without}.json")
+    write(
+        {**before, **known, **as_table(report, options.without), **report},
+        options.out or RESULTS / f"without_{options.without}.json",
+    )
 
 
 if __name__ == "__main__":

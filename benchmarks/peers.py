@@ -3,7 +3,7 @@
     python benchmarks/peers.py BUNDLE LOGS... [--leave-out-task TASK] [--out FILE]
 
 Judged are the scored pairs that the bundle was not fitted on: all of a source that it never saw, the holdout split of others. `ours` is
-the expected gain per expected extra token. LiteLLM's complexity router says a score (`heuristic`) or how likely its lowest tier is not
+its `worth`, gain per token, as evaluation orders. LiteLLM's complexity router says a score (`heuristic`) or how likely its lowest tier is not
 enough (`heuristic_v2`), and both a tier; thinkrouter's patterns say a tier. They get the last user turn, which is what they read. Beside
 them the length of the prompt, a random order, and `task_mean`, which knows the true task: its mean gain in four folds of the logs'
 prompts, for the fifth, less the mean of the four; without that, a fold of low gains would come first, a source of one task upside down.
@@ -184,7 +184,7 @@ def figures_of(scorer: Scorer, pairs: pd.DataFrame, routers: Mapping[str, Router
     prompts = {prompt.digest: prompt for prompt in prompts_of(table)}
     answers = ([route(prompt).orders for route in list(routers.values())[1:]] for prompt in prompts.values())
     said = pd.DataFrame([reduce(or_, found) for found in answers], index=list(prompts))
-    table[OURS] = told.worth / told.expected_extra_tokens.clip(lower=1.0)
+    table[OURS] = told.worth
     table[said.columns] = said.loc[table.group].to_numpy(float)
     table["random"] = np.random.default_rng(SEED).random(len(table))
     orders, sources = [OURS, *said.columns, "task_mean", "random"], {}

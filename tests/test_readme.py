@@ -15,7 +15,6 @@ from pathlib import Path
 import pytest
 
 from contract.locate import ROOT
-from training.metrics import ranged
 
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 BASH = r"```bash\n(.*?)```"
@@ -103,35 +102,3 @@ def test_the_evaluation_command_of_the_results(tmp_path):
     (source,) = json.loads((tmp_path / "r.json").read_text())["sources"].values()
     low, high = source["q"]["interval"]
     assert f"{source['q']['value']:.3f} [{low:.3f}, {high:.3f}]" in README
-
-
-@pytest.mark.parametrize("log", ["bbh", "zero_shot_cot"])
-def test_the_figures_of_one_arm_are_those_of_the_benchmark(log):
-    found = json.loads((ROOT / "benchmarks" / "results" / "one_arm.json").read_text())[log]
-    assert f"n = {found['n']:,}" in README
-    for name in ("q_pairs", "q_one_arm", "q_naive"):
-        assert ranged(**found[name]) in README
-    share, gain = found["share_of_q_of_pairs"], found["mean_gain"]
-    low, high = share["interval"]
-    assert f"{100 * share['value']:.1f} % [{100 * low:.1f} %, {100 * high:.1f} %]" in README
-    assert f"{gain['true']:.3f} · {ranged(gain['doubly_robust'], gain['interval'])} · {gain['naive']:.3f}" in README
-
-
-def test_the_figures_of_coverage_and_of_confidence_are_those_of_their_benchmarks():
-    results = ROOT / "benchmarks" / "results"
-    coverage = json.loads((results / "interval_coverage.json").read_text())
-    model, family = coverage["rule_model"], coverage["rule_family"]
-    words = " ".join(README.split())
-    assert f"Of {model['simulations']} simulated logs the 95 % interval" in words
-    assert (
-        f"held the truth in {model['covered']}, that of the plain difference in {model['covered_by_naive']} " in words
-    )
-    assert f"in {family['covered']} of {family['simulations']}: log `p_reasoning`" in words
-    noise = json.loads((results / "noise.json").read_text())
-    for log in ("qwen3_simpleqa_brumo", "humaneval_budget"):
-        once = noise[log]["confidence"]["1"]
-        right, shrunk, plain = (
-            100 * once[name]["value"] for name in ("right", "confidence_shrunk", "confidence_plain")
-        )
-        assert re.search(rf"{right:.0f} % .{{0,40}}\((mean confidence )?{shrunk:.0f} %, {plain:.0f} % before", words)
-        assert str(once["n"]) in words

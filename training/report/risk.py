@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from contract.profiles import Profile
 from contract.records import Verdict
-from training.metrics import defined, held, q, resampled
+from training.metrics import defined, held, mean_interval, q, resampled
 from training.report.outcomes import realised_extra_tokens, realised_net_benefit
 
 COVERAGES = tuple(i / 10 for i in range(1, 11))
@@ -64,7 +64,34 @@ def risk_coverage(table: pd.DataFrame, profile: Profile) -> dict[str, Any]:
         name: held(every[i], values[:, i]) if len(values) else {"value": defined(every[i]), "interval": None}
         for i, name in enumerate(names)
     }
-    return {"points": points, **figures}
+    return {"points": points, **figures, "confident": confident(table, profile)}
+
+
+def confident(table: pd.DataFrame, profile: Profile) -> dict[str, Any]:
+    """Return what `use` and `avoid` are worth where they fall: realised net_benefit a prompt, in points, over always and never thinking.
+
+    Over all pairs with such a verdict, and in each source: n, `over_always` (what `avoid` saves) and `over_never` (what `use` gains), each
+    with its interval. Both above 0: following does less harm than either constant.
+    """
+    decided = table[(table.verdict != Verdict.MAYBE).to_numpy(bool)].reset_index(drop=True)
+    net = realised_net_benefit(decided, profile)
+    use, groups, source = (decided[name].to_numpy(str) for name in ("verdict", "group", "source"))
+
+    def worth(rows: Array) -> dict[str, Any]:
+        sides = {
+            "over_always": np.where(use == Verdict.AVOID, -net, 0.0),
+            "over_never": np.where(use == Verdict.USE, net, 0.0),
+        }
+        return {"n": len(rows), **{name: _mean(values[rows], groups[rows]) for name, values in sides.items()}}
+
+    every = np.arange(len(decided))
+    return {**worth(every), "sources": {str(name): worth(every[source == name]) for name in np.unique(source)}}
+
+
+def _mean(values: Array, groups: Array) -> dict[str, Any]:
+    if not len(values):
+        return {"value": None, "interval": None}
+    return {"value": float(values.mean()), "interval": mean_interval(values, groups)}
 
 
 def right(table: pd.DataFrame, profile: Profile) -> Array:

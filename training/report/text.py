@@ -80,6 +80,11 @@ def _over_all(report: Mapping[str, Any]) -> Iterator[str]:
         f"  area under the risk {ranged(**risk['area'])}, of a random order {shown(risk['area_random']['value'])}; "
         f"gained {ranged(**risk['gained'], spec='+.3f')}"
     )
+    sure = risk["confident"]
+    yield (
+        f"  use and avoid, n = {sure['n']:,}: net_benefit a prompt over always thinking {ranged(**sure['over_always'], spec='+.3f')}, "
+        f"over never {ranged(**sure['over_never'], spec='+.3f')}"
+    )
 
 
 def _budgets(budget: Mapping[str, Any]) -> Iterator[str]:

@@ -4,7 +4,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from training.report.risk import COVERAGES, LEAST_COVERED, right, risk_area, risk_coverage
+from training.report.risk import COVERAGES, LEAST_COVERED, confident, right, risk_area, risk_coverage
+
+EMPTY = {"value": None, "interval": None}
 
 
 def test_a_familiarity_that_knows_which_verdicts_hold_gains(told, profile):
@@ -67,3 +69,21 @@ def test_ties_decide_nothing_of_the_area(told, profile):
     assert both["points"][0]["accuracy"] == 0
     assert both["points"][0]["accuracy_differ"] is None
     assert both["points"][0]["differ"] == 0
+
+
+def test_confident_verdicts_are_worth_what_they_save_and_what_they_gain(told, profile):
+    table = told(5).assign(
+        verdict=["use", "use", "avoid", "avoid", "maybe"], gain=[1.0, 0.0, 0.0, 1.0, 1.0], expected_extra_tokens=1000.0
+    )
+    sure = confident(table, profile)
+    price = 1000 / profile.tokens_per_point
+    assert sure["n"] == 4
+    assert sure["over_never"]["value"] == pytest.approx((1 - 2 * price) / 4)
+    assert sure["over_always"]["value"] == pytest.approx((2 * price - 1) / 4)
+    assert sure["sources"].keys() == {"logs"}
+    assert confident(told(5, verdict="maybe"), profile) == {
+        "n": 0,
+        "over_always": EMPTY,
+        "over_never": EMPTY,
+        "sources": {},
+    }

@@ -1,0 +1,187 @@
+"""Every figure of README's results is the one that its benchmark wrote: rows of its tables are made anew from benchmarks/results."""
+
+import json
+import re
+
+import pytest
+
+from contract.locate import ROOT
+from training.metrics import ranged
+
+README = (ROOT / "README.md").read_text(encoding="utf-8")
+WORDS = " ".join(README.split())
+RESULTS = ROOT / "benchmarks" / "results"
+NAMES = {
+    "suzgunmirac/BIG-Bench-Hard": "BIG-Bench Hard", "kojima-takeshi188/zero_shot_cot": "zero_shot_cot", "TIGER-AI-Lab/Program-of-Thoughts": "TAT-QA",
+    "OpenBioLink/ThoughtSource": "ThoughtSource", "Amir-Mohseni/LLM-Router": "Qwen3", "mahmudulhaquequdrati/stop-overthinking-thesis": "HumanEval",
+    "cpldcpu/LRMTokenEconomy": "LRMTokenEconomy",
+}  # fmt: skip
+BASELINES = ("task mean", "predicted tokens", "prompt length", "predicted difficulty")
+PEERS = ("heuristic", "heuristic_v2", "thinkrouter", "length", "task_mean", "random")
+
+
+def result(name):
+    return json.loads((RESULTS / f"{name}.json").read_text(encoding="utf-8"))
+
+
+def short(source):
+    return NAMES[source.partition("@")[0]]
+
+
+def row(*cells):
+    return f"| {' | '.join(cells)} |"
+
+
+def five_folds():
+    """Rows: q of each source beside its task means, and the macro-mean."""
+    report = result("without_prompts")
+    for source in sorted(report["sources"], key=lambda name: list(NAMES).index(name.partition("@")[0])):
+        part = report["sources"][source]
+        means = part["q_baselines"]["task mean"]
+        yield row(short(source), f"{part['n']:,}", ranged(**part["q"]), ranged(**means), f"{part['ece_p_use']:.3f}")
+    macro = report["macro"]["q"]
+    ece = report["reliability"]["p_use"]["ece"]
+    yield row(
+        "macro-mean; ECE of all pairs",
+        f"{report['n']:,}",
+        ranged(**macro["q"]),
+        ranged(**macro["task mean"]),
+        f"{ece:.3f}",
+    )
+
+
+def left_out():
+    """Rows: macro q of bundles without the tasks, or the source, that they are judged on, and what they have over each baseline."""
+    for kind, name in (("prompts", "prompts, five folds"), ("tasks", "tasks, eight folds"), ("source", "each source")):
+        report = result(f"without_{kind}")
+        over = report["macro"]["over_baseline"]
+        yield row(
+            name,
+            f"{report['n']:,}",
+            ranged(**report["macro"]["q"]["q"]),
+            *(ranged(**over[base], spec="+.3f") for base in BASELINES),
+        )
+
+
+def curve():
+    """Rows: q by the pairs of one's own, with a start, without, and of the baselines."""
+    for point in result("learning_curve")["points"]:
+        yield row(
+            f"{point['pairs']:,}",
+            *(
+                ranged(**point["q"][name])
+                for name in ("warm start", "without", "bundle as it is", "task means", "length")
+            ),
+        )
+
+
+def budgets():
+    """Rows: coverage of thinking budgets, their mean and the best constant of equal coverage."""
+    told = result("without_prompts")["budget"]
+    parts = {"all": told["all"], **{short(name): part for name, part in told["source"]["parts"].items()}}
+    for name, part in parts.items():
+        yield row(
+            name,
+            f"{part['n']:,}",
+            ranged(**part["coverage"]),
+            f"{part['mean_budget']:,.0f}",
+            f"{part['constant_budget']:,.0f}",
+            ranged(**part["saved"], spec=".2f"),
+        )
+
+
+def peers():
+    """Rows: q of ours and of the peers on each large held-out log, and the difference."""
+    found = result("peers")
+    for source in found["macro"]["sources"]:
+        part = found["sources"][source]
+        orders = part["orders"]
+        yield row(
+            f"{short(source)}, n = {part['n']:,}", "ours", ranged(**orders["ours"]["q"]), "", micro(orders["ours"])
+        )
+        for name in PEERS:
+            over = orders[name]["ours_above"]
+            yield row(
+                "",
+                name,
+                ranged(**orders[name]["q"]),
+                ranged(over["value"], over["interval"], "+.3f"),
+                micro(orders[name]),
+            )
+
+
+def micro(order):
+    return f"{order['us']['median']:,.0f}" if order.get("us") else "–"
+
+
+@pytest.mark.parametrize("table", [five_folds, left_out, curve, budgets, peers])
+def test_the_rows_of_a_table_are_those_of_its_benchmark(table):
+    rows = list(table())
+    assert rows
+    for one in rows:
+        assert one in README
+
+
+def test_what_is_said_of_the_tenths_holds():
+    told = result("without_prompts")["reliability"]["net_benefit"]
+    said = f"In no tenth of predicted net_benefit, of {told['judged']} judged"
+    assert told["wrong_side"] == []
+    assert said in WORDS
+
+
+def test_the_figures_of_the_cold_start_are_those_of_its_benchmark():
+    found = result("cold_start")
+    english, chinese = found["english"], found["chinese"]
+    assert (
+        f"{ranged(english['right']['value'], english['right']['interval'])} of {english['right']['n']:,} held-out prompts"
+        in WORDS
+    )
+    assert f"{ranged(english['opposite']['value'], english['opposite']['interval'])} the opposite one" in WORDS
+    assert f"Of {chinese['maybe']['n']} Chinese prompts" in WORDS
+    assert chinese["opposite"]["value"] == 0
+    assert (chinese["maybe"]["value"] == 1) == ("all get `maybe`" in WORDS)
+
+
+def test_the_figures_of_familiarity_are_those_of_sources_left_out():
+    risk = result("without_source")["risk_coverage"]
+    assert f"risk {ranged(**risk['area'])}, of a random order {risk['area_random']['value']:.3f}" in WORDS
+    for point in risk["points"]:
+        if point["coverage"] in (0.2, 0.5, 1.0):
+            assert f"{point['accuracy_differ']:.2f} of the verdicts at {point['coverage']:.0%}" in WORDS
+
+
+def test_the_figures_of_the_noise_ceiling_are_those_of_its_benchmark():
+    for name, part in result("noise_ceiling").items():
+        if isinstance(part, dict):
+            assert f"{ranged(**part['other_attempts'])}" in WORDS, name
+            assert re.search(rf"n = {part['n']}\b", WORDS), name
+
+
+@pytest.mark.parametrize("log", ["bbh", "zero_shot_cot"])
+def test_the_figures_of_one_arm_are_those_of_the_benchmark(log):
+    found = result("one_arm")[log]
+    assert f"n = {found['n']:,}" in README
+    for name in ("q_pairs", "q_one_arm", "q_naive"):
+        assert ranged(**found[name]) in README
+    share, gain = found["share_of_q_of_pairs"], found["mean_gain"]
+    low, high = share["interval"]
+    assert f"{100 * share['value']:.1f} % [{100 * low:.1f} %, {100 * high:.1f} %]" in README
+    assert f"{gain['true']:.3f} · {ranged(gain['doubly_robust'], gain['interval'])} · {gain['naive']:.3f}" in README
+
+
+def test_the_figures_of_coverage_and_of_confidence_are_those_of_their_benchmarks():
+    coverage = result("interval_coverage")
+    model, family = coverage["rule_model"], coverage["rule_family"]
+    assert f"Of {model['simulations']} simulated logs the 95 % interval" in WORDS
+    assert (
+        f"held the truth in {model['covered']}, that of the plain difference in {model['covered_by_naive']} " in WORDS
+    )
+    assert f"in {family['covered']} of {family['simulations']}: log `p_reasoning`" in WORDS
+    noise = result("noise")
+    for log in ("qwen3_simpleqa_brumo", "humaneval_budget"):
+        once = noise[log]["confidence"]["1"]
+        right, shrunk, plain = (
+            100 * once[name]["value"] for name in ("right", "confidence_shrunk", "confidence_plain")
+        )
+        assert re.search(rf"{right:.0f} % .{{0,40}}\((mean confidence )?{shrunk:.0f} %, {plain:.0f} % before", WORDS)
+        assert str(once["n"]) in WORDS
