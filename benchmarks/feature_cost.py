@@ -1,11 +1,11 @@
-"""Microseconds of the ask and of the named features, beside one encoder call on the same prompt, as JSON.
+"""Microseconds of the ask and of the features with the ask's words, beside one encoder call on the same prompt, as JSON.
 
     python benchmarks/feature_cost.py [--rounds 30] [--out benchmarks/results/feature_cost.json]
 
 The prompts are made up, 2,000 characters each: a page of one kind of material and a question below it. All three are
 timed in turn, round by round, so that a busy machine slows them alike: the mean of 50 calls (of one call of the encoder)
 a round, and the median of the rounds.
-`compute_us` includes finding the ask, as a request does. A last table times the ask of pastes of one megabyte that a
+`vector_us` includes finding the ask, as a request does. A last table times the ask of pastes of one megabyte that a
 pattern could choke on.
 """
 
@@ -21,7 +21,7 @@ from provenance import RESULTS, provenance, write
 
 from contract.ask import find_ask
 from contract.encoder import Encoder
-from contract.features import compute
+from contract.features import vector
 from contract.locate import ROOT
 from contract.prompt import Prompt
 
@@ -67,7 +67,7 @@ def microseconds(call: Callable[[], object], calls: int = CALLS) -> float:
 def cost(text: str, encoder: Encoder, rounds: int) -> dict[str, float]:
     timed: dict[str, tuple[Callable[[], object], int]] = {
         "find_ask_us": (lambda: find_ask(text), CALLS),
-        "compute_us": (lambda: compute(Prompt.from_text(text)), CALLS),
+        "vector_us": (lambda: vector(Prompt.from_text(text)), CALLS),
         "encode_us": (lambda: encoder.encode(text), 1),
     }
     taken: dict[str, list[float]] = {name: [] for name in timed}
@@ -77,7 +77,7 @@ def cost(text: str, encoder: Encoder, rounds: int) -> dict[str, float]:
     figures = {name: round(statistics.median(values), 1) for name, values in taken.items()}
     return figures | {
         "find_ask_per_encode": round(figures["find_ask_us"] / figures["encode_us"], 4),
-        "compute_per_encode": round(figures["compute_us"] / figures["encode_us"], 4),
+        "vector_per_encode": round(figures["vector_us"] / figures["encode_us"], 4),
     }
 
 

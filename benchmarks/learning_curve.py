@@ -54,11 +54,11 @@ def dealt(log: pd.DataFrame, held_out: int) -> tuple[pd.DataFrame, pd.DataFrame]
     return pairs[~out].reset_index(drop=True), pairs[out].reset_index(drop=True)
 
 
-def trained(logs: Logs, pairs: pd.DataFrame, start: Bundle | None, folder: Path) -> Scorer:
+def trained(logs: Logs, files: Sequence[Path], pairs: pd.DataFrame, start: Bundle | None, folder: Path) -> Scorer:
     """Return the exported bundle of some pairs, started from a bundle or not."""
     own = pd.MultiIndex.from_frame(logs.table[list(PAIR_KEY)]).isin(pd.MultiIndex.from_frame(pairs[list(PAIR_KEY)]))
     pipeline.run(
-        replace(logs, table=logs.table[own].reset_index(drop=True)), folder / "bundle", files=(), start=start,
+        replace(logs, table=logs.table[own].reset_index(drop=True)), folder / "bundle", files=files, start=start,
         profiles=load_profiles(find("data/profiles.yaml")), taxonomy=load_taxonomy(), config=TrainConfig(holdout_share=0.02),
         cache_folder=CACHE, registering=False, say=lambda _: None,
     )  # fmt: skip
@@ -72,11 +72,13 @@ def task_means(pairs: pd.DataFrame, judged: pd.DataFrame) -> Any:
     return ((by_task["sum"] + TASK_PAIRS * mean) / (by_task["size"] + TASK_PAIRS)).to_numpy(float)
 
 
-def orders(logs: Logs, drawn: pd.DataFrame, start: Bundle, rows: Rows, without: bool, folder: Path) -> dict[str, Any]:
+def orders(
+    logs: Logs, files: Sequence[Path], drawn: pd.DataFrame, start: Bundle, rows: Rows, without: bool, folder: Path
+) -> dict[str, Any]:  # fmt: skip
     """Return what orders the judged rows after the drawn pairs, by name."""
-    found = {STARTED: told(trained(logs, drawn, start, folder), rows).worth.to_numpy(float)}
+    found = {STARTED: told(trained(logs, files, drawn, start, folder), rows).worth.to_numpy(float)}
     if without:
-        found[ALONE] = told(trained(logs, drawn, None, folder), rows).worth.to_numpy(float)
+        found[ALONE] = told(trained(logs, files, drawn, None, folder), rows).worth.to_numpy(float)
     return found | {TASK_MEANS: task_means(drawn, rows.table)}
 
 
@@ -126,7 +128,9 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         for n in options.pairs:
             drawn = [pool.sample(n, random_state=draw) for draw in range(options.draws)]
-            found = [orders(logs, pairs, start, rows, options.without, Path(folder)) | same for pairs in drawn]
+            found = [
+                orders(logs, options.logs, pairs, start, rows, options.without, Path(folder)) | same for pairs in drawn
+            ]
             points.append({"pairs": n, **figures(found, rows)})
             print(n, {name: round(figure["value"], 3) for name, figure in points[-1]["q"].items()}, flush=True)
     columns = [*points[0]["q"]]

@@ -1,11 +1,11 @@
-"""What bounds q where attempts are noise: how well one half of a prompt's attempts orders the other half, as JSON.
+"""How far q can be expected to go where attempts are noise: how well one half of a prompt's attempts orders the other half, as JSON.
 
     python benchmarks/noise_ceiling.py LOGS... [--draws 20] [--out FILE]
 
 Of each pair with two scored attempts or more in both arms, the attempts of each arm are parted into halves at random, DRAWS times. The
 gain of one half, per extra token of its attempts, orders the pairs; the other half judges. So `other_attempts` is what an order reaches
-that has already asked this very prompt so often: no classifier that reads the prompt alone should be expected beyond, and it would be the
-higher the more attempts there were. Beside it the task's mean gain in the first half.
+that has already asked this very prompt so often. It is a reference and no bound: an order that knew each prompt's expected gain would
+reach more, and this one too, were there more attempts. Beside it the task's mean gain in the first half.
 Logs of one attempt an arm say nothing of it: they are left out, and so are their figures.
 """
 
@@ -21,7 +21,7 @@ from contract.records import PAIR_KEY, Arm
 from training.evidence import prompts_of
 from training.labels import label
 from training.logs import read_logs
-from training.metrics import measured, qs
+from training.metrics import held, qs, resampled
 
 KEY = list(PAIR_KEY)
 LEAST_PAIRS = 30
@@ -60,7 +60,8 @@ def ceiling(log: pd.DataFrame, draws: int) -> dict[str, Any] | None:
             found.append(qs([(seen.gain / seen.extra).to_numpy()[rows], by_task], gain, extra))
         return np.mean(found, axis=0)
 
-    figures = {name: measured(lambda rows, i=i: float(means(rows)[i]), groups) for i, name in enumerate(names)}  # type: ignore[misc]
+    value, again = means(np.arange(len(first))), resampled(means, groups)
+    figures = {name: held(value[i], again[:, i]) for i, name in enumerate(names)}
     return {"n": len(first), "attempts_an_arm": float(repeated.to_numpy().mean()), **figures}
 
 

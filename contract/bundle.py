@@ -101,7 +101,7 @@ Banded = Annotated[Curve, AfterValidator(_has_a_band)]
 
 
 class Calibration(Frozen):
-    """Maps fitted on the calibration split, applied by `contract.policy` in training and serving alike.
+    """Maps fitted on cross-fitted outputs, applied by `contract.policy` in training and serving alike.
 
     Attributes:
         gain_logs: gain that the logs' heads predict -> calibrated gain, with its local band.

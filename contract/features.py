@@ -2,8 +2,8 @@
 
 Counts are damped by log1p so that a trained threshold means the same at both ends; shares are in [0, 1]; flags are 0 or 1.
 Features read at most the first and last `WINDOW` characters, so a 1 MiB paste costs no more than a page.
-Words are hashed into `WORDS` columns (Weinberger et al. 2009, "Feature hashing for large scale multitask learning"); only
-P(family) reads them: which words ask is what an encoder of sentences blurs.
+Words are hashed into `WORDS` columns (Weinberger et al. 2009, "Feature hashing for large scale multitask learning"); P(family)
+and familiarity read them: which words ask, and in which language, is what an encoder of sentences blurs.
 Changing the order, a name or a meaning bumps `contract.bundle.FORMAT_VERSION`.
 """
 

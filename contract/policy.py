@@ -7,6 +7,7 @@ from itertools import pairwise
 from contract.bundle import Calibration
 from contract.profiles import Profile
 from contract.records import Arm, Verdict
+from contract.scores import Scores
 
 EFFORTS = ((0, "none"), (1024, "low"), (4096, "medium"))
 """Largest thinking budget, in tokens, of each effort; `high` above."""
@@ -19,45 +20,6 @@ BUDGET_STEP = 64
 
 LIKELY = 0.5
 """Under a request's or a latency's cap that thinking keeps less often than this, there is no `use`."""
-
-
-@dataclass(frozen=True, slots=True)
-class Scores:
-    """What the heads say of one prompt; gain and familiarity are not calibrated yet.
-
-    Attributes:
-        gain_logs: what logs say of the gain (score with thinking minus score without, in points).
-        gain_prior: what is known of it before logs of its kind: by its family (the taxonomy's prior, moved by the family's logged
-            pairs), or by the bundle that the training started from.
-        prior_band: how far below and above `gain_prior` the true mean may lie (95 %), in points: what calibration, a mean over
-            many prompts, does not see of a single one.
-        from_logs: weight of the first against the second, in [0, 1].
-        worth: what orders prompts that share a budget: gain for as many extra tokens as the target model spends on average.
-        score_direct: predicted score without thinking.
-        extra_tokens: expected extra output tokens of thinking.
-        thinking_quantiles: quantiles of thinking tokens at `levels`.
-        levels: the levels, increasing in (0, 1).
-        probabilities: by profile, P(use), P(maybe), P(avoid).
-        familiar: how likely it is of the evidence and no made-up text, uncalibrated, in [0, 1].
-        near: cosine of its ask to the nearest centroid of the evidence.
-        sure: P(family) of the likeliest family.
-        task: the nearest family of the taxonomy.
-    """
-
-    gain_logs: float
-    gain_prior: float
-    prior_band: tuple[float, float]
-    from_logs: float
-    worth: float
-    score_direct: float
-    extra_tokens: float
-    thinking_quantiles: tuple[float, ...]
-    levels: tuple[float, ...]
-    probabilities: dict[str, tuple[float, float, float]]
-    familiar: float
-    near: float
-    sure: float
-    task: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -195,7 +157,7 @@ def effort_of(budget: int) -> str:
 def _evidence(from_logs: float) -> str:
     if from_logs >= 0.5:
         return f"logged prompts of its kind carry {from_logs:.0%} of the evidence"
-    return f"what is known of its family carries {1 - from_logs:.0%} of the evidence: the taxonomy, and earlier logs of the family"
+    return f"what was known before logs of its kind carries {1 - from_logs:.0%} of the evidence: its family, by the taxonomy and earlier logs"
 
 
 def _cap(profile: Profile, caps: Caps) -> tuple[int, int, str | None]:

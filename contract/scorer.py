@@ -14,9 +14,9 @@ from contract.encoder import Encoder, open_graph
 from contract.errors import BundleMismatch
 from contract.locate import find
 from contract.model_families import normalised
-from contract.policy import Scores
 from contract.prompt import Prompt
 from contract.records import Verdict
+from contract.scores import Scores
 
 TARGET_WIDTH = len(TargetModel.model_fields)
 """Statistics of a target model that the heads read."""

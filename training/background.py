@@ -11,6 +11,7 @@ graph, which becomes part of the new one: its calibrated gain with its band, by 
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
+from hashlib import sha256
 from typing import Any, Protocol
 
 import numpy as np
@@ -40,6 +41,10 @@ WIDE = {"band", "outcomes", "log_thinking", "read", "cosines"}
 
 BASE, OURS = "base/", "of_base/"
 """Prefixes of the nodes of the graph that a training starts from, and of what is computed from its outputs."""
+
+READ_STEP = 2.0**-10
+"""What trees read of a bundle is rounded to: its last bit differs between graphs, which is enough to cross a threshold between two
+rows of which it says the same."""
 
 Array = NDArray[Any]
 
@@ -145,17 +150,25 @@ class Base:
         self._asked = [*widths]
 
     @property
+    def seed(self) -> int:
+        """A seed that no training of it, nor of what it started from, has had."""
+        return int.from_bytes(sha256(self.manifest.revision.encode()).digest()[:4])
+
+    @property
     def seen(self) -> dict[str, str]:
-        """Names and SHA-256 of the files that it was trained on, and the bundle that it started from, and so on."""
+        """Names by SHA-256 of the files that it was trained on, and the bundle that it started from, and so on."""
         training = self.manifest.training
-        return {**(training.get("started_from") or {}).get("files", {}), **training["files"]}
+        before = (training.get("started_from") or {}).get("files", {})
+        return {**before, **{digest: name for name, digest in training["files"].items()}}
 
     def told(self) -> dict[str, Any]:
         """Return what the manifest of a bundle says of the one that its training started from."""
         training = self.manifest.training
         before = (training.get("started_from") or {}).get("pairs", {})
         pairs = Counter(before) + Counter(training["pairs"])
-        return {"revision": self.manifest.revision, "pairs": dict(pairs), "files": self.seen}
+        return {
+            "revision": self.manifest.revision, "pairs": dict(pairs), "files": self.seen, "licences": self.manifest.licences,
+        }  # fmt: skip
 
     def of(self, rows: Rows, target: Array, p_family: Array) -> dict[str, Array]:
         """Return what the bundle's own graph says of rows for target models; also `near`, `familiar` [n] and `cosines` [n, c], as the bundle's outputs."""
@@ -182,7 +195,10 @@ class Base:
         ):
             out[name] = g.node("Sub", [g.node("Log", [tokens], f"{OURS}{name}_scaled"), scale], f"{OURS}{name}")
         known = {**out, "from_logs": column["from_logs"]}
-        out["read"] = g.node("Concat", [known[name] for name in self.READ], f"{OURS}read", axis=1)
+        exact = g.node("Concat", [known[name] for name in self.READ], f"{OURS}exact", axis=1)
+        step = g.constant(f"{OURS}step", 1 / READ_STEP)
+        steps = g.node("Round", [g.node("Mul", [exact, step], f"{OURS}in_steps")], f"{OURS}rounded")
+        out["read"] = g.node("Div", [steps, step], f"{OURS}read")
         return out
 
     def _calibrated(self, g: Graph, column: Mapping[str, str]) -> dict[str, str]:

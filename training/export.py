@@ -58,8 +58,9 @@ def graph_of(heads: Heads) -> onnx.ModelProto:
 def _share_of_logs(g: Graph, heads: Heads, known: Mapping[str, str]) -> str:
     cover = heads.cover
     own = g.node("MatMul", ["ask", g.constant("logged_centres", cover.centres.T)], "logged_cosines")
-    all_known = [own, known["cosines"]] if heads.neighbourhoods and "cosines" in known else [known.get("cosines", own)]
-    g.node("Concat", all_known, "cosines", axis=1)
+    theirs = [known["cosines"]] if heads.base and heads.base.manifest.neighbourhoods else []
+    ours = [own] if heads.neighbourhoods or not theirs else []
+    g.node("Concat", [*ours, *theirs], "cosines", axis=1)
     near = g.node("ReduceMax", [own], "near_logged", axes=[1], keepdims=1)
     beyond = g.node("Sub", [near, g.constant("cover_middle", cover.middle)], "near_beyond")
     return g.node(
@@ -89,7 +90,7 @@ def _holds(g: Graph, extent: Extent) -> str:
     short = g.node("LessOrEqual", [shares["length"], g.constant("longest", extent.longest)], "is_short")
     covered = g.node("Less", [shares["cjk"], g.constant("most_cjk", extent.most_cjk)], "is_covered")
     both = g.node("And", [covered, readable], "is_of_script")
-    return g.node("Cast", [g.node("And", [both, short], "is_held")], "script_held", to=TensorProto.FLOAT)
+    return g.node("Cast", [g.node("And", [both, short], "is_held")], "extent_held", to=TensorProto.FLOAT)
 
 
 def _add_averages(g: Graph, heads: Heads, trees: Mapping[str, str], known: Mapping[str, str]) -> None:

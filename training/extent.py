@@ -1,4 +1,4 @@
-"""Extent and lengths that the evidence holds: of what an encoder cannot read, or no log is like, there is no opinion worth following."""
+"""Scripts and lengths that the evidence holds: of what an encoder cannot read, or no log is like, there is no opinion worth following."""
 
 from dataclasses import dataclass
 from typing import Any

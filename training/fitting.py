@@ -57,7 +57,7 @@ def fit(
         unfamiliar: made-up texts that no evidence covers.
         profiles: the profiles to price labels for.
         config: the run's settings.
-        base: the bundle to start from; what is learned then is learned from logged rows alone, of which there must be some.
+        base: the bundle to start from; what logs say is then learned from logged rows alone, of which there must be some.
     """
     inputs, table = fit_inputs(pairs, pairs.pseudo(), config), pairs.table
     logged = ~table.prior.to_numpy(bool)
@@ -185,7 +185,7 @@ def _z_and_scale(heads: Heads, rows: Rows) -> tuple[Array, Array]:
 
 def _familiarity(heads: Heads, x: Mapping[str, Array], weight: Array, unfamiliar: Rows) -> Linear:
     """Fit the logistic head that tells the evidence from made-up texts; both sides weigh alike."""
-    u = [heads._read_by_familiarity(x), heads._read_by_familiarity(heads.inputs.of(unfamiliar))]
+    u = [heads.read_by_familiarity(x), heads.read_by_familiarity(heads.inputs.of(unfamiliar))]
     sides = [weight, np.ones(len(u[1]))]
     alike = np.concatenate([side / side.sum() for side in sides]) * sum(map(len, u)) / 2
     known = np.r_[np.ones(len(u[0])), np.zeros(len(u[1]))]

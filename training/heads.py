@@ -153,7 +153,7 @@ class Heads:
         out["outcomes"] = w[:, None] * outcomes + (1 - w)[:, None] * known["outcomes"]
         out["cosines"] = self._cosines(x, known)
         out["near"] = np.maximum(self._near(x), known.get("near", -1.0))
-        read = _sigmoid(self.linear["familiar"](self._read_by_familiarity(x))[:, 0]) * self.extent.holds(rows.features)
+        read = _sigmoid(self.linear["familiar"](self.read_by_familiarity(x))[:, 0]) * self.extent.holds(rows.features)
         out["familiar"] = np.maximum(read, known.get("familiar", 0.0))
         return out, members
 
@@ -172,7 +172,7 @@ class Heads:
     def _cosines(self, x: Mapping[str, Array], known: Mapping[str, Array]) -> Array:
         """Return the cosines to the centroids of `neighbourhoods`, and to those of the bundle that the training started from."""
         own = x["ask"] @ self.cover.centres.T
-        if self.base is None:
+        if self.base is None or not self.base.manifest.neighbourhoods:
             return np.asarray(own)
         return np.hstack([own[:, : len(self.neighbourhoods)], known["cosines"]])
 
@@ -183,7 +183,7 @@ class Heads:
         price = np.clip(out["extra_tokens"] / self.prices[profile], 0.0, DEAREST)
         return np.column_stack([logs, gain, price])
 
-    def _read_by_familiarity(self, x: Mapping[str, Array]) -> Array:
+    def read_by_familiarity(self, x: Mapping[str, Array]) -> Array:
         """Return what familiarity reads: u, the words of the ask, and the cosine to the nearest centroid of the evidence."""
         return np.hstack([x["u_words"], self._near(x)[:, None]])
 

@@ -1,18 +1,14 @@
 """The whole training, top to bottom: logs -> labels -> split -> fit -> calibrate -> export -> evaluate -> register."""
 
-import hashlib
 import json
-import os
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
-from datetime import UTC, datetime
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
-from contract.bundle import FORMAT_VERSION, HEADS, Bundle, EncoderIdentity, sha256
+from contract.bundle import HEADS, Bundle, sha256
 from contract.encoder import Encoder
 from contract.errors import InvalidInput
 from contract.locate import find
@@ -30,12 +26,12 @@ from training.files import check_replaceable, folder_written_atomically
 from training.fitting import fit
 from training.heads import Heads
 from training.labels import label
+from training.lineage import check_enough, families, lineage, started_from
 from training.logs import Logs
 from training.overlap import Stratum
 from training.pseudo_outcomes import pseudo_outcomes
 from training.register import named, register
 from training.report.answers import budgeted, budgets
-from training.report.material import material, needs_read
 from training.report.tracking import by_source
 from training.taxonomy import Family
 from training.unfamiliar import unfamiliar_texts
@@ -81,19 +77,16 @@ def run(
     encoder = Encoder(find("models/encoder"))
     by_name = named(files)
     digests = {name: sha256(path) for name, path in by_name.items()}
-    base = _started(start, encoder, digests) if start else None
+    base = started_from(start, encoder, digests, config) if start else None
     cache = EmbeddingCache(cache_folder, encoder)
-    labelled = label(logs.table, profiles)
+    labelled, needs_log = label(logs.table, profiles), logs.for_budgets()
     if base:
         say(f"starting from {base.manifest.revision}")
     say(f"labelled {labelled.gain.notna().sum():,} pairs of {len(labelled):,} prompts and models; embedding")
     pairs, strata = _outcomes(labelled, cache, config, say)
-    if base and len(pairs.table) < SMALLEST:
-        raise InvalidInput(
-            f"{len(pairs.table)} scored pairs; starting from a bundle needs {SMALLEST}; log both arms of more prompts",
-            field="logs",
-        )
-    parts = _split(*_evidence(logs, pairs, taxonomy, cache, config), config)
+    if base:
+        check_enough(pairs)
+    parts = _split(*_evidence(logs, needs_log, pairs, taxonomy, cache, config, base), config)
     part = parts["fit"]
     say(f"fitting on {len(part.pairs.table):,} rows")
     heads = fit(part.pairs, part.thinking, part.unfamiliar, profiles, config, base)
@@ -110,11 +103,13 @@ def run(
             calibration.model_dump(),
             {k: v.model_dump() for k, v in profiles.items()},
         ]
-        known = _known(logs, labelled, taxonomy, parts, digests, encoder, config, decided)
-        known["training"] |= {"families": _families(heads, taxonomy), "one_arm": [asdict(s) for s in strata]}
-        known["training"]["started_from"] = base.told() if base else None
-        known["licences"] = {**(base.manifest.licences if base else {}), **known["licences"]}
-        report = _write(temporary, heads, calibration, profiles, known, parts["holdout"], encoder, logs)
+        known = lineage(logs.report, needs_log, labelled, taxonomy, digests, encoder, config, decided, base)
+        known["training"] |= {
+            "thinking_attempts": sum(len(one.thinking.logged().table) for one in parts.values()),
+            "rows": {name: len(one.pairs.table) for name, one in parts.items()},
+            "families": families(heads.prior, heads.tasks, taxonomy), "one_arm": [asdict(s) for s in strata],
+        }  # fmt: skip
+        report = _write(temporary, heads, calibration, profiles, known, parts["holdout"], encoder, needs_log)
     registered = None
     if registering:
         registered = register(
@@ -122,26 +117,6 @@ def run(
             plots=_plots(Scorer(Bundle(out), encoder=encoder), parts["holdout"].pairs.paired(), calibration),
         )  # fmt: skip
     return Trained(out, report, registered)
-
-
-def _started(start: Bundle, encoder: Encoder, digests: dict[str, str]) -> Base:
-    """Return the bundle that a training starts from: of this encoder, and trained on none of the files."""
-    base = Base(Scorer(start, encoder=encoder).bundle)
-    if again := [name for name, digest in digests.items() if digest in base.seen.values()]:
-        what = f"{base.manifest.revision} was trained on {', '.join(again)}: what it says of these prompts, it has seen"
-        raise InvalidInput(f"{what}; leave the file out, or start from an earlier bundle", field="warm-start")
-    return base
-
-
-def _families(heads: Heads, taxonomy: Sequence[Family]) -> dict[str, dict[str, float]]:
-    """Return the gain of each family, declared and as logs moved it, in points."""
-    declared = {family.name: family.prior.gain for family in taxonomy}
-    gains = zip(heads.tasks, heads.prior.gain, strict=True)
-    return {
-        name: {"declared": round(declared[name], 4), "gain": round(float(gain), 4)}
-        for name, gain in gains
-        if name in declared
-    }
 
 
 def _outcomes(
@@ -157,8 +132,9 @@ def _outcomes(
 
 
 def _evidence(
-    logs: Logs, pairs: evidence.Rows, taxonomy: Sequence[Family], cache: EmbeddingCache, config: TrainConfig
-) -> tuple[evidence.Rows, evidence.Rows, evidence.Rows]:
+    logs: Logs, needs_log: pd.DataFrame, pairs: evidence.Rows, taxonomy: Sequence[Family], cache: EmbeddingCache,
+    config: TrainConfig, base: Base | None,
+) -> tuple[evidence.Rows, evidence.Rows, evidence.Rows]:  # fmt: skip
     pairs.table["thinking_mode"] = evidence.is_thinking_mode(logs.table, pairs.table, config)
     prior = evidence.prior_rows(taxonomy, cache, config)
     prior.table["thinking_mode"] = True
@@ -167,10 +143,11 @@ def _evidence(
             f"{len(pairs.table)} scored pairs and no taxonomy; training needs {SMALLEST}; log both arms of more prompts",
             field="logs",
         )
-    thinking = evidence.thinking_rows(logs.for_budgets(), cache, config)
+    thinking = evidence.thinking_rows(needs_log, cache, config)
     told = prior.table.assign(thinking_tokens=prior.table.extra_tokens, censored=False, target_is=None)
     thinking = evidence.stack(thinking, evidence.Rows(prior.embeddings, prior.features, told))
-    prompts = [Prompt.from_text(text) for text in unfamiliar_texts(UNFAMILIAR_TEXTS, config.seed)]
+    seed = config.seed if base is None else base.seed  # texts that the bundle has not been taught to know
+    prompts = [Prompt.from_text(text) for text in unfamiliar_texts(UNFAMILIAR_TEXTS, seed)]
     made_up = evidence.Rows(
         *evidence.embed(prompts, cache), pd.DataFrame({"group": [p.digest for p in prompts], "model": None})
     )
@@ -189,6 +166,9 @@ def _split(
             place = evidence.fraction(rows.table.group, config.seed)
             taken.append(rows.take((place >= low) & (place < high)))
         parts[name] = _Part(*taken)
+        if not len(parts[name].pairs.table):
+            what = f"no prompt of {pairs.table.group.nunique()} falls into the {name} part, holdout_share {config.holdout_share:g}"
+            raise InvalidInput(f"{what}; log more prompts, or raise holdout_share", field="logs")
     return parts
 
 
@@ -200,7 +180,7 @@ def _write(
     known: dict[str, Any],
     holdout: _Part,
     encoder: Encoder,
-    logs: Logs,
+    needs_log: pd.DataFrame,
 ) -> dict[str, Any]:
     """Write report and card beside the graph, return the report with its parity; a first manifest makes the bundle readable, so that the report is of the export."""
     settings = {"heads": heads, "calibration": calibration, "profiles": profiles}
@@ -209,7 +189,7 @@ def _write(
     parity = export.check_parity(scorer, heads, holdout.pairs)
     report = evaluate_rows(scorer, holdout.pairs.logged())
     needs = budgeted(scorer, holdout.thinking.logged())
-    report["budget"] = budgets(needs, scorer.manifest, logs.for_budgets())
+    report["budget"] = budgets(needs, scorer.manifest, needs_log)
     (folder / "report.json").write_text(
         json.dumps({"holdout": report, "parity": parity}, indent=1, allow_nan=False) + "\n", encoding="utf-8"
     )
@@ -224,52 +204,6 @@ def _write(
     (folder / "card.md").write_text(text, encoding="utf-8")
     export.write_manifest(folder, **settings, **known)
     return {**report, "parity": parity}
-
-
-def _known(
-    logs: Logs, labelled: pd.DataFrame, taxonomy: Sequence[Family], parts: dict[str, _Part], digests: dict[str, str],
-    encoder: Encoder, config: TrainConfig, decided: list[Any],
-) -> dict[str, Any]:  # fmt: skip
-    """Return what the manifest says beside the heads; the revision names the data, the settings and all that decides."""
-    pairs = labelled[labelled.gain.notna()]
-    identity = json.dumps(
-        [
-            sorted(digests.values()),
-            _digest(taxonomy),
-            config.model_dump(),
-            encoder.sha256,
-            version("thinkworth"),
-            decided,
-        ],
-        sort_keys=True,
-    )
-    data_digest = hashlib.sha256("".join(sorted(digests.values())).encode()).hexdigest()
-    thinking = sum(int((~part.thinking.table.prior.astype(bool)).sum()) for part in parts.values())
-    training = {
-        "data_digest": data_digest, "files": digests, "config": config.model_dump(), "log": logs.report.as_dict(),
-        "pairs": {str(k): int(v) for k, v in pairs.groupby("source").size().items()},
-        "taxonomy_prompts": sum(len(family.prompts) for family in taxonomy) if config.prior_weight else 0,
-        "logged": material(logs.for_budgets()), "budget": needs_read(logs.for_budgets(), config),
-        "taxonomy_digest": _digest(taxonomy), "prior_weight": config.prior_weight, "thinking_attempts": thinking,
-        "rows": {name: len(part.pairs.table) for name, part in parts.items()},
-    }  # fmt: skip
-    licences = (
-        logs.for_budgets().dropna(subset=["licence"]).groupby("source").licence.agg(lambda s: "; ".join(sorted(set(s))))
-    )
-    created = os.environ.get("SOURCE_DATE_EPOCH")
-    when = datetime.fromtimestamp(int(created), UTC) if created else datetime.now(UTC)
-    return {
-        "format_version": FORMAT_VERSION, "revision": f"thinkworth/{hashlib.sha256(identity.encode()).hexdigest()[:12]}",
-        "created": when.isoformat(timespec="seconds"), "thinkworth_version": version("thinkworth"),
-        "encoder": EncoderIdentity(name=encoder.name, sha256=encoder.sha256, dimension=encoder.dimension, max_tokens=encoder.max_tokens),
-        "training": training, "metrics": {},
-        "licences": {str(k): str(v) for k, v in licences.items()},
-    }  # fmt: skip
-
-
-def _digest(taxonomy: Sequence[Family]) -> str:
-    text = json.dumps([family.model_dump(mode="json") for family in taxonomy], sort_keys=True)
-    return hashlib.sha256(text.encode()).hexdigest()
 
 
 def _metrics(report: dict[str, Any]) -> dict[str, float]:

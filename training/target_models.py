@@ -3,7 +3,8 @@
 A statistic is the mean over the model's rows of what was logged less what is expected of any model at these prompts, drawn to the
 population's mean as by SHRINKAGE rows (a normal model with one variance between models: Efron and Morris 1975, "Data analysis
 using Stein's estimator"). Differences to the expected, not levels: a model that was only asked hard questions is no worse for it.
-Tokens are compared within a source, for a source's prompts may all need more than their families do.
+Tokens are compared within a source, for a source's prompts may all need more than their families do, less what was known before of
+the models that it asks: logs of one model say nothing of how it compares.
 """
 
 from dataclasses import dataclass
@@ -22,6 +23,9 @@ SHRINKAGE, TOKENS_SHRINKAGE = 20.0, 3.0
 
 UNKNOWN_SHARE = 0.3
 """Share of the rows that heads are fitted on which hide their model, so that they know what to say of an unknown one."""
+
+NOTHING = TargetModel(direct=0.0, gain=0.0, log_tokens=0.0)
+"""Of a model that does as expected."""
 
 Array = NDArray[Any]
 
@@ -48,7 +52,9 @@ def target_models(pairs: pd.DataFrame, thinking: pd.DataFrame, start: TargetMode
         thinking: attempts of thinking modes (model, weight, thinking_tokens) and the expected_log_tokens of any model.
         start: what earlier logs said; a model is drawn to that, and the population stays that.
     """
-    more = np.log(thinking.thinking_tokens.astype(float)) - thinking.expected_log_tokens
+    told = TargetModels({}, NOTHING) if start is None else start
+    known_tokens = told.of(thinking.model)[:, 2].astype(float)
+    more = np.log(thinking.thinking_tokens.astype(float)) - thinking.expected_log_tokens - known_tokens
     weight = thinking.weight.astype(float)
     usual = (more * weight).groupby(thinking.source).transform("sum") / weight.groupby(thinking.source).transform("sum")
     points = {
@@ -57,13 +63,13 @@ def target_models(pairs: pd.DataFrame, thinking: pd.DataFrame, start: TargetMode
     }
     sums = {
         **_sums(pairs, points, SHRINKAGE),
-        **_sums(thinking, {"log_tokens": more - usual}, TOKENS_SHRINKAGE),
+        **_sums(thinking, {"log_tokens": known_tokens + more - usual}, TOKENS_SHRINKAGE),
     }
     known = dict(start.known) if start else {}
     population = start.population if start else TargetModel(**{kind: of.usual for kind, of in sums.items()})
     for name in sorted(set().union(*(of.total.index for of in sums.values())) - {""}):
-        told = known.get(name, population).model_dump()
-        known[name] = TargetModel(**{kind: of.drawn_to(told[kind], name) for kind, of in sums.items()})
+        before = known.get(name, population).model_dump()
+        known[name] = TargetModel(**{kind: of.drawn_to(before[kind], name) for kind, of in sums.items()})
     return TargetModels(known, population)
 
 

@@ -44,6 +44,11 @@ def noise():
         "base64": base64.b64encode(rng.randbytes(500)).decode(),
         "base64 of English": base64.b64encode(english[:600].encode()).decode(),
         "hexadecimal": rng.randbytes(300).hex(),
+        "8 kB of words of no language": " ".join(
+            "".join(rng.choices("aeioulmnrst", k=rng.randint(2, 9))) for _ in range(1200)
+        )[:8000],
+        "8 kB of base64": base64.b64encode(rng.randbytes(6000)).decode(),
+        "8 kB of numbers": "\n".join(",".join(str(rng.randrange(1000)) for _ in range(12)) for _ in range(170))[:8000],
         "100 kB of English": (english * 20)[:100_000],
         "100 kB of code": (code * 20)[:100_000],
         "100 kB of words in no order": " ".join(rng.choices(words, k=17_000)),

@@ -19,6 +19,11 @@ def test_they_are_of_unit_length_or_nothing(text):
     assert length == 0 or length == pytest.approx(1, abs=1e-6)
 
 
+@given(ANY_TEXT, st.sampled_from(["prove", "Summarise", "a"]))
+def test_with_an_english_word_there_is_a_length(text, word):
+    assert words_of(f"{word} {text}").any()
+
+
 @pytest.mark.parametrize("text", ["", " ", "123 + 4 = ?", "這首詩是誰寫的", "кто это написал", "?!"])
 def test_without_an_english_letter_there_are_none(text):
     assert not words_of(text).any()

@@ -149,9 +149,27 @@ def test_a_start_from_a_start_holds_both(scorer, own, unseen, tmp_path):  # noqa
     assert any(name.startswith(BASE + BASE) for name in names)
 
 
+def test_a_start_without_neighbourhoods_has_those_of_the_logs(own, unseen, tmp_path):  # noqa: F811
+    cold = families()
+    heads = fit(cold, cold, made_up(), PROFILES, CONFIG)
+    calibration = calibrate(heads, cross_fitted(cold, cold, made_up(), PROFILES, CONFIG), cold, cold, PROFILES)
+    (tmp_path / "cold").mkdir()
+    start = Base(written(tmp_path / "cold", heads, calibration).bundle)
+    assert not start.manifest.neighbourhoods
+    evidence = stacked(families(), own)
+    later = fit(evidence, evidence, made_up(), PROFILES, CONFIG, start)
+    unseen_by = cross_fitted(evidence, evidence, made_up(), PROFILES, CONFIG, start)
+    (tmp_path / "later").mkdir()
+    told = written(tmp_path / "later", later, calibrate(later, unseen_by, evidence, evidence, PROFILES))
+    check_parity(told, later, unseen)
+    assert told.manifest.neighbourhoods == later.neighbourhoods != ()
+
+
 def test_it_names_all_that_it_was_trained_on(base):
     first = {"files": {"a.parquet": "1" * 64}, "pairs": {"a": 3}}
-    before = {"revision": "thinkworth/0", "files": {"b.parquet": "2" * 64}, "pairs": {"a": 1, "b": 2}}
-    base.manifest = base.manifest.model_copy(update={"training": {**first, "started_from": before}})
-    assert base.seen == {"a.parquet": "1" * 64, "b.parquet": "2" * 64}
-    assert base.told() == {"revision": "r", "pairs": {"a": 4, "b": 2}, "files": base.seen}
+    before = {"revision": "thinkworth/0", "files": {"2" * 64: "a.parquet"}, "pairs": {"a": 1, "b": 2}}
+    later = Base.__new__(Base)
+    later.manifest = base.manifest.model_copy(update={"training": {**first, "started_from": before}})
+    assert later.seen == {"1" * 64: "a.parquet", "2" * 64: "a.parquet"}, "two files of one name are two"
+    said = {"revision": "r", "pairs": {"a": 4, "b": 2}, "files": later.seen, "licences": base.manifest.licences}
+    assert later.told() == said

@@ -101,7 +101,7 @@ def test_what_is_read_is_laid_out_as_it_says(inputs, rows):
     assert {values.dtype for values in x.values()} == {np.dtype(np.float32)}
 
 
-def test_words_tell_the_family_and_nothing_else(rows, taxonomy):
+def test_of_words_the_family_is_read_and_not_what_trees_networks_and_corrections_read(rows, taxonomy):
     """Of two families at one place, each asking in words of its own."""
     told = type(taxonomy)(
         np.repeat(taxonomy.embeddings[:1], len(taxonomy.table), axis=0), taxonomy.features.copy(), taxonomy.table

@@ -159,3 +159,34 @@ def test_a_name_of_which_nothing_is_left_is_of_no_model():
     """`vendor/` is a provider without a model; a manifest refuses an empty name."""
     found = target_models(pairs(*many("vendor/", 30, 0.9, 0.1), *many("m", 30, 0.5, 0.1)), thinking())
     assert [*found.known] == ["m"]
+
+
+def test_logs_of_one_model_keep_what_was_known_of_its_tokens():
+    """They say nothing of how it compares to others, however many they are."""
+    before = TargetModels(
+        {"slow": TargetModel(direct=0.1, gain=0.0, log_tokens=1.2)}, TargetModel(direct=0, gain=0, log_tokens=-0.3)
+    )
+    rows = [(name, f"{name}{i}", tokens) for name, tokens in (("slow", 9000), ("new", 700)) for i in range(60)]
+    for name, expected in (("slow", 1.2), ("new", -0.3)):
+        found = target_models(pairs(), thinking(*(row for row in rows if row[0] == name)), before)
+        assert found.known[name].log_tokens == pytest.approx(expected)
+
+
+def test_models_asked_side_by_side_move_against_what_was_known():
+    before = TargetModels(
+        {name: TargetModel(direct=0, gain=0, log_tokens=known) for name, known in (("a", 0.5), ("b", -0.5))},
+        TargetModel(direct=0, gain=0, log_tokens=0),
+    )
+    rows = [(name, f"{i}", tokens) for name, tokens in (("a", 1000), ("b", 3000)) for i in range(300)]
+    found = target_models(pairs(), thinking(*rows), before).known
+    assert found["b"].log_tokens - found["a"].log_tokens == pytest.approx(np.log(3), abs=0.05)
+
+
+def test_a_start_is_what_a_model_is_drawn_to_and_its_population_stays():
+    before = TargetModels(
+        {"known": TargetModel(direct=0.3, gain=-0.1, log_tokens=0.0)}, TargetModel(direct=0.1, gain=0, log_tokens=0)
+    )
+    found = target_models(pairs(*many("known", 20, 0.5, 0.1), *many("new", 20, 0.5, 0.1)), thinking(), before)
+    assert found.population == before.population
+    assert found.known["known"].direct == pytest.approx(0.3 * SHRINKAGE / (20 + SHRINKAGE))
+    assert found.known["new"].direct == pytest.approx(0.1 * SHRINKAGE / (20 + SHRINKAGE))

@@ -47,12 +47,13 @@ def test_it_says_what_it_started_from(started):
     folder, run = started
     first, second = (Bundle(folder / name).manifest for name in ("bundle", "started"))
     assert second.training["started_from"]["revision"] == first.revision
-    assert second.training["started_from"]["files"] == first.training["files"]
+    assert second.training["started_from"]["files"] == {d: name for name, d in first.training["files"].items()}
     assert second.licences == {**first.licences, "mine": "ours"}
     card = (folder / "started" / "card.md").read_text()
     assert f"It starts from bundle {first.revision}" in card
     assert "| simulated, by that bundle | 200 pairs |" in card
     assert "starting from thinkworth/" in run.stderr
+    assert "Families that logs moved" not in card
     assert "It starts from" not in (folder / "bundle" / "card.md").read_text()
 
 
@@ -91,10 +92,20 @@ def test_logs_that_the_bundle_has_seen_are_refused(started):
 def test_too_few_pairs_are_refused(started):
     folder, _ = started
     lines = (folder / "mine.jsonl").read_text().splitlines(keepends=True)
-    (folder / "few.jsonl").write_text("".join(lines[:98]))
+    (folder / "few.jsonl").write_text("".join(lines[:118]))
     run = train(folder, "few.jsonl", "--warm-start", "bundle", "--out", "other")
     assert run.returncode == 2
-    assert "49 scored pairs; starting from a bundle needs 50" in run.stderr
+    assert "59 prompts say what thinking gains; starting from a bundle needs 60" in run.stderr
+
+
+def test_without_the_taxonomy_there_is_no_start(started):
+    folder, _ = started
+    (folder / "alone.yaml").write_text("iterations: 12\ncomponents: 16\nprior_weight: 0\n")
+    run = thinkworth(
+        "train", "mine.jsonl", "--warm-start", "bundle", "--out", "other", "--no-register", "--config", "alone.yaml", cwd=folder
+    )  # fmt: skip
+    assert run.returncode == 2
+    assert "the configuration has prior_weight 0" in run.stderr
 
 
 @pytest.mark.parametrize(

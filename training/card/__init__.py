@@ -46,11 +46,13 @@ def card(
         "## Thinking budget", "", *budget(training.get("budget"), holdout.get("budget")), "",
         *one_arm(training["one_arm"], holdout["one_arm"]),
         "## Known failures", "", *known_failures(holdout), "",
-        "## Families that logs moved", "", *families_moved(training["families"]), "",
+        *([] if training.get("started_from") else ["## Families that logs moved", "", *families_moved(training["families"]), ""]),
         "## What it does not know", "",
         "- Prompts in languages other than English, encoded or meaningless text, pastes far longer than what was logged: it answers `maybe` with low familiarity.",
         "- Your models: gains of one model say little of another's. Train on your own logs; the taxonomy's prior is a starting point.",
-        "- Families that no log covers rest on the taxonomy alone, which is judgement backed by published evidence.",
+        "- Where these logs do not reach, the bundle that it starts from speaks: see its card."
+        if training.get("started_from")
+        else "- Families that no log covers rest on the taxonomy alone, which is judgement backed by published evidence.",
         f"- `maybe` is granted {calibration.small_budget} thinking tokens; under familiarity {calibration.unfamiliar_below:g} it is always `maybe`.",
         "",
     ]  # fmt: skip

@@ -31,7 +31,12 @@ def trained_on(training: Mapping[str, Any], licences: Mapping[str, str]) -> Iter
             licences.get(name, "not stated"),
         )  # fmt: skip
     for name, n in before.get("pairs", {}).items():
-        yield row(f"{name}, by that bundle", f"{n:,} pairs", "see its card", licences.get(name, "not stated"))
+        yield row(
+            f"{name}, by that bundle",
+            f"{n:,} pairs",
+            "see its card",
+            before.get("licences", {}).get(name, "not stated"),
+        )
     yield row(
         f"taxonomy (pseudo-observations, weight {training['prior_weight']:g} x strength)",
         f"{training['taxonomy_prompts']:,} prompts", "of no model", "Apache-2.0",

@@ -8,9 +8,10 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from contract.bundle import Manifest
-from contract.policy import Scores, decide, full_budget
+from contract.policy import decide, full_budget
 from contract.profiles import default_name
 from contract.scorer import Scorer
+from contract.scores import Scores
 from training.budget_targets import accepted_flags
 from training.evidence import Rows
 from training.report.coverage import coverage_by
