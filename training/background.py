@@ -8,7 +8,6 @@ A bundle that a training starts from (Kuzborskij and Orabona 2013, "Stability an
 graph, which becomes part of the new one: its calibrated gain with its band, by the rules of `contract.policy.calibrated_gain`.
 """
 
-from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
 from hashlib import sha256
@@ -119,6 +118,13 @@ class Families:
         return g.node("Concat", sides, "family_band", axis=1)
 
 
+def seen_by(manifest: Manifest) -> dict[str, str]:
+    """Return names by SHA-256 of the files that a bundle was trained on, and the bundle that it started from, and so on."""
+    training = manifest.training
+    before = (training.get("started_from") or {}).get("files", {})
+    return {**before, **{digest: name for name, digest in training.get("files", {}).items()}}
+
+
 class Base:
     """A bundle that a training starts from; what it has seen, it must not be judged on.
 
@@ -156,18 +162,17 @@ class Base:
 
     @property
     def seen(self) -> dict[str, str]:
-        """Names by SHA-256 of the files that it was trained on, and the bundle that it started from, and so on."""
-        training = self.manifest.training
-        before = (training.get("started_from") or {}).get("files", {})
-        return {**before, **{digest: name for name, digest in training["files"].items()}}
+        """See `seen_by`."""
+        return seen_by(self.manifest)
 
     def told(self) -> dict[str, Any]:
         """Return what the manifest of a bundle says of the one that its training started from."""
         training = self.manifest.training
         before = (training.get("started_from") or {}).get("pairs", {})
-        pairs = Counter(before) + Counter(training["pairs"])
+        sources = dict.fromkeys([*before, *training["pairs"], *(training.get("logged") or {}).get("models", {})])
+        pairs = {name: before.get(name, 0) + training["pairs"].get(name, 0) for name in sources}
         return {
-            "revision": self.manifest.revision, "pairs": dict(pairs), "files": self.seen, "licences": self.manifest.licences,
+            "revision": self.manifest.revision, "pairs": pairs, "files": self.seen, "licences": self.manifest.licences,
         }  # fmt: skip
 
     def of(self, rows: Rows, target: Array, p_family: Array) -> dict[str, Array]:

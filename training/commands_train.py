@@ -40,7 +40,8 @@ def train(
     warm_start: Annotated[
         Path | None,
         typer.Option(
-            help="Bundle to start from: what it knows, corrected by these logs, which it must not have been trained on."
+            help="Bundle to start from: what it knows, corrected by the pairs of 60 prompts or more that it has not seen (a log that has grown since "
+            "is seen: give what came after, or start from the same bundle as before)."
         ),
     ] = None,
     register: Annotated[bool, typer.Option(help="Log the run to MLflow and register the challenger.")] = True,
@@ -99,6 +100,7 @@ def evaluate(
     """
     with needs("train"):
         from training import files
+        from training.background import seen_by
         from training.embedding_cache import EmbeddingCache
         from training.evaluate import evaluate as run
         from training.evaluate import headline
@@ -106,6 +108,7 @@ def evaluate(
         from training.labels import label
         from training.report.included import load_included
         from training.report.tracking import log_report
+    from contract.bundle import sha256
     from contract.scorer import Scorer
 
     included, scorer = load_included(include or ()), Scorer.load(bundle)
@@ -113,6 +116,8 @@ def evaluate(
     cache = EmbeddingCache(ROOT / "data" / "cache", scorer.encoder)
     labelled = label(read.table, scorer.manifest.profiles)
     report = run(scorer, labelled, cache, log=read.table, budget_log=read.for_budgets()) | {"included": included}
+    known = seen_by(scorer.manifest)
+    report["seen"] = [path.name for path in logs if sha256(path) in known]
     written = page(report) if html_file or to_mlflow else ""
     if json_file:
         files.write_text(json_file, json.dumps(report, indent=1, allow_nan=False) + "\n")

@@ -105,7 +105,8 @@ def outcome_rows(units: Rows, pseudo: pd.DataFrame, config: TrainConfig) -> Rows
             out[column] = rows.table[name].astype(float).where(~modelled, rows.table[said])
     precision = rows.table.precision.where(modelled, 1.0)
     weight = precision * precision.groupby(out.source).transform("sum") ** -config.source_power
-    return Rows(rows.embeddings, rows.features, out.assign(weight=weight / (weight.sum() / precision.sum())))
+    scale = precision.sum() / weight.sum() if len(out) else 1.0
+    return Rows(rows.embeddings, rows.features, out.assign(weight=weight * scale))
 
 
 def prior_rows(taxonomy: Sequence[Family], cache: EmbeddingCache, config: TrainConfig) -> Rows:

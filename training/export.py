@@ -45,7 +45,7 @@ def graph_of(heads: Heads) -> onnx.ModelProto:
     _add_tokens(g, heads, trees, known)
     _add_averages(g, heads, trees, known)
     _add_probabilities(g, heads, trees["outcome"], known)
-    _add_familiarity(g, heads, known)
+    _add_familiarity(g, heads, known, share)
     columns = [helper.make_tensor_value_info(name, TensorProto.FLOAT, ["n"]) for name in SCALARS]
     widths = {
         "prior_band": 2, "outcomes": len(VERDICTS), "thinking_quantiles": len(QUANTILES), "p_family": len(heads.tasks),
@@ -68,29 +68,47 @@ def _share_of_logs(g: Graph, heads: Heads, known: Mapping[str, str]) -> str:
     )
 
 
-def _add_familiarity(g: Graph, heads: Heads, known: Mapping[str, str]) -> None:
+def _add_familiarity(g: Graph, heads: Heads, known: Mapping[str, str], share: str) -> None:
+    """Add near and familiar; see `Heads._familiar`."""
     family = g.node("ReduceMax", ["near_family"], "nearest_family", axes=[1], keepdims=1)
     own = g.node("Max", ["near_logged", family], "near_evidence")
+    g.flat(g.node("Max", [own, known["near"]], "near_of_both") if "near" in known else own, "near")
     logit = g.linear(
         g.node("Concat", ["u_words", own], "u_words_near", axis=1), heads.linear["familiar"], "familiar_logit"
     )
-    read = g.node("Mul", [g.node("Sigmoid", [logit], "familiar_text"), _holds(g, heads.extent)], "familiar_evidence")
-    for name, column in (("near", own), ("familiar", read)):
-        g.flat(g.node("Max", [column, known[name]], f"{name}_of_both") if name in known else column, name)
+    closed, held = (
+        _holds(g, extent, name)
+        for name, extent in (("closed", Extent(longest=heads.extent.longest)), ("held", heads.extent))
+    )
+    more = g.node("Mul", [g.node("Sub", [held, closed], "held_by_logs"), share], "held_within_reach")
+    readable = g.node("Add", [closed, more], "readable")
+    read = g.node("Mul", [g.node("Sigmoid", [logit], "familiar_text"), readable], "familiar_evidence")
+    if "familiar" in known:
+        before = known["familiar"]
+        gained = g.node("Sub", [g.node("Max", [read, before], "familiar_of_both"), before], "familiar_gained")
+        read = g.node("Add", [before, g.node("Mul", [gained, share], "familiar_within_reach")], "familiar_column")
+    g.flat(read, "familiar")
 
 
-def _holds(g: Graph, extent: Extent) -> str:
-    """Add 1 for a prompt of a script and a length that the evidence holds, else 0, [n, 1]; see `Extent.holds`."""
-    shares = {}
-    for name, column in (("cjk", CJK), ("ascii", ASCII), ("length", LENGTH)):
-        shares[name] = g.columns_of("features", column, column + 1, f"{name}_share")
-    other = g.node("Less", [shares["cjk"], g.constant("cjk_bound", MOST_CJK)], "is_no_cjk")
-    ascii_ = g.node("Greater", [shares["ascii"], g.constant("least_ascii", extent.least_ascii)], "is_ascii")
-    readable = g.node("Or", [ascii_, g.node("Not", [other], "is_cjk")], "is_readable")
-    short = g.node("LessOrEqual", [shares["length"], g.constant("longest", extent.longest)], "is_short")
-    covered = g.node("Less", [shares["cjk"], g.constant("most_cjk", extent.most_cjk)], "is_covered")
-    both = g.node("And", [covered, readable], "is_of_script")
-    return g.node("Cast", [g.node("And", [both, short], "is_held")], "extent_held", to=TensorProto.FLOAT)
+def _holds(g: Graph, extent: Extent, name: str) -> str:
+    """Add 1 for a prompt of a script and a length that an extent holds, else 0, [n, 1]; see `Extent.holds`."""
+    shares = {
+        what: g.columns_of("features", column, column + 1, f"{name}_{what}_share")
+        for what, column in (("cjk", CJK), ("ascii", ASCII), ("length", LENGTH))
+    }
+    bounds = {
+        "other": ("Less", shares["cjk"], MOST_CJK),
+        "ascii": ("Greater", shares["ascii"], extent.least_ascii),
+        "covered": ("Less", shares["cjk"], extent.most_cjk),
+        "short": ("LessOrEqual", shares["length"], extent.longest),
+    }
+    true = {
+        what: g.node(kind, [value, g.constant(f"{name}_{what}_bound", bound)], f"{name}_is_{what}")
+        for what, (kind, value, bound) in bounds.items()
+    }
+    readable = g.node("Or", [true["ascii"], g.node("Not", [true["other"]], f"{name}_is_cjk")], f"{name}_is_readable")
+    both = g.node("And", [true["covered"], readable], f"{name}_is_of_script")
+    return g.node("Cast", [g.node("And", [both, true["short"]], f"{name}_is_held")], name, to=TensorProto.FLOAT)
 
 
 def _add_averages(g: Graph, heads: Heads, trees: Mapping[str, str], known: Mapping[str, str]) -> None:

@@ -153,8 +153,7 @@ class Heads:
         out["outcomes"] = w[:, None] * outcomes + (1 - w)[:, None] * known["outcomes"]
         out["cosines"] = self._cosines(x, known)
         out["near"] = np.maximum(self._near(x), known.get("near", -1.0))
-        read = _sigmoid(self.linear["familiar"](self.read_by_familiarity(x))[:, 0]) * self.extent.holds(rows.features)
-        out["familiar"] = np.maximum(read, known.get("familiar", 0.0))
+        out["familiar"] = self._familiar(x, rows, share, known.get("familiar"))
         return out, members
 
     def _members(
@@ -168,6 +167,18 @@ class Heads:
             "gain": np.column_stack([gain, balance, linear["gain"], known["gain"]]),
             "worth": np.column_stack([worth, network, linear["worth"], gain, balance, known["worth"]]),
         }
+
+    def _familiar(self, x: Mapping[str, Array], rows: Rows, share: Array, before: Array | None) -> Array:
+        """Return how likely rows are of the evidence and no made-up texts, [n].
+
+        What only the logs' own scripts hold counts as far as logs reach: beyond, families or a bundle that do not read it would answer.
+        Beside a bundle that is so of all that logs find familiar and the bundle does not.
+        """
+        closed, held = Extent(longest=self.extent.longest).holds(rows.features), self.extent.holds(rows.features)
+        read = _sigmoid(self.linear["familiar"](self.read_by_familiarity(x))[:, 0]) * (closed + (held - closed) * share)
+        if before is None:
+            return np.asarray(read)
+        return np.asarray(share * np.maximum(read, before) + (1 - share) * before)
 
     def _cosines(self, x: Mapping[str, Array], known: Mapping[str, Array]) -> Array:
         """Return the cosines to the centroids of `neighbourhoods`, and to those of the bundle that the training started from."""

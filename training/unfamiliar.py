@@ -66,7 +66,10 @@ def _syllables(rng: random.Random) -> str:
 def _foreign(rng: random.Random) -> str:
     """Words of one language other than English in no order, a number among them now and then."""
     words = FOREIGN_WORDS[rng.choice([*FOREIGN_WORDS])]
-    drawn = [rng.choice(words) if rng.random() < 0.95 else str(rng.randint(2, 900)) for _ in range(rng.randint(4, 60))]
+    drawn = [
+        rng.choice(words) if rng.random() < 0.95 else str(rng.randint(2, 900))
+        for _ in range(rng.choice((rng.randint(1, 4), rng.randint(4, 60))))
+    ]
     text = " ".join(drawn)
     return text[0].upper() + text[1:] + rng.choice(("", "?", ".", "!"))
 

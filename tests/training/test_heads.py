@@ -295,3 +295,19 @@ def test_the_budget_that_sufficed_on_a_ladder_says_nothing_of_what_a_model_spend
     other = logs_at(np.full(60, 2), np.zeros(60), np.full(60, 100.0), seed=2, model="two", target_is="ladder")
     heads = fit(stacked(families(), logs), stacked(families(), logs, other), made_up(), PROFILES, CONFIG)
     assert heads.targets.known.keys() == {"one"}
+
+
+def test_a_script_that_only_logs_hold_is_familiar_as_far_as_they_reach():
+    """Families that were written in English would answer beyond."""
+    cjk, ascii_share = (FEATURE_NAMES.index(name) for name in ("cjk_share", "ascii_share"))
+
+    def chinese(rows):
+        rows.features[:, cjk], rows.features[:, ascii_share] = 0.9, 0.1
+        return rows
+
+    logs = chinese(logs_at(np.full(200, 2), np.full(200, 0.2), np.full(200, 900.0)))
+    heads = fitted(stacked(families(), logs))
+    near, far, english = heads.predict(chinese(at(2))), heads.predict(chinese(at(0))), heads.predict(at(0))
+    assert near["familiar"].mean() > 0.5
+    assert far["familiar"].max() < 0.05
+    assert english["familiar"].min() > 0.5

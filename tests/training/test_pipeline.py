@@ -131,6 +131,22 @@ def test_evaluate_writes_json_and_html(trained):
     assert "<table>" in (folder / "r.html").read_text()
 
 
+def test_evaluate_says_what_the_bundle_was_trained_on(trained):
+    folder, _, _ = trained
+    (folder / "again.jsonl").write_bytes((folder / "logs.jsonl").read_bytes())
+    rows = (folder / "logs.jsonl").read_text().splitlines(keepends=True)
+    (folder / "part.jsonl").write_text("".join(rows[:200]))
+    said = "NOT HELD OUT: the bundle was trained on again.jsonl"
+    for name, seen in (("again", ["again.jsonl"]), ("part", [])):
+        out = thinkworth(
+            "evaluate", "bundle", f"{name}.jsonl", "--json", "seen.json", "--html", "seen.html", cwd=folder
+        )
+        assert out.returncode == 0, out.stderr
+        assert json.loads((folder / "seen.json").read_text())["seen"] == seen
+        assert (said in out.stdout) == bool(seen)
+        assert ("Not held out" in (folder / "seen.html").read_text()) == bool(seen)
+
+
 def test_an_unknown_setting_lists_the_known_ones(trained):
     folder, _, _ = trained
     (folder / "bad.yaml").write_text("iteratons: 5\n")

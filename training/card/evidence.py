@@ -33,14 +33,17 @@ def trained_on(training: Mapping[str, Any], licences: Mapping[str, str]) -> Iter
     for name, n in before.get("pairs", {}).items():
         yield row(
             f"{name}, by that bundle",
-            f"{n:,} pairs",
+            f"{n:,} pairs" if n else "thinking tokens alone",
             "see its card",
             before.get("licences", {}).get(name, "not stated"),
         )
-    yield row(
-        f"taxonomy (pseudo-observations, weight {training['prior_weight']:g} x strength)",
-        f"{training['taxonomy_prompts']:,} prompts", "of no model", "Apache-2.0",
-    )  # fmt: skip
+    role = (
+        "for families and familiarity"
+        if before
+        else f"pseudo-observations, weight {training['prior_weight']:g} x strength"
+    )
+    if training["taxonomy_prompts"]:
+        yield row(f"taxonomy ({role})", f"{training['taxonomy_prompts']:,} prompts", "of no model", "Apache-2.0")
     yield ""
     yield f"{_languages(logged)} {_years(logged)}"
     yield ""

@@ -17,6 +17,10 @@ def headline(report: Mapping[str, Any]) -> str:
     lines = [
         f"bundle {report['revision']}, profile {report['profile']}, {report['n']:,} pairs; intervals: 95 % bootstrap over prompts"
     ]
+    if report.get("seen"):
+        lines.append(
+            f"NOT HELD OUT: the bundle was trained on {', '.join(report['seen'])}; what follows flatters it there"
+        )
     for source, r in report["sources"].items():
         lines.append(f"\n{source}: n = {r['n']:,} pairs, {r['prompts']:,} prompts, mean gain {r['mean_gain']:+.3f}")
         lines.append(f"  q {ranged(**r['q'])}   AUC {ranged(**r['auc'])}   ECE of P(use) {shown(r['ece_p_use'])}")
