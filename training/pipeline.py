@@ -39,7 +39,7 @@ from training.unfamiliar import unfamiliar_texts
 SMALLEST = 50
 """Pairs or pseudo-observations under which there is nothing to fit."""
 
-UNFAMILIAR_TEXTS = 1200
+UNFAMILIAR_TEXTS = 2000
 
 
 @dataclass(frozen=True)

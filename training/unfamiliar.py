@@ -10,6 +10,7 @@ _SCRIPTS = (
     (0x0905, 0x0939), (0x0E01, 0x0E2E), (0x0985, 0x09B9), (0x0C05, 0x0C39), (0x03B1, 0x03C9), (0x05D0, 0x05EA),
 )  # fmt: skip
 _KEYS = ("asdfghjkl", "qwertyuiop", "zxcvbnm", "asdf jkl", "qazwsxedc", "hjklfdsa")
+_SIGNS = ("+", "=", "x", "(", ")", "km", "%", ":", "2x", "3,5")
 _SYLLABLES = str.split(
     "ka ki ko ku ta tu te ti ma mi mo na ne no ra re ri ro sa se si va ve vi la le li lo pu pe pää yö än "
     "ül ße ção ñe és wa mba nga kwe zu ya yi che que ent ung sch keit zione aux ois ère æn øre åk ij oe "
@@ -20,7 +21,7 @@ _SYLLABLES = str.split(
 def unfamiliar_texts(n: int, seed: int) -> list[str]:
     """Return n texts: base64, hexadecimal (plain and as dumps), keyboard mash, letters of other scripts, words of no language and of others than English."""
     rng = random.Random(seed)  # noqa: S311 - no secret
-    makers = (_base64, _hex, _dump, _mash, _script, _syllables, _shuffled, _foreign, _foreign, _foreign)
+    makers = (_base64, _hex, _dump, _mash, _script, _syllables, _shuffled, *[_foreign] * 7)
     return [makers[i % len(makers)](rng) for i in range(n)]
 
 
@@ -64,11 +65,12 @@ def _syllables(rng: random.Random) -> str:
 
 
 def _foreign(rng: random.Random) -> str:
-    """Words of one language other than English in no order, a number among them now and then."""
-    words = FOREIGN_WORDS[rng.choice([*FOREIGN_WORDS])]
+    """Words of one language other than English in no order, with numbers and signs among them now and then."""
+    words, signs = FOREIGN_WORDS[rng.choice([*FOREIGN_WORDS])], rng.choice((0.0, 0.05, 0.3))
+    n = rng.choice((rng.randint(3, 6), rng.randint(4, 15), rng.randint(8, 60)))
     drawn = [
-        rng.choice(words) if rng.random() < 0.95 else str(rng.randint(2, 900))
-        for _ in range(rng.choice((rng.randint(1, 4), rng.randint(4, 60))))
+        rng.choice(words) if rng.random() >= signs else rng.choice((*_SIGNS, str(rng.randint(2, 900))))
+        for _ in range(n)
     ]
     text = " ".join(drawn)
     return text[0].upper() + text[1:] + rng.choice(("", "?", ".", "!"))

@@ -12,7 +12,7 @@ from contract import features
 from contract.bundle import HEADS, MANIFEST, REMEDY, Bundle, TargetModel, sha256
 from contract.encoder import Encoder, open_graph
 from contract.errors import BundleMismatch
-from contract.features import FEATURE_NAMES
+from contract.features import FEATURE_NAMES, WIDTH
 from contract.locate import ROOT
 from contract.model_families import normalised
 from contract.prompt import Prompt
@@ -325,7 +325,7 @@ def test_heads_that_take_other_inputs_are_refused(folder, encoder, graph, taken)
         node.input[:] = ["renamed" if name == taken else name for name in node.input]
     next(value for value in parts.input if value.name == taken).name = "renamed"
     save()
-    said = rf"cannot run it on 768 \+ {len(FEATURE_NAMES)} \+ {TARGET_WIDTH} inputs"
+    said = rf"cannot run it on 768 \+ {WIDTH} \+ {TARGET_WIDTH} inputs"
     with pytest.raises(BundleMismatch, match=said) as caught:
         Scorer(Bundle(folder), encoder=encoder)
     assert "thinkworth train" in caught.value.message
