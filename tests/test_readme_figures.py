@@ -51,7 +51,11 @@ def five_folds():
 
 def left_out():
     """Rows: macro q of bundles without the tasks, or the source, that they are judged on, and what they have over each baseline."""
-    for kind, name in (("prompts", "a fifth of the prompts"), ("source", "a source")):
+    for kind, name in (
+        ("prompts", "a fifth of the prompts"),
+        ("source", "a source"),
+        ("tasks", "an eighth of the tasks"),
+    ):
         report = result(f"without_{kind}")
         over = report["macro"]["over_baseline"]
         yield row(
@@ -83,6 +87,19 @@ def test_the_rows_of_a_table_are_those_of_its_benchmark(table):
     assert rows
     for one in rows:
         assert one in README
+
+
+def test_the_pooled_figures_of_tasks_left_out_are_those_of_their_benchmark():
+    report = result("without_tasks")
+    said = report["pooled"]["q"]
+    for name, words in (
+        ("ours", "ours has"),
+        ("prompt length", "the length of the prompt"),
+        ("predicted difficulty", "predicted difficulty"),
+    ):
+        assert f"{words} {ranged(**said[name])}" in WORDS
+    tatqa = next(part for name, part in report["sources"].items() if short(name) == "TAT-QA")
+    assert f"q {ranged(**tatqa['q'])}: upside down" in WORDS
 
 
 def test_what_is_said_of_the_tenths_holds():
