@@ -16,6 +16,7 @@ NAMES = {
     "OpenBioLink/ThoughtSource": "ThoughtSource", "Amir-Mohseni/LLM-Router": "Qwen3", "mahmudulhaquequdrati/stop-overthinking-thesis": "HumanEval",
     "cpldcpu/LRMTokenEconomy": "LRMTokenEconomy",
 }  # fmt: skip
+PEERS = ("litellm_heuristic", "litellm_heuristic_v2", "thinkrouter", "length", "task_mean", "random")
 BASELINES = ("task mean", "predicted tokens", "prompt length", "predicted difficulty")
 
 
@@ -81,7 +82,31 @@ def budgets():
         )
 
 
-@pytest.mark.parametrize("table", [five_folds, left_out, budgets])
+def peers():
+    """Rows: q of ours and of the peers on each large held-out log, and the difference."""
+    found = result("peers")
+    for source in found["macro"]["sources"]:
+        part = found["sources"][source]
+        orders = part["orders"]
+        yield row(
+            f"{short(source)}, n = {part['n']:,}", "ours", ranged(**orders["ours"]["q"]), "", micro(orders["ours"])
+        )
+        for name in PEERS:
+            over = orders[name]["ours_above"]
+            yield row(
+                "",
+                name,
+                ranged(**orders[name]["q"]),
+                ranged(over["value"], over["interval"], "+.3f"),
+                micro(orders[name]),
+            )
+
+
+def micro(order):
+    return f"{order['us']['median']:,.0f}" if order.get("us") else "–"
+
+
+@pytest.mark.parametrize("table", [five_folds, left_out, budgets, peers])
 def test_the_rows_of_a_table_are_those_of_its_benchmark(table):
     rows = list(table())
     assert rows
