@@ -134,6 +134,19 @@ def test_what_is_said_of_the_tenths_holds():
     assert said in WORDS
 
 
+def test_the_figures_of_the_cold_start_are_those_of_its_benchmark():
+    found = result("cold_start")
+    english, chinese = found["english"], found["chinese"]
+    assert (
+        f"{ranged(english['right']['value'], english['right']['interval'])} of {english['right']['n']:,} held-out prompts"
+        in WORDS
+    )
+    assert f"{ranged(english['opposite']['value'], english['opposite']['interval'])} the opposite one" in WORDS
+    assert f"Of {chinese['maybe']['n']} Chinese prompts" in WORDS
+    assert chinese["opposite"]["value"] == 0
+    assert (chinese["maybe"]["value"] == 1) == ("all get `maybe`" in WORDS)
+
+
 def test_the_figures_of_familiarity_are_those_of_sources_left_out():
     risk = result("without_source")["risk_coverage"]
     assert f"risk {ranged(**risk['area'])}, of a random order {risk['area_random']['value']:.3f}" in WORDS
