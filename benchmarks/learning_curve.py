@@ -34,7 +34,7 @@ from training.evaluate import judged_rows, told
 from training.evidence import Rows, prompts_of
 from training.labels import label
 from training.logs import Logs, read_logs
-from training.metrics import defined, percentiles, qs, resampled
+from training.metrics import held, qs, resampled
 from training.report.outcomes import realised_extra_tokens
 from training.taxonomy import load_taxonomy
 
@@ -95,13 +95,10 @@ def figures(by_draw: Sequence[Mapping[str, Any]], rows: Rows) -> dict[str, Any]:
     value, draws = means(np.arange(len(gain))), resampled(means, table.group.to_numpy(str))
     ours = names.index(STARTED)
 
-    def said(point: float, values: Any) -> dict[str, Any]:
-        return {"value": defined(float(point)), "interval": percentiles(values)}
-
     return {
-        "q": {name: said(value[i], draws[:, i]) for i, name in enumerate(names)},
+        "q": {name: held(value[i], draws[:, i]) for i, name in enumerate(names)},
         "ahead": {
-            name: said(value[ours] - value[i], draws[:, ours] - draws[:, i]) for i, name in enumerate(names) if i != ours
+            name: held(value[ours] - value[i], draws[:, ours] - draws[:, i]) for i, name in enumerate(names) if i != ours
         },
     }  # fmt: skip
 

@@ -77,8 +77,9 @@ def ours(scorer: Scorer) -> Router:
 
     def route(prompt: Prompt) -> Answer:
         fresh = replace(prompt)  # a prompt remembers its ask once it is found
-        decision = decide(scorer.score(fresh).scores, profile, manifest.calibration)
-        return Answer({OURS: decision.gain / max(decision.extra_tokens, 1.0)}, str(decision.verdict), decision.verdict)
+        scores = scorer.score(fresh).scores
+        decision = decide(scores, profile, manifest.calibration)
+        return Answer({OURS: scores.worth}, str(decision.verdict), decision.verdict)
 
     return route
 

@@ -160,11 +160,6 @@ class Base:
         """A seed that no training of it, nor of what it started from, has had."""
         return int.from_bytes(sha256(self.manifest.revision.encode()).digest()[:4])
 
-    @property
-    def seen(self) -> dict[str, str]:
-        """See `seen_by`."""
-        return seen_by(self.manifest)
-
     def told(self) -> dict[str, Any]:
         """Return what the manifest of a bundle says of the one that its training started from."""
         training = self.manifest.training
@@ -172,7 +167,7 @@ class Base:
         sources = dict.fromkeys([*before, *training["pairs"], *(training.get("logged") or {}).get("models", {})])
         pairs = {name: before.get(name, 0) + training["pairs"].get(name, 0) for name in sources}
         return {
-            "revision": self.manifest.revision, "pairs": pairs, "files": self.seen, "licences": self.manifest.licences,
+            "revision": self.manifest.revision, "pairs": pairs, "files": seen_by(self.manifest), "licences": self.manifest.licences,
         }  # fmt: skip
 
     def of(self, rows: Rows, target: Array, p_family: Array) -> dict[str, Array]:

@@ -18,7 +18,7 @@ from training.config import TrainConfig
 from training.evidence import Rows, spent
 from training.extent import extent_of
 from training.graph import Linear
-from training.heads import Heads
+from training.heads import Heads, read_by_trees
 from training.inputs import fit_inputs
 from training.networks import fit_network
 from training.prior import Prior, prior_of
@@ -92,7 +92,7 @@ def _fit_gain(heads: Heads, rows: Rows, config: TrainConfig) -> None:
     target = heads.targets.of(table.model, hidden_models(len(table), config.seed))
     x = heads.inputs.of(rows, target)
     known = heads.background.of(rows, target, x["p_family"])
-    z, weight, each = np.hstack([x["z"], known["read"]]), table.weight.to_numpy(float), spent(table)
+    z, weight, each = read_by_trees(x, known), table.weight.to_numpy(float), spent(table)
     gain = table.target_gain.to_numpy(float)
     targets_of = {"gain": (gain, weight), "worth": (gain / each, weight * each)}
     for name, (y, w) in targets_of.items():
@@ -179,7 +179,7 @@ def _z_and_scale(heads: Heads, rows: Rows) -> tuple[Array, Array]:
     """Return what trees read, and the logarithm of each row's tokens over those of any model; 0 of a pseudo-observation."""
     target = heads.targets.of(rows.table.model)
     x = heads.inputs.of(rows, target)
-    z = np.hstack([x["z"], heads.background.of(rows, target, x["p_family"])["read"]])
+    z = read_by_trees(x, heads.background.of(rows, target, x["p_family"]))
     return z, np.where(rows.table.prior.to_numpy(bool), 0.0, target[:, 2])
 
 

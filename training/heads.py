@@ -141,7 +141,7 @@ class Heads:
         target = self.targets.of(rows.table.model)
         x = self.inputs.of(rows, target)
         known = self.background.of(rows, target, x["p_family"])
-        z, share = np.hstack([x["z"], known["read"]]), self.cover.share(x["ask"])
+        z, share = read_by_trees(x, known), self.cover.share(x["ask"])
         w = _sigmoid(self.linear["from_logs"](x["u"])[:, 0]) * share
         out = {"from_logs": w, "p_family": x["p_family"], "gain_prior": known["gain"], "prior_band": known["band"]}
         outcomes = self.trees["outcome"].predict_proba(z)
@@ -214,6 +214,11 @@ class Heads:
         thought = self.trees["log_thinking"].predict(z)[:, None] + self.thinking_offsets
         out["thinking_quantiles"] = np.exp(w * thought + (1 - w) * known["log_thinking"] + scale)
         return out
+
+
+def read_by_trees(x: Mapping[str, Array], known: Mapping[str, Array]) -> Array:
+    """Return what trees read of rows: their inputs' z, and what a background has for trees, [n, Heads.width]."""
+    return np.hstack([x["z"], known["read"]])
 
 
 def _sigmoid(x: Array) -> Array:

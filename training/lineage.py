@@ -14,7 +14,7 @@ from contract.bundle import FORMAT_VERSION, Bundle, EncoderIdentity
 from contract.encoder import Encoder
 from contract.errors import InvalidInput
 from contract.scorer import Scorer
-from training.background import Base
+from training.background import Base, seen_by
 from training.config import TrainConfig
 from training.evidence import Rows
 from training.log_report import LogReport
@@ -36,7 +36,8 @@ def started_from(start: Bundle, encoder: Encoder, digests: Mapping[str, str], co
     """
     base = Base(Scorer(start, encoder=encoder).bundle)
     manifest = base.manifest
-    if again := [name for name, digest in digests.items() if digest in base.seen]:
+    seen = seen_by(manifest)
+    if again := [name for name, digest in digests.items() if digest in seen]:
         what = f"{manifest.revision} was trained on {', '.join(again)}: what it says of these prompts, it has seen"
         raise InvalidInput(f"{what}; leave the file out, or start from an earlier bundle", field="warm-start")
     for name, weight in (

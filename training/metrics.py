@@ -178,6 +178,13 @@ def policy_table(
     return rows
 
 
+def mean_measured(values: Array, groups: Array) -> dict[str, Any]:
+    """Return the mean of values [n] and its interval over prompts, both None of no row."""
+    if not len(values):
+        return {"value": None, "interval": None}
+    return {"value": float(values.mean()), "interval": mean_interval(values, groups)}
+
+
 def mean_interval(values: Array, groups: Array) -> Interval | None:
     """Return the 95 % interval of the mean of values [n] over prompts: that of `interval`, from the prompts' sums."""
     _, code = np.unique(np.asarray(groups).astype(str), return_inverse=True)

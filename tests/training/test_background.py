@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from contract.policy import calibrated_gain
-from training.background import BASE, SAYS, WIDE, Base, Families
+from training.background import BASE, SAYS, WIDE, Base, Families, seen_by
 from training.calibrate import AS_IT_IS, calibrate, cross_fitted
 from training.export import check_parity, graph_of
 from training.fitting import SURE, TOKEN_PROMPTS, fit
@@ -170,6 +170,11 @@ def test_it_names_all_that_it_was_trained_on(base):
     before = {"revision": "thinkworth/0", "files": {"2" * 64: "a.parquet"}, "pairs": {"a": 1, "b": 2}}
     later = Base.__new__(Base)
     later.manifest = base.manifest.model_copy(update={"training": {**first, "started_from": before}})
-    assert later.seen == {"1" * 64: "a.parquet", "2" * 64: "a.parquet"}, "two files of one name are two"
-    said = {"revision": "r", "pairs": {"a": 4, "b": 2}, "files": later.seen, "licences": base.manifest.licences}
+    assert seen_by(later.manifest) == {"1" * 64: "a.parquet", "2" * 64: "a.parquet"}, "two files of one name are two"
+    said = {
+        "revision": "r",
+        "pairs": {"a": 4, "b": 2},
+        "files": seen_by(later.manifest),
+        "licences": base.manifest.licences,
+    }
     assert later.told() == said

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from training.metrics import defined, interval, mean_interval
+from training.metrics import defined, interval, mean_measured
 
 LEAST_ATTEMPTS = 20
 """Attempts of a source or task under which it is left out, and counted."""
@@ -49,8 +49,8 @@ def coverage(thinking_tokens: Array, budget: Array, censored: Array, groups: Arr
 
     every = np.arange(len(used))
     return out | {
-        "coverage": {"value": float(fits[whole].mean()), "interval": mean_interval(fits[whole], prompts)},
-        "coverage_at_least": {"value": float(at_least.mean()), "interval": mean_interval(at_least, groups)},
+        "coverage": mean_measured(fits[whole], prompts),
+        "coverage_at_least": mean_measured(at_least, groups),
         "mean_budget": float(granted.mean()), "mean_tokens": float(used.mean()),
         "constant_budget": constant_of(used, float(fits[whole].mean())),
         "saved": {"value": defined(saved(every)), "interval": interval(saved, prompts)},

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from contract.profiles import Profile
 from contract.records import Verdict
-from training.metrics import defined, held, mean_interval, q, resampled
+from training.metrics import defined, held, mean_measured, q, resampled
 from training.report.outcomes import realised_extra_tokens, realised_net_benefit
 
 COVERAGES = tuple(i / 10 for i in range(1, 11))
@@ -82,16 +82,10 @@ def confident(table: pd.DataFrame, profile: Profile) -> dict[str, Any]:
             "over_always": np.where(use == Verdict.AVOID, -net, 0.0),
             "over_never": np.where(use == Verdict.USE, net, 0.0),
         }
-        return {"n": len(rows), **{name: _mean(values[rows], groups[rows]) for name, values in sides.items()}}
+        return {"n": len(rows), **{name: mean_measured(values[rows], groups[rows]) for name, values in sides.items()}}
 
     every = np.arange(len(decided))
     return {**worth(every), "sources": {str(name): worth(every[source == name]) for name in np.unique(source)}}
-
-
-def _mean(values: Array, groups: Array) -> dict[str, Any]:
-    if not len(values):
-        return {"value": None, "interval": None}
-    return {"value": float(values.mean()), "interval": mean_interval(values, groups)}
 
 
 def right(table: pd.DataFrame, profile: Profile) -> Array:

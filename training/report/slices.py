@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from contract.profiles import Profile
 from contract.records import Verdict
-from training.metrics import mean_interval, measured, q
+from training.metrics import mean_measured, measured, q
 from training.report.outcomes import realised_extra_tokens, realised_net_benefit
 
 BY = ("source", "task", "language", "model", "family")
@@ -55,16 +55,11 @@ def behind_verdicts(verdict: Array, gain: Array, realised: Array, groups: Array)
     out = {}
     for side in Verdict:
         mask = verdict == side
-        known = mask.any()
+        gained = mean_measured(gain[mask], groups[mask])
         out[str(side)] = {
-            "n": int(mask.sum()),
-            "mean_gain": float(gain[mask].mean()) if known else None,
-            "interval": mean_interval(gain[mask], groups[mask]) if known else None,
-            "net_benefit": {
-                "value": float(realised[mask].mean()) if known else None,
-                "interval": mean_interval(realised[mask], groups[mask]) if known else None,
-            },
-        }
+            "n": int(mask.sum()), "mean_gain": gained["value"], "interval": gained["interval"],
+            "net_benefit": mean_measured(realised[mask], groups[mask]),
+        }  # fmt: skip
     return out
 
 
@@ -75,7 +70,7 @@ def _slice(part: pd.DataFrame, realised: Array) -> dict[str, Any]:
         "n": len(part), "prompts": len(set(groups)), "mean_gain": float(gain.mean()),
         "net_benefit": {
             "predicted": float(part.net_benefit.mean()),
-            "realised": {"value": float(realised.mean()), "interval": mean_interval(realised, groups)},
+            "realised": mean_measured(realised, groups),
         },
         "q": measured(lambda rows: q(worth[rows], gain[rows], extra[rows]), groups),
         "verdicts": behind_verdicts(verdict, gain, realised, groups),
