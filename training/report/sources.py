@@ -80,6 +80,11 @@ class Draws(NamedTuple):
         columns = self.again.T if len(self.again) else np.empty((len(self.names), 0))
         return {name: held(v, column) for name, v, column in zip(self.names, self.value, columns, strict=True)}
 
+    def over(self) -> dict[str, dict[str, Any]]:
+        """Return what the first order has over each other, paired."""
+        less = Draws(self.names[1:], self.value[:1] - self.value[1:], self.again[:, :1] - self.again[:, 1:])
+        return less.held()
+
 
 def q_draws(table: pd.DataFrame, orders: Mapping[str, Array] | None = None) -> Draws:
     """Return q of our orders and the baselines (or of `orders`, [n] by name) on a table, and on resamples of its prompts."""
@@ -119,7 +124,7 @@ def macro(draws: Mapping[str, Draws]) -> dict[str, Any]:
 
 
 def pooled(table: pd.DataFrame) -> dict[str, Any]:
-    """Return q over all pairs of ours, of the source's mean gain and of the baselines, with intervals, and our AUC.
+    """Return q over all pairs of ours, of the source's mean gain and of the baselines, with intervals, what ours has over each other, and our AUC.
 
     Pooled q rewards recognising the source: read it beside that of the source means alone.
     """
@@ -133,8 +138,9 @@ def pooled(table: pd.DataFrame) -> dict[str, Any]:
     area = measured(lambda rows: auc(expected[rows], gain[rows]), groups)
     direct = table.score_direct.to_numpy(float)
     shown = {OURS: orders[OURS], **{name: theirs[name] for name in ("task mean", "prompt length")}}
+    draws = q_draws(table, orders)
     return {
-        "q": q_draws(table, orders).held(), "auc": area,
+        "q": draws.held(), "over_baseline": draws.over(), "auc": area,
         "efficiency": efficiency(shown, direct, gain, extra, groups, of=OURS),
     }  # fmt: skip
 

@@ -54,6 +54,10 @@ def test_pooled_q_rewards_who_only_knows_the_source(told):
     made = pooled(table)
     assert made["q"]["ours"]["value"] == pytest.approx(made["q"]["source mean"]["value"], abs=0.02)
     assert made["q"]["ours"]["value"] > 0.05
+    over_means, over_length = (made["over_baseline"][name] for name in ("source mean", "prompt length"))
+    assert over_means["value"] == pytest.approx(made["q"]["ours"]["value"] - made["q"]["source mean"]["value"])
+    assert over_means["interval"][0] <= 0 <= over_means["interval"][1]
+    assert over_length["interval"][0] > 0
     assert over(table)["q"]["q"]["value"] == pytest.approx(0, abs=0.1)  # within the source it orders nothing
 
 
