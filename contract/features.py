@@ -174,7 +174,7 @@ def compute(prompt: Prompt) -> NDArray[np.float32]:
         len(zlib.compress(raw, 1)) / max(len(raw), 1), _occurrences(counts, _COMMON) / n_words,
         log(len(prompt.turns)), log(sum(t.role == "user" for t in prompt.turns)),
         log(sum(len(t.text) for t in prompt.turns if t.role in ("system", "developer"))),
-        log(prompt.tools), log(sum(t.attachments for t in prompt.turns)),
+        log(prompt.tools), log(prompt.attachments),
     ]  # fmt: skip
     return np.asarray(values, dtype=np.float32)
 

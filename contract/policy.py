@@ -18,6 +18,11 @@ ANSWER_SHARE = 0.25
 BUDGET_STEP = 64
 """Budgets are rounded up to a multiple of this many tokens."""
 
+OF_THE_PROFILE = "max_thinking_tokens of the profile"
+
+ANY_SHARE = 0.005
+"""Of the evidence that is told; less is none."""
+
 LIKELY = 0.5
 """Under a request's or a latency's cap that thinking keeps less often than this, there is no `use`."""
 
@@ -69,13 +74,17 @@ def decide(scores: Scores, profile: Profile, calibration: Calibration, caps: Cap
     extra_tokens = max(scores.extra_tokens, 0.0) * spent
     price = price_of(extra_tokens, profile, caps)
     uncapped = price_of(max(scores.extra_tokens, 0.0) * max(_under_cap(scores, own)[1], spent), profile, caps)
-    reasons = [f"nearest task family: {scores.task}", _evidence(scores.from_logs)]
+    reasons = [
+        f"nearest task family: {scores.task} (probability {scores.sure:.2f})",
+        f"expected gain {gain:+.3f} points, 95 % {lower:+.3f} to {upper:+.3f}; {extra_tokens:,.0f} extra tokens cost {price:.3f}",
+        _evidence(scores.from_logs),
+    ]
     familiar = familiarity >= calibration.unfamiliar_below
-    seldom = bound_by is not None and finishes < LIKELY
+    seldom = bound_by != OF_THE_PROFILE and finishes < LIKELY
     verdict = verdict_of(lower - uncapped, gain - price, upper - price) if familiar else Verdict.MAYBE
     if not familiar:
         reasons.append("the evidence does not cover prompts like this one: no confident verdict")
-    if bound_by and finishes < 0.9:
+    if finishes < 0.9:
         reasons.append(
             f"{bound_by} caps thinking at {cap} tokens; it finishes under that with probability {finishes:.2f}"
             + (", too seldom for use" if seldom and verdict is Verdict.USE else "")
@@ -155,17 +164,16 @@ def effort_of(budget: int) -> str:
 
 
 def _evidence(from_logs: float) -> str:
-    if from_logs >= 0.5:
-        return f"logged prompts of its kind carry {from_logs:.0%} of the evidence"
-    return f"what was known before logs of its kind carries {1 - from_logs:.0%} of the evidence: its family, by the taxonomy and earlier logs"
+    if from_logs < ANY_SHARE:
+        return "no logged prompt is of its kind: what is known of its family speaks alone"
+    if from_logs > 1 - ANY_SHARE:
+        return "logged prompts of its kind are all of the evidence"
+    return f"logged prompts of its kind are {from_logs:.0%} of the evidence, what is known of its family the rest"
 
 
-def _cap(profile: Profile, caps: Caps) -> tuple[int, int, str | None]:
-    """Return the profile's cap on thinking tokens, the cap with the request's limits, and what set it.
-
-    The second is named where a request or a latency set it: max_thinking_tokens of the profile is not news.
-    """
-    own: list[tuple[int, str | None]] = [(profile.max_thinking_tokens, None)]
+def _cap(profile: Profile, caps: Caps) -> tuple[int, int, str]:
+    """Return the profile's cap on thinking tokens, the cap with the request's limits, and what set that."""
+    own = [(profile.max_thinking_tokens, OF_THE_PROFILE)]
     if caps.tokens_per_second is not None and profile.max_latency_s is not None:
         own.append((_tokens_in(profile.max_latency_s, caps.tokens_per_second), "max_latency_s of the profile"))
     options = list(own)

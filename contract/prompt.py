@@ -2,7 +2,7 @@
 
 import hashlib
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -12,6 +12,12 @@ from contract.errors import InvalidRequest
 
 ROLES = ("system", "developer", "user", "assistant", "tool", "function")
 TEXT_PARTS = ("text", "input_text", "output_text")
+
+SILENT_PARTS = ("tool_use", "server_tool_use", "tool_call", "thinking", "redacted_thinking", "reasoning")
+"""Parts of an assistant's turn that are no attachment: what it called, and hidden thinking, which is not read."""
+
+INSTEAD_OF_CONTENT = ("tool_calls", "function_call", "refusal", "audio")
+"""Keys beside which an assistant's message may have no content."""
 
 
 @dataclass(frozen=True)
@@ -36,7 +42,9 @@ class Prompt:
 
     @classmethod
     def from_messages(cls, messages: Sequence[Mapping[str, Any]], *, tools: int = 0) -> "Prompt":
-        """Return the prompt of OpenAI-style messages; content is a string, a list of parts, or null beside tool calls.
+        """Return the prompt of OpenAI- or Anthropic-style messages; content is a string, a list of parts, or null beside tool calls.
+
+        A `tool_result` among the parts of a user's message is a turn of its own, of the role tool.
 
         Raises:
             InvalidRequest: not a list of objects, no message, an unknown role, a message without content, or no text
@@ -50,7 +58,7 @@ class Prompt:
             raise InvalidRequest(
                 "messages is empty; send at least one message", type="empty_messages", field="messages"
             )
-        turns = tuple(_turn(message, f"messages[{i}]") for i, message in enumerate(messages))
+        turns = tuple(turn for i, message in enumerate(messages) for turn in _turns(message, f"messages[{i}]"))
         if not any(turn.text.strip() or turn.attachments for turn in turns):
             raise InvalidRequest("no message has any text", type="empty_prompt", field="messages")
         return cls(turns, tools)
@@ -74,6 +82,11 @@ class Prompt:
         return (self.turns[0].text if len(self.turns) == 1 else _texts(self.turns)) or " "
 
     @property
+    def attachments(self) -> int:
+        """Images, files and the like in all turns: noticed, never read."""
+        return sum(turn.attachments for turn in self.turns)
+
+    @property
     def last_user_text(self) -> str:
         """The text of the last user turn; of the last turn where no user speaks."""
         return self.turns[last_user(self.turns)].text
@@ -93,7 +106,7 @@ def _texts(turns: Sequence[Turn]) -> str:
     return "\n\n".join(turn.text for turn in turns if turn.text.strip())
 
 
-def _turn(message: Mapping[str, Any], field: str) -> Turn:
+def _turns(message: Mapping[str, Any], field: str) -> Iterator[Turn]:
     if not isinstance(message, Mapping):
         raise InvalidRequest(
             f'{field} is not an object; send {{"role": "user", "content": "..."}}', type="wrong_type", field=field
@@ -107,14 +120,31 @@ def _turn(message: Mapping[str, Any], field: str) -> Turn:
             limit=list(ROLES),
         )
     content = message.get("content")
+    parts = content if isinstance(content, Sequence) and not isinstance(content, str | bytes) else None
     if isinstance(content, str):
-        return Turn(role, content)
-    if content in (None, []) and role == "assistant" and (message.get("tool_calls") or message.get("function_call")):
-        return Turn(role, "")
-    if isinstance(content, Sequence) and not isinstance(content, bytes) and content:
-        texts = [_text_of_part(part, f"{field}.content[{i}]") for i, part in enumerate(content)]
-        return Turn(role, "\n".join(text for text in texts if text is not None), texts.count(None))
-    raise InvalidRequest(
+        yield Turn(role, content)
+    elif content in (None, []) and role == "assistant" and any(key in message for key in INSTEAD_OF_CONTENT):
+        refusal = message.get("refusal")
+        yield Turn(role, refusal if isinstance(refusal, str) else "", int(message.get("audio") is not None))
+    elif parts:
+        numbered = [(part, f"{field}.content[{i}]") for i, part in enumerate(parts)]
+        results = [(part, place) for part, place in numbered if _kind(part) == "tool_result"]
+        for part, place in results:
+            yield from _turns({"role": "tool", "content": part.get("content") or " "}, place)
+        own = [(part, place) for part, place in numbered if _kind(part) not in ("tool_result", *SILENT_PARTS)]
+        texts = [_text_of_part(part, place) for part, place in own]
+        if own or not results:
+            yield Turn(role, "\n".join(text for text in texts if text is not None), texts.count(None))
+    else:
+        raise _without_content(field)
+
+
+def _kind(part: Any) -> Any:
+    return part.get("type") if isinstance(part, Mapping) else None
+
+
+def _without_content(field: str) -> InvalidRequest:
+    return InvalidRequest(
         f"{field}.content is missing; send a string or a list of parts",
         type="missing_content",
         field=f"{field}.content",
@@ -126,7 +156,8 @@ def _text_of_part(part: Any, field: str) -> str | None:
     if isinstance(part, str):
         return part
     if isinstance(part, Mapping):
-        text, kind = part.get("text"), part.get("type")
+        kind = part.get("type")
+        text = part.get("refusal") if kind == "refusal" else part.get("text")
         if isinstance(text, str):
             return text
         if isinstance(kind, str) and kind not in TEXT_PARTS:

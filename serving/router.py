@@ -60,6 +60,8 @@ class Router:
         reasons = list(decision.reasons)
         if decision.familiarity >= self.manifest.calibration.unfamiliar_below:
             reasons += [effect.text() for effect in effects(self.scorer, *scored.inputs)]
+        if prompt.attachments:
+            reasons.append(f"not read: {prompt.attachments} of its parts, which are no text")
         if request.model is not None and not scored.model_known:
             reasons.append("no log is of this model: what is known of all models stands for it")
         return Answer(
@@ -85,9 +87,7 @@ class Router:
             arm=decision.arm.value,
             p_reasoning=float(decision.arm is Arm.REASONING),
             enforced=enforced,
-            neighbours=[_neighbour(*found) for found in neighbours(self.scorer, scored.cosines)]
-            if request.explain
-            else None,
+            neighbours=list(map(_neighbour, neighbours(self.scorer, scored.cosines))) if request.explain else None,
             revision=self.manifest.revision,
         )
 
@@ -119,8 +119,9 @@ class Router:
         return name
 
 
-def _neighbour(found: Neighbourhood, cosine: float) -> dict[str, Any]:
-    return {**found.model_dump(), "cosine": round(cosine, 3)}
+def _neighbour(found: tuple[Neighbourhood, float]) -> dict[str, Any]:
+    neighbourhood, cosine = found
+    return {**neighbourhood.model_dump(), "cosine": round(cosine, 3)}
 
 
 @contextmanager
@@ -209,14 +210,8 @@ def from_validation(error: ValidationError, model: type[BaseModel]) -> InvalidRe
     if kind == "literal_error" and first["loc"][-1] == "provider":
         return InvalidRequest(f"provider is not one of {limit}", type="unknown_provider", field=field, limit=limit)
     names = {
-        "greater_than_equal",
-        "less_than_equal",
-        "too_long",
-        "too_short",
-        "string_too_long",
-        "string_too_short",
-        "finite_number",
-    }
+        "greater_than_equal", "less_than_equal", "too_long", "too_short", "string_too_long", "string_too_short", "finite_number",
+    }  # fmt: skip
     if kind in names:
         return InvalidRequest(f"{field}: {first['msg']}", type="out_of_range", field=field, limit=limit)
     if kind == "missing":

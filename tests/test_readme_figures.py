@@ -38,7 +38,7 @@ def five_folds():
     for source in sorted(report["sources"], key=lambda name: list(NAMES).index(name.partition("@")[0])):
         part = report["sources"][source]
         means = part["q_baselines"]["task mean"]
-        yield row(short(source), f"{part['n']:,}", ranged(**part["q"]), ranged(**means), f"{part['ece_p_use']:.3f}")
+        yield row(short(source), f"{part['n']:,}", ranged(**part["q"]), ranged(**means), ranged(**part["ece_p_use"]))
     macro = report["macro"]["q"]
     ece = report["reliability"]["p_use"]["ece"]
     yield row(
@@ -46,7 +46,7 @@ def five_folds():
         f"{report['n']:,}",
         ranged(**macro["q"]),
         ranged(**macro["task mean"]),
-        f"{ece:.3f}",
+        ranged(**ece),
     )
 
 

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Collection
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -150,7 +151,7 @@ def _read(
 
 
 def without_tasks(read: "Logs", tasks: Collection[str]) -> "Logs":
-    """Return logs without the rows of some tasks.
+    """Return logs without the rows of some tasks, which the report counts.
 
     Raises:
         InvalidInput: no row has one of them.
@@ -160,4 +161,6 @@ def without_tasks(read: "Logs", tasks: Collection[str]) -> "Logs":
         raise InvalidInput(
             f"no row has task {', '.join(sorted(missing))}; check --leave-out-task", field="leave-out-task"
         )
-    return read.take(~task.isin(tasks).fillna(False).to_numpy(bool))
+    counts = {str(name): int(n) for name, n in task[task.isin(tasks)].value_counts().items()}
+    report = replace(read.report, tasks_left_out=counts)
+    return replace(read, report=report).take(~task.isin(tasks).fillna(False).to_numpy(bool))

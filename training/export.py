@@ -17,7 +17,7 @@ from contract.policy import decide
 from contract.profiles import Profile
 from contract.scorer import SCALARS, Scorer
 from training.evidence import Rows
-from training.extent import ASCII, CJK, LENGTH, MOST_CJK, Extent
+from training.extent import ASCII, ATTACHMENTS, CJK, LENGTH, MOST_CJK, Extent
 from training.graph import Graph
 from training.heads import DEAREST, LEAST_PROBABILITY, MEMBERS, VERDICTS, Heads
 
@@ -91,16 +91,17 @@ def _add_familiarity(g: Graph, heads: Heads, known: Mapping[str, str], share: st
 
 
 def _holds(g: Graph, extent: Extent, name: str) -> str:
-    """Add 1 for a prompt of a script and a length that an extent holds, else 0, [n, 1]; see `Extent.holds`."""
+    """Add 1 for a prompt of a script, a length and attachments that an extent holds, else 0, [n, 1]; see `Extent.holds`."""
     shares = {
         what: g.columns_of("features", column, column + 1, f"{name}_{what}_share")
-        for what, column in (("cjk", CJK), ("ascii", ASCII), ("length", LENGTH))
+        for what, column in (("cjk", CJK), ("ascii", ASCII), ("length", LENGTH), ("attachments", ATTACHMENTS))
     }
     bounds = {
         "other": ("Less", shares["cjk"], MOST_CJK),
         "ascii": ("Greater", shares["ascii"], extent.least_ascii),
         "covered": ("Less", shares["cjk"], extent.most_cjk),
         "short": ("LessOrEqual", shares["length"], extent.longest),
+        "beside": ("LessOrEqual", shares["attachments"], extent.attachments),
     }
     true = {
         what: g.node(kind, [value, g.constant(f"{name}_{what}_bound", bound)], f"{name}_is_{what}")
@@ -108,7 +109,8 @@ def _holds(g: Graph, extent: Extent, name: str) -> str:
     }
     readable = g.node("Or", [true["ascii"], g.node("Not", [true["other"]], f"{name}_is_cjk")], f"{name}_is_readable")
     both = g.node("And", [true["covered"], readable], f"{name}_is_of_script")
-    return g.node("Cast", [g.node("And", [both, true["short"]], f"{name}_is_held")], name, to=TensorProto.FLOAT)
+    within = g.node("And", [true["short"], true["beside"]], f"{name}_is_within")
+    return g.node("Cast", [g.node("And", [both, within], f"{name}_is_held")], name, to=TensorProto.FLOAT)
 
 
 def _add_averages(g: Graph, heads: Heads, trees: Mapping[str, str], known: Mapping[str, str]) -> None:

@@ -1,4 +1,4 @@
-"""Scripts and lengths that the evidence holds: of what an encoder cannot read, or no log is like, there is no opinion worth following."""
+"""Scripts, lengths and attachments that the evidence holds: of what an encoder cannot read, or no log is like, there is no opinion worth following."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -11,12 +11,17 @@ from contract.bundle import LEAST_NEIGHBOURS
 from contract.features import FEATURE_NAMES
 from training.evidence import Rows
 
-CJK, ASCII, LENGTH = (FEATURE_NAMES.index(name) for name in ("cjk_share", "ascii_share", "whole_characters"))
+CJK, ASCII, LENGTH, ATTACHMENTS = (
+    FEATURE_NAMES.index(name) for name in ("cjk_share", "ascii_share", "whole_characters", "attachments")
+)
 MOST_CJK, LEAST_ASCII = 0.05, 0.5
 """Share of Chinese, Japanese and Korean characters from which a prompt is of these languages, and of ASCII under which it is of
 another alphabet."""
 
-ANY_CJK, ANY_ASCII = 2.0, -1.0
+NO_ATTACHMENTS = 0.0
+"""Bound on the logarithm of one more than a prompt's images, files and the like: none is read."""
+
+ANY_CJK, ANY_ASCII, ANY_ATTACHMENTS = 2.0, -1.0, 1e6
 """Bounds where the evidence holds such prompts."""
 
 LONGER = 4.0
@@ -30,28 +35,32 @@ Array = NDArray[Any]
 
 @dataclass(frozen=True)
 class Extent:
-    """Bounds of a prompt's shares of characters, and of the logarithm of how many it has, that the evidence covers."""
+    """Bounds of a prompt's shares of characters, of the logarithm of how many it has, and of its attachments, that the evidence covers."""
 
     most_cjk: float = MOST_CJK
     least_ascii: float = LEAST_ASCII
     longest: float = NO_LONGER
+    attachments: float = NO_ATTACHMENTS
 
     def holds(self, features: Array) -> Array:
-        """Return 1 for prompts [n, f] of a script and a length that the evidence holds, else 0, [n]."""
+        """Return 1 for prompts [n, f] of a script, a length and attachments that the evidence holds, else 0, [n]."""
         cjk = features[:, CJK]
         readable = (features[:, ASCII] > np.float32(self.least_ascii)) | (cjk >= np.float32(MOST_CJK))
         short = features[:, LENGTH] <= np.float32(self.longest)
-        return np.asarray((cjk < np.float32(self.most_cjk)) & readable & short, dtype=np.float32)
+        beside = features[:, ATTACHMENTS] <= np.float32(self.attachments)
+        return np.asarray((cjk < np.float32(self.most_cjk)) & readable & short & beside, dtype=np.float32)
 
 
 def extent_of(evidence: Rows) -> Extent:
-    """Return the bounds of evidence: those of a script of LEAST_NEIGHBOURS prompts or more are open, as are lengths up to LONGER times theirs."""
+    """Return the bounds of evidence: those of a script, or of attachments, of LEAST_NEIGHBOURS prompts or more are open, as are lengths up to LONGER times theirs."""
     cjk = evidence.features[:, CJK] >= MOST_CJK
     other = (evidence.features[:, ASCII] <= LEAST_ASCII) & ~cjk
-    held = [evidence.table.group[rows].nunique() >= LEAST_NEIGHBOURS for rows in (cjk, other)]
+    attached = evidence.features[:, ATTACHMENTS] > NO_ATTACHMENTS
+    held = [evidence.table.group[rows].nunique() >= LEAST_NEIGHBOURS for rows in (cjk, other, attached)]
     lengths = pd.Series(evidence.features[:, LENGTH], dtype=float).groupby(evidence.table.group.to_numpy()).first()
     some = lengths.nlargest(LEAST_NEIGHBOURS)
     longest = float(some.iloc[-1]) + np.log(LONGER) if len(some) == LEAST_NEIGHBOURS else NO_LONGER
     return Extent(
-        ANY_CJK if held[0] else MOST_CJK, ANY_ASCII if held[1] else LEAST_ASCII, max(float(longest), NO_LONGER)
-    )
+        ANY_CJK if held[0] else MOST_CJK, ANY_ASCII if held[1] else LEAST_ASCII, max(float(longest), NO_LONGER),
+        ANY_ATTACHMENTS if held[2] else NO_ATTACHMENTS,
+    )  # fmt: skip

@@ -1,7 +1,7 @@
 """What became of the rows of some logs, counted."""
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 
@@ -19,6 +19,7 @@ class LogReport:
         unscored: kept rows without a score.
         pairs: (source, prompt_id, model) with both arms logged.
         single_armed: the same with one arm logged.
+        tasks_left_out: rows of tasks that were asked to be left out, by task; they are among those of all other counts.
     """
 
     rows: int
@@ -30,6 +31,7 @@ class LogReport:
     unscored: int
     pairs: int
     single_armed: int
+    tasks_left_out: Mapping[str, int] = field(default_factory=dict)
 
     def as_dict(self) -> dict[str, Any]:
         """Return the report as JSON takes it."""
@@ -44,6 +46,10 @@ class LogReport:
         for title, counts in counted.items():
             lines.append(f"{title:<14} {sum(counts.values()):>12,}")
             lines += [f"  {count:>10,}  {reason}" for reason, count in counts.items()]
+        if self.tasks_left_out:
+            lines.append(
+                f"left out       {sum(self.tasks_left_out.values()):>12,}  of tasks {', '.join(self.tasks_left_out)}"
+            )
         lines.append(f"unscored       {self.unscored:>12,}")
         lines.append(f"pairs          {self.pairs:>12,}  both arms logged")
         lines.append(f"single-armed   {self.single_armed:>12,}  one arm logged")

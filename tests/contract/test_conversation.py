@@ -155,13 +155,50 @@ def test_a_turn_of_tool_calls_has_no_text_in_any_form(content):
 
 
 def test_content_parts_of_unknown_types_are_noticed_and_not_read():
-    parts = [
-        {"type": "hologram", "data": [1]},
-        {"type": "text", "text": FIRST},
-        {"type": "tool_result", "content": "x"},
-    ]
+    parts = [{"type": "hologram", "data": [1]}, {"type": "text", "text": FIRST}, IMAGE]
     prompt = Prompt.from_messages([user(parts)])
-    assert (prompt.ask, prompt.whole, prompt.turns[0].attachments) == (FIRST, FIRST, 2)
+    assert (prompt.ask, prompt.whole, prompt.attachments) == (FIRST, FIRST, 2)
+
+
+CALL = {"id": "1", "function": {"name": "run", "arguments": "{}"}}
+
+
+@pytest.mark.parametrize("result", ["2 failed", [{"type": "text", "text": "2 failed"}]])
+def test_what_a_tool_gave_is_a_turn_of_its_own_in_either_format(result):
+    openai = [
+        user("Why do the tests fail?"), {"role": "assistant", "content": None, "tool_calls": [CALL]},
+        {"role": "tool", "tool_call_id": "1", "content": "2 failed"},
+    ]  # fmt: skip
+    thought = {"type": "thinking", "thinking": "I should run them.", "signature": "x"}
+    anthropic = [
+        user("Why do the tests fail?"), assistant([thought, {"type": "tool_use", "id": "1", "name": "run", "input": {}}]),
+        user([{"type": "tool_result", "tool_use_id": "1", "content": result}]),
+    ]  # fmt: skip
+    one, other = map(Prompt.from_messages, (openai, anthropic))
+    assert one == other
+    assert (other.ask, other.attachments) == ("Why do the tests fail?", 0)
+    assert other.turns[-1].role == "tool"
+
+
+def test_a_result_with_an_image_and_words_of_the_user_beside_it():
+    parts = [
+        {"type": "tool_result", "content": [{"type": "text", "text": "a chart"}, IMAGE]},
+        {"type": "text", "text": FIRST},
+    ]
+    prompt = Prompt.from_messages([user("Draw it."), user(parts)])
+    assert [(turn.role, turn.text, turn.attachments) for turn in prompt.turns] == [
+        ("user", "Draw it.", 0), ("tool", "a chart", 1), ("user", FIRST, 0),
+    ]  # fmt: skip
+    assert Prompt.from_messages([user("Go."), user([{"type": "tool_result"}])]).turns[1].text.strip() == ""
+
+
+def test_an_assistant_may_refuse_or_speak_instead_of_writing():
+    refused = {"role": "assistant", "content": None, "refusal": "I cannot help with that."}
+    same = assistant([{"type": "refusal", "refusal": "I cannot help with that."}])
+    spoke = {"role": "assistant", "content": None, "audio": {"id": "audio_1"}}
+    for turn in (refused, same):
+        assert Prompt.from_messages([user(FIRST), turn]).turns[1].text == "I cannot help with that."
+    assert [Prompt.from_messages([user(FIRST), turn]).attachments for turn in (spoke, refused)] == [1, 0]
 
 
 @pytest.mark.parametrize(

@@ -173,7 +173,11 @@ def test_a_worked_example():
     assert d.gain == pytest.approx(0.3)
     assert d.extra_tokens == pytest.approx(1000)
     assert d.net_benefit == pytest.approx(0.25)
-    assert d.reasons[0] == "nearest task family: proof"
+    assert d.reasons == (
+        f"nearest task family: proof (probability {SCORES.sure:.2f})",
+        "expected gain +0.300 points, 95 % +0.200 to +0.400; 1,000 extra tokens cost 0.050",
+        "logged prompts of its kind are all of the evidence",
+    )
 
 
 def test_a_loss_is_avoided_and_a_small_gain_is_maybe():
@@ -212,10 +216,16 @@ def test_gain_is_mixed_by_the_weight_of_the_logs_and_independent_errors_add_in_s
 
 
 def test_the_reasons_say_whose_evidence_speaks():
-    logged = decide(replace(SCORES, from_logs=0.9), PROFILE, CALIBRATION).reasons
-    declared = decide(replace(SCORES, from_logs=0.1), PROFILE, CALIBRATION).reasons
-    assert any("logged prompts of its kind carry 90%" in reason for reason in logged)
-    assert any("what was known before logs of its kind carries 90%" in reason for reason in declared)
+    said = [
+        decide(replace(SCORES, from_logs=share), PROFILE, CALIBRATION).reasons[2]
+        for share in (0.9, 0.006, 0.004, 0.996)
+    ]
+    assert said == [
+        "logged prompts of its kind are 90% of the evidence, what is known of its family the rest",
+        "logged prompts of its kind are 1% of the evidence, what is known of its family the rest",
+        "no logged prompt is of its kind: what is known of its family speaks alone",
+        "logged prompts of its kind are all of the evidence",
+    ]
 
 
 @given(scores, calibrations())

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from contract.policy import ANSWER_SHARE, LIKELY, Caps, decide, price_of
+from contract.policy import ANSWER_SHARE, LIKELY, OF_THE_PROFILE, Caps, decide, price_of
 from contract.records import Arm, Verdict
 
 from .test_policy import CALIBRATION, PROFILE, SCORES, SURE, calibrations, caps, limits, profiles, scores, seconds
@@ -105,6 +105,14 @@ def test_the_latency_of_the_profile_caps_where_the_speed_is_known():
     assert decide(gaining, profile, CALIBRATION) == decide(gaining, PROFILE, CALIBRATION)
 
 
+def test_the_cap_of_the_profile_is_told_and_leaves_the_verdict_to_the_gain():
+    profile = PROFILE.model_copy(update={"max_thinking_tokens": 450})
+    d = decide(replace(SCORES, gain_logs=0.9), profile, CALIBRATION)
+    assert (d.verdict, d.thinking_budget) == (Verdict.USE, 450)
+    assert d.reasons[-1].startswith("max_thinking_tokens of the profile caps thinking at 450 tokens")
+    assert decide(replace(SCORES, gain_logs=0.9), profile, CALIBRATION, Caps(450)) == d
+
+
 def test_a_latency_that_cannot_be_counted_in_tokens_is_said_not_to_apply():
     d = decide(SCORES, PROFILE, CALIBRATION, Caps(max_latency_s=0.1))
     assert d.thinking_budget == decide(SCORES, PROFILE, CALIBRATION).thinking_budget
@@ -125,7 +133,8 @@ def test_a_cap_below_what_is_likely_needed_turns_use_into_maybe_and_says_so(cap)
 def test_no_use_where_a_limit_would_likely_cut_thinking_off(s, profile, calibration, cap):
     d = decide(s, profile, calibration, cap)
     if d.verdict is Verdict.USE:
-        shares = [float(r.rpartition(" ")[2]) for r in d.reasons if "finishes under that" in r]
+        told = [r for r in d.reasons if "finishes under that" in r and not r.startswith(OF_THE_PROFILE)]
+        shares = [float(r.rpartition(" ")[2]) for r in told]
         assert all(share >= LIKELY - 0.005 for share in shares)
 
 

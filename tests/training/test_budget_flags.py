@@ -101,6 +101,8 @@ def test_rows_are_taken_from_both_tables(path):
     left = without_tasks(logs, ["steps"])
     assert (len(left.table), left.budget_only.thinking_budget.tolist()) == (2, [512])
     assert len(without_tasks(logs, ["sums"]).budget_only) == 2
+    assert (left.report.tasks_left_out, logs.report.tasks_left_out) == ({"steps": 1}, {})
+    assert "of tasks steps" in left.report.text()
 
 
 def test_material_says_what_is_absent(path):

@@ -13,8 +13,10 @@ from contract.prompt import Prompt
 from training.evidence import Rows
 from training.extent import (
     ANY_ASCII,
+    ANY_ATTACHMENTS,
     ANY_CJK,
     ASCII,
+    ATTACHMENTS,
     CJK,
     LEAST_ASCII,
     LENGTH,
@@ -157,3 +159,15 @@ def test_a_prompt_may_be_some_times_as_long_as_twenty_of_the_evidence(characters
     judged = of(ENGLISH, ENGLISH)
     judged[:, LENGTH] = np.log1p([most * 0.99, most * 1.01])
     assert extent.holds(judged).tolist() == [1, 0]
+
+
+@pytest.mark.parametrize(
+    ("n", "held", "bound"), [(LEAST_NEIGHBOURS - 1, [1, 0, 0], 0.0), (LEAST_NEIGHBOURS, [1, 1, 1], ANY_ATTACHMENTS)]
+)
+def test_twenty_prompts_with_an_image_let_images_be_judged(n, held, bound):
+    rows = evidence((ENGLISH, 50))
+    rows.features[:n, ATTACHMENTS] = np.log1p(1)
+    extent, judged = extent_of(rows), of(ENGLISH, ENGLISH, ENGLISH)
+    judged[:, ATTACHMENTS] = np.log1p([0, 1, 7])
+    assert extent.attachments == bound
+    assert extent.holds(judged).tolist() == held

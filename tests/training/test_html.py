@@ -286,7 +286,7 @@ def test_a_click_on_a_header_sorts_the_rows_and_a_second_one_the_other_way(tmp_p
 )
 def test_the_calibration_of_p_use_is_that_of_the_profile(profile, ece):
     part = table([0.005, 0.025, 0.035, 0.5]).assign(p_use=[0.0, 0.0, 1.0, 1.0])
-    assert source_report(part, profile)["ece_p_use"] == pytest.approx(ece)
+    assert source_report(part, profile)["ece_p_use"]["value"] == pytest.approx(ece)
 
 
 def evaluated(monkeypatch, profiles, told):
@@ -303,7 +303,7 @@ def test_a_bundle_without_the_default_profile_is_evaluated_in_its_first(monkeypa
     free = Profile(tokens_per_point=1e9, max_thinking_tokens=8192, margin=0)
     made = evaluated(monkeypatch, {"mine": free, "other": PROFILE}, table([0.005] * 6).assign(p_use=0.75))
     assert made["profile"] == "mine"
-    assert made["sources"]["logs"]["ece_p_use"] == pytest.approx(0.25)  # all gain more than the tokens cost
+    assert made["sources"]["logs"]["ece_p_use"]["value"] == pytest.approx(0.25)  # all gain more than the tokens cost
     assert (made["macro_q"], made["pooled_q"], made["pooled_q_of_source_means"]) == (None, None, None)
     json.dumps(made, allow_nan=False)
     assert "profile mine, 6 pairs" in headline(made)

@@ -10,9 +10,10 @@ from training.report.sources import telling
 
 
 def known_failures(holdout: Mapping[str, Any]) -> Iterator[str]:
-    """Yield the families whose net_benefit has the wrong sign, the sources in whose q nothing is to be seen, and where else to look."""
+    """Yield the families whose net_benefit has the wrong sign, the sources in whose q nothing is to be seen, better baselines, and where else to look."""
     yield f"- {_families(holdout)}"
     yield f"- {_sources(holdout)}"
+    yield f"- {_baselines(holdout)}"
     yield "- `tests/behaviour/known_failures.yaml` in the repository lists the acceptance cases that the shipped bundle misses."
 
 
@@ -27,6 +28,17 @@ def _families(holdout: Mapping[str, Any]) -> str:
         for name, f in wrong_signs(slices["parts"]).items()
     )
     return f"Families whose mean net_benefit has the wrong sign beyond its 95 % interval, not corrected, {of}: {wrong or 'none'}."
+
+
+def _baselines(holdout: Mapping[str, Any]) -> str:
+    over = holdout["macro"]["over_baseline"] if holdout["sources"] else {}
+    told = {name: figure for name, figure in over.items() if figure["value"] is not None}
+    better = "; ".join(
+        f"{name} (ours has {ranged(**figure, spec='+.3f')} over it)"
+        for name, figure in told.items()
+        if figure["value"] <= 0
+    )
+    return f"Baselines of which the macro-mean of q is no less than ours, of {len(told)}: {better or 'none'}."
 
 
 def _sources(holdout: Mapping[str, Any]) -> str:

@@ -24,12 +24,12 @@ def results(holdout: Mapping[str, Any]) -> Iterator[str]:
     yield from table("source", "pairs", "q", "q of task means", "AUC for gain > 0", "ECE")
     known = telling(holdout["sources"])
     for source, report in holdout["sources"].items():
-        of = report["q"], report["q_baselines"]["task mean"], report["auc"]
+        of = report["q"], report["q_baselines"]["task mean"], report["auc"], report["ece_p_use"]
         figures = [ranged(**figure) if source in known else UNDEFINED for figure in of]
-        yield row(source, f"{report['n']:,}", *figures, shown(report["ece_p_use"]) if source in known else UNDEFINED)
+        yield row(source, f"{report['n']:,}", *figures)
     macro, every = holdout["macro"]["q"], holdout["reliability"]["p_use"]["ece"]
     means = [ranged(**macro[name]) if macro else UNDEFINED for name in ("q", "task mean")]
-    yield row("macro-mean; ECE of all pairs", f"{holdout['n']:,}", *means, UNDEFINED, shown(every))
+    yield row("macro-mean; ECE of all pairs", f"{holdout['n']:,}", *means, UNDEFINED, ranged(**every))
     yield ""
     yield _tenths(holdout["reliability"]["net_benefit"])
 

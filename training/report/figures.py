@@ -10,7 +10,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from training.metrics import shown
+from training.metrics import ranged, shown
 from training.report.curves import hull
 from training.report.orders import OURS
 
@@ -90,7 +90,7 @@ def p_use(told: Mapping[str, Any]) -> Drawn:
     gaps = [b["realised"] - b["predicted"] for b in told["bins"]]
     alt = (
         f"Reliability of P(use) in {len(gaps)} bins: realised minus predicted from {min(gaps):+.3f} to {max(gaps):+.3f}; "
-        f"calibration error {shown(told['ece'])}."
+        f"calibration error {ranged(**told['ece'])}."
     )
     return Drawn(figure, alt)
 

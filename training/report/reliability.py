@@ -9,7 +9,7 @@ from scipy.stats import t as student
 
 from contract.profiles import Profile
 from contract.records import Verdict
-from training.metrics import Interval, defined, equal_mass, expected_calibration_error
+from training.metrics import Interval, equal_mass, expected_calibration_error, measured
 from training.report.outcomes import realised_net_benefit
 
 BINS = 15
@@ -29,8 +29,8 @@ Array = NDArray[Any]
 def reliability(table: pd.DataFrame, profile: Profile) -> dict[str, Any]:
     """Return the reliability of P(use) and of predicted net_benefit in a profile, for a table of predictions beside outcomes.
 
-    p_use: `ece` over `BINS` of equal mass, and for each bin n, mean prediction, share labelled `use` (realised net_benefit
-        over the margin) and its 95 % interval.
+    p_use: `ece` over `BINS` of equal mass with its bootstrap interval (whose resamples lie a little above it: noise only adds to
+        gaps), and for each bin n, mean prediction, share labelled `use` (realised net_benefit over the margin) and its 95 % interval.
     net_benefit: see `tenths`.
     """
     realised = realised_net_benefit(table, profile)
@@ -43,7 +43,7 @@ def reliability(table: pd.DataFrame, profile: Profile) -> dict[str, Any]:
         }
         for rows in equal_mass(p_use, BINS)
     ]  # fmt: skip
-    ece = defined(expected_calibration_error(p_use, happened, BINS))
+    ece = measured(lambda rows: expected_calibration_error(p_use[rows], happened[rows], BINS), groups)
     predicted, verdict = table.net_benefit.to_numpy(float), table.verdict.to_numpy(str)
     return {"p_use": {"ece": ece, "bins": bins}, "net_benefit": tenths(predicted, realised, verdict, groups)}
 

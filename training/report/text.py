@@ -23,7 +23,7 @@ def headline(report: Mapping[str, Any]) -> str:
         )
     for source, r in report["sources"].items():
         lines.append(f"\n{source}: n = {r['n']:,} pairs, {r['prompts']:,} prompts, mean gain {r['mean_gain']:+.3f}")
-        lines.append(f"  q {ranged(**r['q'])}   AUC {ranged(**r['auc'])}   ECE of P(use) {shown(r['ece_p_use'])}")
+        lines.append(f"  q {ranged(**r['q'])}   AUC {ranged(**r['auc'])}   ECE of P(use) {ranged(**r['ece_p_use'])}")
         baselines = (f"{name} {shown(r['q_baselines'][name]['value'])}" for name in BASELINES)
         lines.append(f"  q of {', '.join(baselines)}")
         lines += _policies(r["policies"])

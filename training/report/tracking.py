@@ -42,7 +42,7 @@ def figures_of_merit(report: Mapping[str, Any]) -> dict[str, float]:
         "pooled_q": report["pooled_q"],
     }
     if report["sources"]:
-        found["ece_p_use"] = report["reliability"]["p_use"]["ece"]
+        found["ece_p_use"] = report["reliability"]["p_use"]["ece"]["value"]
         found["wrong_side"] = float(len(report["reliability"]["net_benefit"]["wrong_side"]))
         found["risk_area"] = report["risk_coverage"]["area"]["value"]
         ours = report["pooled"]["efficiency"]["ours"]
@@ -62,7 +62,7 @@ def by_source(report: Mapping[str, Any]) -> dict[str, float]:
         own = {
             "q": part["q"]["value"],
             "auc": part["auc"]["value"],
-            "ece_p_use": part["ece_p_use"],
+            "ece_p_use": part["ece_p_use"]["value"],
             "n": float(part["n"]),
         }
         found |= {f"{key(source)}/{name}": value for name, value in own.items() if value is not None}

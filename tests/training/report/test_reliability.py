@@ -79,10 +79,12 @@ def test_the_error_of_p_use_is_that_of_labels_in_the_profile(told):
     table = told(3000).assign(expected_extra_tokens=0.0)
     dear = Profile(tokens_per_point=1e9, max_thinking_tokens=1)
     made = reliability(table, dear)["p_use"]
-    assert made["ece"] < 0.05
+    assert made["ece"]["value"] < 0.05
+    low, high = made["ece"]["interval"]
+    assert 0 < low < high < 0.1
     assert len(made["bins"]) == 15
     assert sum(b["n"] for b in made["bins"]) == 3000
-    assert reliability(table.assign(p_use=1 - table.p_use), dear)["p_use"]["ece"] > 0.2
+    assert reliability(table.assign(p_use=1 - table.p_use), dear)["p_use"]["ece"]["value"] > 0.2
 
 
 def test_a_thinking_mode_is_charged_its_logged_tokens_and_other_arms_the_expected_ones(told, profile):
