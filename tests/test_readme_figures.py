@@ -17,6 +17,7 @@ NAMES = {
     "cpldcpu/LRMTokenEconomy": "LRMTokenEconomy",
 }  # fmt: skip
 PEERS = ("litellm_heuristic", "litellm_heuristic_v2", "thinkrouter", "length", "task_mean", "random")
+CURVES = ("warm start", "without", "bundle as it is", "task means", "length")
 BASELINES = ("task mean", "predicted tokens", "prompt length", "predicted difficulty")
 
 
@@ -102,11 +103,17 @@ def peers():
             )
 
 
+def curve():
+    """Rows: q by the pairs logged, of bundles that start from the shipped one and of others."""
+    for point in result("learning_curve")["points"]:
+        yield row(f"{point['pairs']:,}", *(ranged(**point["q"][name]) for name in CURVES))
+
+
 def micro(order):
     return f"{order['us']['median']:,.0f}" if order.get("us") else "–"
 
 
-@pytest.mark.parametrize("table", [five_folds, left_out, budgets, peers])
+@pytest.mark.parametrize("table", [five_folds, left_out, budgets, peers, curve])
 def test_the_rows_of_a_table_are_those_of_its_benchmark(table):
     rows = list(table())
     assert rows
@@ -121,17 +128,45 @@ def test_the_pooled_figures_of_tasks_left_out_are_those_of_their_benchmark():
         ("ours", "ours has"),
         ("prompt length", "the length of the prompt"),
         ("predicted difficulty", "predicted difficulty"),
+        ("source mean", "the mean of the source"),
     ):
         assert f"{words} {ranged(**said[name])}" in WORDS
+    for name in ("prompt length", "predicted difficulty"):
+        assert f"{ranged(**report['pooled']['over_baseline'][name], spec='+.3f')}" in WORDS
     tatqa = next(part for name, part in report["sources"].items() if short(name) == "TAT-QA")
     assert f"q {ranged(**tatqa['q'])}: upside down" in WORDS
+    (wrong,) = report["reliability"]["net_benefit"]["wrong_side"]
+    assert f"`{wrong['verdict']}` gained {ranged(wrong['realised'], wrong['interval'], '+.3f')}" in WORDS
 
 
 def test_what_is_said_of_the_tenths_holds():
     told = result("without_prompts")["reliability"]["net_benefit"]
-    said = f"In no tenth of predicted net_benefit, of {told['judged']} judged"
     assert told["wrong_side"] == []
-    assert said in WORDS
+    assert f"cut into tenths, in none of {told['judged']} judged" in WORDS
+
+
+def test_what_is_said_of_the_learning_curve_holds():
+    points = result("learning_curve")["points"]
+    ahead = [point["ahead"][name] for point in points for name in CURVES[2:]]
+    sure = [figure for figure in ahead if figure["interval"][0] > 0]
+    assert all(figure["value"] > 0 for figure in ahead)
+    assert f"the interval of the difference excludes 0 in {len(sure)} of {len(ahead)}" in WORDS
+
+
+def test_the_macro_means_of_peers_are_those_of_their_benchmark():
+    macro = result("peers")["macro"]
+    for name in PEERS:
+        over = macro["orders"][name]["ours_above"]
+        assert f"{name} {ranged(over['value'], over['interval'], '+.3f')}" in WORDS
+
+
+def test_the_acceptance_cases_that_are_met_are_counted():
+    failures = (ROOT / "tests" / "behaviour" / "known_failures.yaml").read_text(encoding="utf-8")
+    cases = (ROOT / "tests" / "behaviour" / "acceptance.yaml").read_text(encoding="utf-8")
+    missed, n = (
+        len(re.findall(pattern, text, re.MULTILINE)) for pattern, text in ((r"^- ", failures), (r"^\s*- id:", cases))
+    )
+    assert f"Of {n} acceptance prompts written without sight of the training material, {n - missed} get" in WORDS
 
 
 def test_the_figures_of_the_cold_start_are_those_of_its_benchmark():
