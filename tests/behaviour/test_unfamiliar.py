@@ -10,6 +10,8 @@ from contract.locate import ROOT
 from contract.policy import decide
 from contract.prompt import Prompt
 from contract.scorer import Scorer
+from serving.router import Router
+from serving.schemas import PredictRequest
 
 LANGUAGES = {
     "German": ("Drei Maurer brauchen sechs Tage für eine Mauer. Wie lange brauchen neun?", "Fasse den folgenden Absatz in einem Satz zusammen."),
@@ -71,3 +73,24 @@ def test_no_confident_verdict_without_evidence(scorer, kind):
         said = decide(scorer.score(Prompt.from_text(TEXTS[kind])).scores, profile, scorer.manifest.calibration)
         assert said.verdict == "maybe"
         assert said.familiarity < 0.5
+
+
+@pytest.mark.parametrize(
+    "part",
+    [
+        {"type": "image_url", "image_url": {"url": "https://example.org/1.png"}},
+        {"type": "image", "source": {"type": "url", "url": "https://example.org/1.png"}},
+        {"type": "input_file", "file_id": "file-1"},
+    ],
+)
+@pytest.mark.parametrize(
+    "text", ["Solve the problem in this picture.", "Summarise the attached document.", "What is 17 * 23?"]
+)
+def test_a_prompt_with_an_image_or_a_file_that_nobody_reads_gets_no_confident_verdict(scorer, part, text):
+    router = Router(scorer)
+    content = [{"type": "text", "text": text}, part]
+    answer = router.answer(PredictRequest(messages=[{"role": "user", "content": content}]))
+    assert (answer.verdict, answer.familiarity < 0.5) == ("maybe", True)
+    assert "not read: 1 of its parts, which are no text" in answer.reasons
+    alone = router.answer(PredictRequest(messages=[{"role": "user", "content": content[:1]}]))
+    assert alone.familiarity > 0.5

@@ -9,7 +9,7 @@ from scipy.stats import t as student
 
 from contract.profiles import Profile
 from contract.records import Verdict
-from training.metrics import Interval, equal_mass, expected_calibration_error, measured
+from training.metrics import Interval, equal_mass, expected_calibration_error, held, resampled
 from training.report.outcomes import realised_net_benefit
 
 BINS = 15
@@ -29,8 +29,7 @@ Array = NDArray[Any]
 def reliability(table: pd.DataFrame, profile: Profile) -> dict[str, Any]:
     """Return the reliability of P(use) and of predicted net_benefit in a profile, for a table of predictions beside outcomes.
 
-    p_use: `ece` over `BINS` of equal mass with its bootstrap interval (whose resamples lie a little above it: noise only adds to
-        gaps), and for each bin n, mean prediction, share labelled `use` (realised net_benefit over the margin) and its 95 % interval.
+    p_use: `ece` over `BINS` of equal mass (`measured_ece`), and for each bin n, mean prediction, share labelled `use` (realised net_benefit over the margin) and its 95 % interval.
     net_benefit: see `tenths`.
     """
     realised = realised_net_benefit(table, profile)
@@ -43,9 +42,23 @@ def reliability(table: pd.DataFrame, profile: Profile) -> dict[str, Any]:
         }
         for rows in equal_mass(p_use, BINS)
     ]  # fmt: skip
-    ece = measured(lambda rows: expected_calibration_error(p_use[rows], happened[rows], BINS), groups)
+    ece = measured_ece(p_use, happened, groups)
     predicted, verdict = table.net_benefit.to_numpy(float), table.verdict.to_numpy(str)
     return {"p_use": {"ece": ece, "bins": bins}, "net_benefit": tenths(predicted, realised, verdict, groups)}
+
+
+def measured_ece(probability: Array, happened: Array, groups: Array) -> dict[str, Any]:
+    """Return the calibration error over BINS and its 95 % bootstrap interval over prompts.
+
+    Noise only adds to gaps, so resamples lie above the value; they are moved by their mean's distance from it (Efron and Tibshirani
+    1993, "An introduction to the bootstrap", ch. 10), to 0 at least.
+    """
+
+    def of(rows: Array) -> float:
+        return expected_calibration_error(probability[rows], happened[rows], BINS)
+
+    value, again = of(np.arange(len(groups))), resampled(of, groups)[:, :1]
+    return held(value, np.maximum(again - again.mean() + value, 0.0) if len(again) else again)
 
 
 def tenths(predicted: Array, realised: Array, verdict: Array, groups: Array) -> dict[str, Any]:
