@@ -1,12 +1,13 @@
 """What bundles are worth on what they were not fitted on: trains without each part of the evidence in turn and evaluates on it, as JSON.
 
     python benchmarks/cross_validation.py LOGS... --without prompts|tasks|source [--leave-out-task TASK...]
-        [--accept-budget-flag FLAG...] [--out FILE]
+        [--accept-budget-flag FLAG...] [--keep FOLDER] [--out FILE]
 
 The real pipeline runs, export and parity check included, once for each part that is left out; the answers of the exported bundles to
 their parts make one report, as `thinkworth evaluate` does of one bundle, their budgets too (--accept-budget-flag as there). Parts are five folds of prompts; eight folds of tasks, each
 task whole in one; or each source of LEAST_PAIRS scored pairs or more, and then prompts of the other files of which more than half the
 words stand in that source in the same runs of `RUN` words are left out with it (the same questions, in another wording around them).
+--keep leaves each part's bundle in a folder of its own, such as `peers.py` takes.
 
 Choices between models are made on this with the training files, never on a test source. Folds of a test source's prompts are an
 experiment that says what logs of one's own are worth; such a bundle never ships. The taxonomy is written in sight of all training sources.
@@ -116,6 +117,7 @@ def main() -> None:
     parser.add_argument("--without", choices=("prompts", "tasks", "source"), required=True)
     parser.add_argument("--leave-out-task", nargs="*", default=[])
     parser.add_argument("--accept-budget-flag", nargs="*", default=[])
+    parser.add_argument("--keep", type=Path, help="folder to leave each part's bundle in")
     parser.add_argument("--out", type=Path)
     options, before = parser.parse_args(), provenance()
     read = read_logs(options.logs, accept_budget_flags=options.accept_budget_flag)
@@ -123,7 +125,8 @@ def main() -> None:
     found, needs, manifest = [], [], None
     with tempfile.TemporaryDirectory() as folder:
         for name, left_out, judged in parts(logs, options.without):
-            pairs, thought, manifest = answers(logs, left_out, judged, Path(folder))
+            own = options.keep / re.sub(r"\W+", "_", name) if options.keep else Path(folder)
+            pairs, thought, manifest = answers(logs, left_out, judged, own)
             found.append(pairs)
             needs.append(thought)
             print(
