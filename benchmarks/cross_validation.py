@@ -7,7 +7,7 @@ The real pipeline runs, export and parity check included, once for each part tha
 their parts make one report, as `thinkworth evaluate` does of one bundle, their budgets too (--accept-budget-flag as there). Parts are five folds of prompts; eight folds of tasks, each
 task whole in one; or each source of LEAST_PAIRS scored pairs or more, and then prompts of the other files of which more than half the
 words stand in that source in the same runs of `RUN` words are left out with it (the same questions, in another wording around them).
---keep leaves each part's bundle in a folder of its own, such as `peers.py` takes.
+--keep leaves each part's bundle in FOLDER/PART/bundle; those without a source are what `peers.py` takes to judge all of that source.
 
 Choices between models are made on this with the training files, never on a test source. Folds of a test source's prompts are an
 experiment that says what logs of one's own are worth; such a bundle never ships. The taxonomy is written in sight of all training sources.

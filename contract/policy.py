@@ -19,9 +19,7 @@ BUDGET_STEP = 64
 """Budgets are rounded up to a multiple of this many tokens."""
 
 OF_THE_PROFILE = "max_thinking_tokens of the profile"
-
-ANY_SHARE = 0.005
-"""Of the evidence that is told; less is none."""
+"""What `reasons` call the cap that every request has."""
 
 LIKELY = 0.5
 """Under a request's or a latency's cap that thinking keeps less often than this, there is no `use`."""
@@ -74,12 +72,13 @@ def decide(scores: Scores, profile: Profile, calibration: Calibration, caps: Cap
     extra_tokens = max(scores.extra_tokens, 0.0) * spent
     price = price_of(extra_tokens, profile, caps)
     uncapped = price_of(max(scores.extra_tokens, 0.0) * max(_under_cap(scores, own)[1], spent), profile, caps)
+    familiar = familiarity >= calibration.unfamiliar_below
+    band = f" (95 %: {lower:+.3f} to {upper:+.3f})" if familiar else ""
     reasons = [
         f"nearest task family: {scores.task} (probability {scores.sure:.2f})",
-        f"expected gain {gain:+.3f} points, 95 % {lower:+.3f} to {upper:+.3f}; {extra_tokens:,.0f} extra tokens cost {price:.3f}",
+        f"expected gain {gain:+.3f} points{band}; {extra_tokens:,.0f} extra tokens cost {price:.3f} points",
         _evidence(scores.from_logs),
     ]
-    familiar = familiarity >= calibration.unfamiliar_below
     seldom = bound_by != OF_THE_PROFILE and finishes < LIKELY
     verdict = verdict_of(lower - uncapped, gain - price, upper - price) if familiar else Verdict.MAYBE
     if not familiar:
@@ -164,11 +163,8 @@ def effort_of(budget: int) -> str:
 
 
 def _evidence(from_logs: float) -> str:
-    if from_logs < ANY_SHARE:
-        return "no logged prompt is of its kind: what is known of its family speaks alone"
-    if from_logs > 1 - ANY_SHARE:
-        return "logged prompts of its kind are all of the evidence"
-    return f"logged prompts of its kind are {from_logs:.0%} of the evidence, what is known of its family the rest"
+    share = "under 1%" if from_logs < 0.01 else "over 99%" if from_logs > 0.99 else f"{from_logs:.0%}"
+    return f"logged prompts of its kind are {share} of the evidence, what was known before them is the rest"
 
 
 def _cap(profile: Profile, caps: Caps) -> tuple[int, int, str]:

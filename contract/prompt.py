@@ -13,8 +13,16 @@ from contract.errors import InvalidRequest
 ROLES = ("system", "developer", "user", "assistant", "tool", "function")
 TEXT_PARTS = ("text", "input_text", "output_text")
 
-SILENT_PARTS = ("tool_use", "server_tool_use", "tool_call", "thinking", "redacted_thinking", "reasoning")
-"""Parts of an assistant's turn that are no attachment: what it called, and hidden thinking, which is not read."""
+HIDDEN = ("thinking", "redacted_thinking", "reasoning")
+"""Kinds of parts that hold thinking of earlier turns, which the model does not see again."""
+
+CALLS, SERVER_RESULTS = ("_use", "_call"), "_tool_result"
+"""How the kinds of calls of tools end, and those of what a provider's own tools gave: no text that the user or the model wrote, and no attachment."""
+
+RESULT = "tool_result"
+
+RESULT_ATTACHMENTS = ("image", "image_url", "input_image", "document", "file", "input_file")
+"""Kinds of attachments in what a tool gave; its other parts without a text are passed over."""
 
 INSTEAD_OF_CONTENT = ("tool_calls", "function_call", "refusal", "audio")
 """Keys beside which an assistant's message may have no content."""
@@ -44,7 +52,7 @@ class Prompt:
     def from_messages(cls, messages: Sequence[Mapping[str, Any]], *, tools: int = 0) -> "Prompt":
         """Return the prompt of OpenAI- or Anthropic-style messages; content is a string, a list of parts, or null beside tool calls.
 
-        A `tool_result` among the parts of a user's message is a turn of its own, of the role tool.
+        A `tool_result` among the parts of a user's message is a turn of its own, of the role tool, before the rest of the message.
 
         Raises:
             InvalidRequest: not a list of objects, no message, an unknown role, a message without content, or no text
@@ -83,8 +91,11 @@ class Prompt:
 
     @property
     def attachments(self) -> int:
-        """Images, files and the like in all turns: noticed, never read."""
-        return sum(turn.attachments for turn in self.turns)
+        """Images, files and the like, noticed and never read, from the first turn that the whole holds to the last one."""
+        first = min({*self._wanted.drawn_from, *self._wanted.context, last_user(self.turns)})
+        if first and self.turns[first].role == "assistant":
+            first -= 1  # what is answered may be an image alone
+        return sum(turn.attachments for turn in self.turns[first:])
 
     @property
     def last_user_text(self) -> str:
@@ -120,23 +131,46 @@ def _turns(message: Mapping[str, Any], field: str) -> Iterator[Turn]:
             limit=list(ROLES),
         )
     content = message.get("content")
-    parts = content if isinstance(content, Sequence) and not isinstance(content, str | bytes) else None
-    if isinstance(content, str):
+    instead = _instead_of_content(message)
+    if instead and (content is None or content in ("", [])):
+        yield instead
+    elif isinstance(content, str):
         yield Turn(role, content)
-    elif content in (None, []) and role == "assistant" and any(key in message for key in INSTEAD_OF_CONTENT):
-        refusal = message.get("refusal")
-        yield Turn(role, refusal if isinstance(refusal, str) else "", int(message.get("audio") is not None))
-    elif parts:
-        numbered = [(part, f"{field}.content[{i}]") for i, part in enumerate(parts)]
-        results = [(part, place) for part, place in numbered if _kind(part) == "tool_result"]
-        for part, place in results:
-            yield from _turns({"role": "tool", "content": part.get("content") or " "}, place)
-        own = [(part, place) for part, place in numbered if _kind(part) not in ("tool_result", *SILENT_PARTS)]
-        texts = [_text_of_part(part, place) for part, place in own]
-        if own or not results:
+    elif isinstance(content, Sequence) and not isinstance(content, bytes) and content:
+        numbered = [(part, f"{field}.content[{i}]") for i, part in enumerate(content)]
+        results = [part for part, _ in numbered if _kind(part) == RESULT]
+        yield from (_given(part.get("content")) for part in results)
+        rest = [(part, place) for part, place in numbered if _kind(part) != RESULT]
+        if rest or not results:
+            texts = [_text_of_part(part, place) for part, place in rest if not _is_silent(_kind(part))]
             yield Turn(role, "\n".join(text for text in texts if text is not None), texts.count(None))
     else:
         raise _without_content(field)
+
+
+def _instead_of_content(message: Mapping[str, Any]) -> Turn | None:
+    """Return the turn of an assistant's message that may have no content, None where it may not."""
+    if message.get("role") != "assistant" or not any(key in message for key in INSTEAD_OF_CONTENT):
+        return None
+    refusal = message.get("refusal")
+    return Turn(
+        "assistant", refusal if isinstance(refusal, str) else "", int(isinstance(message.get("audio"), Mapping))
+    )
+
+
+def _given(content: Any) -> Turn:
+    """Return the turn of what a tool gave: a text, parts, nothing, or any other value as its JSON."""
+    if isinstance(content, list) and all(isinstance(part, str | Mapping) for part in content):
+        texts = [part if isinstance(part, str) else part.get("text") for part in content]
+        attachments = sum(_kind(part) in RESULT_ATTACHMENTS for part in content)
+        return Turn("tool", "\n".join(text for text in texts if isinstance(text, str)), attachments)
+    if content is None or isinstance(content, str):
+        return Turn("tool", content or "")
+    return Turn("tool", json.dumps(content, ensure_ascii=False, default=str))
+
+
+def _is_silent(kind: Any) -> bool:
+    return isinstance(kind, str) and (kind in HIDDEN or kind.endswith(CALLS) or kind.endswith(SERVER_RESULTS))
 
 
 def _kind(part: Any) -> Any:

@@ -61,7 +61,7 @@ class Router:
         if decision.familiarity >= self.manifest.calibration.unfamiliar_below:
             reasons += [effect.text() for effect in effects(self.scorer, *scored.inputs)]
         if prompt.attachments:
-            reasons.append(f"not read: {prompt.attachments} of its parts, which are no text")
+            reasons.append(f"not read, being no text: images, files or the like ({prompt.attachments})")
         if request.model is not None and not scored.model_known:
             reasons.append("no log is of this model: what is known of all models stands for it")
         return Answer(

@@ -139,6 +139,14 @@ def test_the_pooled_figures_of_tasks_left_out_are_those_of_their_benchmark():
     assert f"`{wrong['verdict']}` gained {ranged(wrong['realised'], wrong['interval'], '+.3f')}" in WORDS
 
 
+def test_the_budgets_of_tasks_left_out_are_those_of_their_benchmark():
+    told = result("without_tasks")["budget"]
+    saved = {short(name): ranged(**part["saved"], spec=".2f") for name, part in told["source"]["parts"].items()}
+    assert f"coverage is {ranged(**told['all']['coverage'])}, and saved are" in WORDS
+    for name in ("Qwen3", "LRMTokenEconomy", "HumanEval"):
+        assert f"{saved[name]} on {name}" in WORDS
+
+
 def test_what_is_said_of_the_tenths_holds():
     told = result("without_prompts")["reliability"]["net_benefit"]
     assert told["wrong_side"] == []

@@ -146,8 +146,9 @@ def _read(
         raise
     if out is not None:
         write_quarantine(read, out)
-    typer.echo(read.report.text(), err=True)
-    return without_tasks(read, leave_out_task or ())
+    left = without_tasks(read, leave_out_task or ())
+    typer.echo(left.report.text(), err=True)
+    return left
 
 
 def without_tasks(read: "Logs", tasks: Collection[str]) -> "Logs":
@@ -162,5 +163,5 @@ def without_tasks(read: "Logs", tasks: Collection[str]) -> "Logs":
             f"no row has task {', '.join(sorted(missing))}; check --leave-out-task", field="leave-out-task"
         )
     counts = {str(name): int(n) for name, n in task[task.isin(tasks)].value_counts().items()}
-    report = replace(read.report, tasks_left_out=counts)
+    report = replace(read.report, tasks_left_out={**read.report.tasks_left_out, **counts})
     return replace(read, report=report).take(~task.isin(tasks).fillna(False).to_numpy(bool))

@@ -9,13 +9,10 @@ import json
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from contract.prompt import Prompt
+from contract.prompt import HIDDEN, Prompt
 
 FINGERPRINT = "digest"
 """The key under which a part or a tool's call holds the fingerprint of what was taken out of it."""
-
-HIDDEN = ("thinking", "redacted_thinking", "reasoning")
-"""Kinds of parts that hold thinking of earlier turns, which the model does not see again."""
 
 _NAMES = frozenset(
     (

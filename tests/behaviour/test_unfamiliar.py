@@ -91,6 +91,6 @@ def test_a_prompt_with_an_image_or_a_file_that_nobody_reads_gets_no_confident_ve
     content = [{"type": "text", "text": text}, part]
     answer = router.answer(PredictRequest(messages=[{"role": "user", "content": content}]))
     assert (answer.verdict, answer.familiarity < 0.5) == ("maybe", True)
-    assert "not read: 1 of its parts, which are no text" in answer.reasons
+    assert "not read, being no text: images, files or the like (1)" in answer.reasons
     alone = router.answer(PredictRequest(messages=[{"role": "user", "content": content[:1]}]))
     assert alone.familiarity > 0.5

@@ -175,8 +175,8 @@ def test_a_worked_example():
     assert d.net_benefit == pytest.approx(0.25)
     assert d.reasons == (
         f"nearest task family: proof (probability {SCORES.sure:.2f})",
-        "expected gain +0.300 points, 95 % +0.200 to +0.400; 1,000 extra tokens cost 0.050",
-        "logged prompts of its kind are all of the evidence",
+        "expected gain +0.300 points (95 %: +0.200 to +0.400); 1,000 extra tokens cost 0.050 points",
+        "logged prompts of its kind are over 99% of the evidence, what was known before them is the rest",
     )
 
 
@@ -216,16 +216,15 @@ def test_gain_is_mixed_by_the_weight_of_the_logs_and_independent_errors_add_in_s
 
 
 def test_the_reasons_say_whose_evidence_speaks():
-    said = [
-        decide(replace(SCORES, from_logs=share), PROFILE, CALIBRATION).reasons[2]
-        for share in (0.9, 0.006, 0.004, 0.996)
-    ]
-    assert said == [
-        "logged prompts of its kind are 90% of the evidence, what is known of its family the rest",
-        "logged prompts of its kind are 1% of the evidence, what is known of its family the rest",
-        "no logged prompt is of its kind: what is known of its family speaks alone",
-        "logged prompts of its kind are all of the evidence",
-    ]
+    for share, said in ((0.9, "90%"), (0.01, "1%"), (0.0099, "under 1%"), (0.991, "over 99%")):
+        told = decide(replace(SCORES, from_logs=share), PROFILE, CALIBRATION).reasons[2]
+        assert told.startswith(f"logged prompts of its kind are {said} of the evidence")
+
+
+def test_no_band_is_told_where_the_evidence_does_not_cover_a_prompt():
+    known, unknown = (decide(replace(SCORES, familiar=f), PROFILE, CALIBRATION).reasons[1] for f in (0.9, 0.1))
+    assert "95 %" in known
+    assert "95 %" not in unknown
 
 
 @given(scores, calibrations())

@@ -109,8 +109,6 @@ def test_an_image_alone_is_a_prompt_without_a_text():
         ([user(b"bytes")], "missing_content", "messages[0].content"),
         ([{"role": "assistant", "content": None}], "missing_content", "messages[0].content"),
         ([{"role": "assistant", "content": None, "tool_calls": []}], "empty_prompt", "messages"),
-        ([user([{"type": "tool_result", "content": 7}])], "missing_content", "messages[0].content[0].content"),
-        ([user([{"type": "tool_result", "content": [3]}])], "missing_content", "messages[0].content[0].content[0]"),
         ([{"role": "user", "content": None, "tool_calls": [1]}], "missing_content", "messages[0].content"),
         ([user("x"), user(["a", 3])], "missing_content", "messages[1].content[1]"),
         ([user([{"text": 3}])], "missing_content", "messages[0].content[0]"),

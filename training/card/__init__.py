@@ -48,7 +48,7 @@ def card(
         "## Known failures", "", *known_failures(holdout), "",
         *([] if training.get("started_from") else ["## Families that logs moved", "", *families_moved(training["families"]), ""]),
         "## What it does not know", "",
-        "- Prompts in languages other than English, encoded or meaningless text, pastes far longer than what was logged, prompts with images or files: it answers `maybe` with low familiarity.",
+        "- Prompts in languages other than English, encoded or meaningless text, pastes far longer than what was logged, and, unless the logs have such, prompts with images or files: it answers `maybe` with low familiarity.",
         "- Your models: gains of one model say little of another's. Train on your own logs; the taxonomy's prior is a starting point.",
         "- Where these logs do not reach, the bundle that it starts from speaks: see its card."
         if training.get("started_from")

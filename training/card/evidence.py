@@ -47,7 +47,7 @@ def trained_on(training: Mapping[str, Any], licences: Mapping[str, str]) -> Iter
     yield ""
     if left_out := training.get("log", {}).get("tasks_left_out"):
         rows = ", ".join(f"{cell(task)} ({n:,} rows)" for task, n in left_out.items())
-        yield f"Left out of the logs: the tasks {rows}. Licences are as the logs state them of a whole source, such tasks included."
+        yield f"Tasks left out of the logs: {rows}. Licences are as the logs state them of a whole source, such tasks included."
         yield ""
     yield f"{_languages(logged)} {_years(logged)}"
     yield ""

@@ -8,8 +8,8 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from contract.prompt import ROLES, TEXT_PARTS
-from training.content import FINGERPRINT, HIDDEN, fingerprint
+from contract.prompt import HIDDEN, ROLES, TEXT_PARTS
+from training.content import FINGERPRINT, fingerprint
 from training.importers.answers import at
 
 Message = dict[str, Any]
@@ -107,6 +107,8 @@ def _turns(message: Any) -> Iterator[Message]:
     parts = message.get("content", message.get("parts"))
     if role == "user" and parts is None:
         raise ValueError("a message has no content")
+    if role == "assistant" and not parts:
+        parts = _instead_of_content(message)
     parts = _parts_of(parts or "")
     results, rest = ([part for part in parts if _is_result(part) is wanted] for wanted in (True, False))
     yield from ({"role": "tool", "content": _given(part)} for part in results)
@@ -118,6 +120,14 @@ def _turns(message: Any) -> Iterator[Message]:
         yield {"role": role, "content": content or None, "tool_calls": _calls(calls)}
     else:
         yield {"role": role, "content": content}
+
+
+def _instead_of_content(message: Mapping[str, Any]) -> Sequence[Any]:
+    """Return what an assistant's message holds in place of its content: why it refused, or what it said."""
+    refusal, audio = message.get("refusal"), message.get("audio")
+    if isinstance(refusal, str):
+        return [refusal]
+    return [{"type": "audio", **audio}] if isinstance(audio, Mapping) else []
 
 
 def _is_result(part: Any) -> bool:
@@ -204,6 +214,8 @@ def _text(part: Any) -> str | None:
         raise ValueError("a message's part is neither a text nor an object")
     if isinstance(part.get("text"), str):
         return str(part["text"])
+    if part.get("type") == "refusal" and isinstance(part.get("refusal"), str):
+        return str(part["refusal"])
     content = part.get("content")
     return content if isinstance(content, str) and part.get("type", "text") in TEXT_PARTS else None
 

@@ -50,15 +50,19 @@ def reliability(table: pd.DataFrame, profile: Profile) -> dict[str, Any]:
 def measured_ece(probability: Array, happened: Array, groups: Array) -> dict[str, Any]:
     """Return the calibration error over BINS and its 95 % bootstrap interval over prompts.
 
-    Noise only adds to gaps, so resamples lie above the value; they are moved by their mean's distance from it (Efron and Tibshirani
-    1993, "An introduction to the bootstrap", ch. 10), to 0 at least.
+    Noise only adds to gaps: the value lies above the true error, and resamples above the value. The basic bootstrap interval (Davison and
+    Hinkley 1997, "Bootstrap methods and their application", section 5.2.1) takes that off; it is widened to hold the value, to 0 at least.
     """
 
     def of(rows: Array) -> float:
         return expected_calibration_error(probability[rows], happened[rows], BINS)
 
     value, again = of(np.arange(len(groups))), resampled(of, groups)[:, :1]
-    return held(value, np.maximum(again - again.mean() + value, 0.0) if len(again) else again)
+    known = held(value, again)
+    if known["interval"]:
+        low, high = known["interval"]
+        known["interval"] = max(2 * value - high, 0.0), max(2 * value - low, value)
+    return known
 
 
 def tenths(predicted: Array, realised: Array, verdict: Array, groups: Array) -> dict[str, Any]:

@@ -116,11 +116,9 @@ def macro(draws: Mapping[str, Draws]) -> dict[str, Any]:
         # Sources were drawn by equal seeds: resamples of each in an order of its own, so that they are independent.
         mixed = [np.random.default_rng(i).permutation(part.again) for i, part in enumerate(parts)]
         each = np.mean(mixed, axis=0)
-    place = {name: i for i, name in enumerate(names)}
-    over = {name: held(mean[0] - mean[place[name]], each[:, 0] - each[:, place[name]]) for name in BASELINES}
-    return {
-        "sources": len(parts), "q": {name: held(mean[i], each[:, i]) for name, i in place.items()}, "over_baseline": over,
-    }  # fmt: skip
+    told = Draws(names, mean, each)
+    over = told.over()
+    return {"sources": len(parts), "q": told.held(), "over_baseline": {name: over[name] for name in BASELINES}}
 
 
 def pooled(table: pd.DataFrame) -> dict[str, Any]:

@@ -5,7 +5,7 @@ import pytest
 
 from contract.profiles import Profile
 from training.report.outcomes import realised_net_benefit
-from training.report.reliability import LEAST_PROMPTS, clustered, reliability, tenths
+from training.report.reliability import LEAST_PROMPTS, clustered, measured_ece, reliability, tenths
 
 
 def test_of_calibrated_predictions_no_verdict_is_on_the_wrong_side(told, profile):
@@ -81,10 +81,20 @@ def test_the_error_of_p_use_is_that_of_labels_in_the_profile(told):
     made = reliability(table, dear)["p_use"]
     assert made["ece"]["value"] < 0.05
     low, high = made["ece"]["interval"]
-    assert 0 <= low < made["ece"]["value"] < high < 0.1
+    assert 0 <= low < made["ece"]["value"] <= high < 0.1
     assert len(made["bins"]) == 15
     assert sum(b["n"] for b in made["bins"]) == 3000
     assert reliability(table.assign(p_use=1 - table.p_use), dear)["p_use"]["ece"]["value"] > 0.2
+
+
+def test_the_interval_of_a_calibrated_forecast_reaches_0_and_that_of_a_wrong_one_does_not():
+    rng = np.random.default_rng(5)
+    groups, p = np.arange(500).astype(str), rng.uniform(0.1, 0.9, 500)
+    lows = [measured_ece(p, (rng.uniform(size=500) < p).astype(float), groups)["interval"][0] for _ in range(5)]
+    assert np.mean(lows) < 0.015
+    wrong = measured_ece(p, (rng.uniform(size=500) < 1 - p).astype(float), groups)
+    low, high = wrong["interval"]
+    assert 0.2 < low < wrong["value"] <= high
 
 
 def test_a_thinking_mode_is_charged_its_logged_tokens_and_other_arms_the_expected_ones(told, profile):
