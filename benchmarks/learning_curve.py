@@ -1,6 +1,6 @@
-"""How fast a bundle learns from logs of one's own: q on held-out prompts by the pairs logged, as JSON.
+"""How fast a bundle learns from logs of one's own: q on held-out prompts by the pairs logged, as JSON and as a drawing.
 
-    python benchmarks/learning_curve.py BUNDLE LOGS... [--pairs 100 250 ...] [--draws 3] [--held-out 2000] [--out FILE]
+    python benchmarks/learning_curve.py BUNDLE LOGS... [--pairs 100 250 ...] [--draws 3] [--held-out 2000] [--out FILE] [--drawing FILE]
 
 BUNDLE is what training starts from; it must not have seen the logs. Some prompts are held out; of the rest, as many pairs as each size
 says are drawn, DRAWS times, and the real pipeline, export and parity check included, trains on them with `--warm-start BUNDLE` and
@@ -20,6 +20,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+from matplotlib.figure import Figure
 from provenance import RESULTS, provenance, write
 
 from contract.bundle import Bundle
@@ -103,6 +104,25 @@ def figures(by_draw: Sequence[Mapping[str, Any]], rows: Rows) -> dict[str, Any]:
     }  # fmt: skip
 
 
+def drawn(points: Sequence[Mapping[str, Any]], note: str) -> Figure:
+    """Draw q of each order by the pairs logged, with its 95 % interval."""
+    figure = Figure(figsize=(7, 5), layout="constrained")
+    axes, pairs = figure.subplots(), [point["pairs"] for point in points]
+    for name in points[0]["q"]:
+        said = [point["q"][name] for point in points]
+        (line,) = axes.plot(pairs, [one["value"] for one in said], marker="o", label=name)
+        low, high = zip(*(one["interval"] for one in said), strict=True)
+        axes.fill_between(pairs, low, high, color=line.get_color(), alpha=0.12)
+    axes.set(
+        xscale="log", xlabel="pairs logged", ylabel="q on held-out prompts", title="Learning from logs of one's own"
+    )
+    axes.set_xticks(pairs, [f"{n:,}" for n in pairs])
+    axes.minorticks_off()
+    axes.legend(loc="center right", bbox_to_anchor=(1.0, 0.36))
+    figure.supxlabel(note, fontsize=6, wrap=True)
+    return figure
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("bundle", type=Path)
@@ -114,6 +134,7 @@ def main() -> None:
         "--without", action=argparse.BooleanOptionalAction, default=True, help="train without the start too"
     )
     parser.add_argument("--out", type=Path, default=RESULTS / "learning_curve.json")
+    parser.add_argument("--drawing", type=Path, default=RESULTS / "learning_curve.svg")
     options, before = parser.parse_args(), provenance()
     logs, start = read_logs(options.logs), Bundle(options.bundle)
     pool, held = dealt(logs.table, options.held_out)
@@ -143,6 +164,7 @@ def main() -> None:
     }
     known = {"files": [path.name for path in options.logs], "bundle": start.manifest.revision, "draws": options.draws}
     write({**before, **known, **table, "points": points}, options.out)
+    drawn(points, note).savefig(options.drawing, metadata={"Date": None})
 
 
 if __name__ == "__main__":
