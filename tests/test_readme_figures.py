@@ -233,3 +233,12 @@ def test_the_figures_of_coverage_and_of_confidence_are_those_of_their_benchmarks
         )
         assert re.search(rf"{right:.0f} % .{{0,40}}\((mean confidence )?{shrunk:.0f} %, {plain:.0f} % before", WORDS)
         assert str(once["n"]) in WORDS
+
+
+def test_the_flips_of_int8_embeddings_are_those_of_their_benchmark():
+    found = result("encoder_flips")
+    assert f"({found['prompts']:,} prompts" in WORDS
+    for profile in ("balanced", "latency_critical", "quality_critical"):
+        low, high = found[profile]["interval"]
+        assert f"{100 * found[profile]['flips']:.1f} % [{100 * low:.1f} %, {100 * high:.1f} %]" in WORDS
+        assert found[profile]["to_the_opposite"] == 0
