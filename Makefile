@@ -33,7 +33,7 @@ bench: .venv/dev
 	$(BIN)/python benchmarks/import_scale.py
 	$(BIN)/python benchmarks/feature_cost.py
 	$(BIN)/python benchmarks/interval_coverage.py
-	if [ -d ../shared/data ]; then $(BIN)/python benchmarks/cross_validation.py $(TRAIN_LOGS) $(LEAVE_OUT) $(BUDGET_FLAG) --without source; fi
+	if [ -d ../shared/data ]; then $(BIN)/python benchmarks/cross_validation.py $(TRAIN_LOGS) $(LEAVE_OUT) $(BUDGET_FLAG) --without source --keep data/cache/without_source; fi
 	if [ -d ../shared/data ]; then $(BIN)/python benchmarks/cross_validation.py $(TRAIN_LOGS) ../shared/data/bbh.parquet $(BUDGET_FLAG) --without prompts; fi
 	if [ -d ../shared/data ]; then $(BIN)/python benchmarks/cross_validation.py $(TRAIN_LOGS) $(LEAVE_OUT) $(BUDGET_FLAG) --without tasks; fi
 	if [ -d ../shared/data ]; then $(BIN)/python benchmarks/learning_curve.py models/default ../shared/data/bbh.parquet; fi
@@ -42,6 +42,9 @@ bench: .venv/dev
 	if [ -d ../shared/data ]; then $(BIN)/python benchmarks/one_arm.py $(addprefix ../shared/data/,bbh.parquet zero_shot_cot.parquet); fi
 	if [ -d ../shared/data ]; then $(BIN)/python benchmarks/noise.py $(addprefix ../shared/data/,$(addsuffix .parquet,qwen3_simpleqa_brumo humaneval_budget zero_shot_cot bbh)); fi
 	if [ -d ../shared/data ]; then $(PIP) --editable '.[bench]' && $(BIN)/python benchmarks/peers.py models/default $(TRAIN_LOGS) ../shared/data/bbh.parquet $(LEAVE_OUT); fi
+	if [ -d ../shared/data ]; then for log in thoughtsource:OpenBioLink tatqa:TIGER zero_shot_cot:kojima; do \
+		$(BIN)/python benchmarks/peers.py data/cache/without_source/$${log#*:}*/bundle ../shared/data/$${log%%:*}.parquet \
+			--out benchmarks/results/peers_without_$${log%%:*}.json; done; fi
 	if $(BIN)/python -c 'import torch, sentence_transformers' 2> /dev/null; then $(BIN)/python benchmarks/encoder_flips.py; fi
 
 # Resolve every dependency anew into the one lock file.

@@ -16,6 +16,7 @@ NAMES = {
     "OpenBioLink/ThoughtSource": "ThoughtSource", "Amir-Mohseni/LLM-Router": "Qwen3", "mahmudulhaquequdrati/stop-overthinking-thesis": "HumanEval",
     "cpldcpu/LRMTokenEconomy": "LRMTokenEconomy",
 }  # fmt: skip
+UNSEEN = ("peers_without_thoughtsource", "peers_without_tatqa", "peers_without_zero_shot_cot", "peers")
 PEERS = ("litellm_heuristic", "litellm_heuristic_v2", "thinkrouter", "length", "task_mean", "random")
 CURVES = ("warm start", "without", "bundle as it is", "task means", "length")
 BASELINES = ("task mean", "predicted tokens", "prompt length", "predicted difficulty")
@@ -84,23 +85,19 @@ def budgets():
 
 
 def peers():
-    """Rows: q of ours and of the peers on each large held-out log, and the difference."""
-    found = result("peers")
-    for source in found["macro"]["sources"]:
-        part = found["sources"][source]
-        orders = part["orders"]
-        yield row(
-            f"{short(source)}, n = {part['n']:,}", "ours", ranged(**orders["ours"]["q"]), "", micro(orders["ours"])
-        )
-        for name in PEERS:
-            over = orders[name]["ours_above"]
-            yield row(
-                "",
-                name,
-                ranged(**orders[name]["q"]),
-                ranged(over["value"], over["interval"], "+.3f"),
-                micro(orders[name]),
-            )
+    """Rows: q of ours and of the peers on whole logs that the bundle never saw, and the difference."""
+    for name in UNSEEN:
+        for source, part in result(name)["sources"].items():
+            if part["held_out"] == "source not trained on":
+                yield from compared(f"{short(source)}, n = {part['n']:,}", part["orders"])
+
+
+def compared(title, orders):
+    yield row(title, "ours", ranged(**orders["ours"]["q"]), "", micro(orders["ours"]))
+    for name in PEERS:
+        over = orders[name]["ours_above"]
+        said = ranged(over["value"], over["interval"], "+.3f")
+        yield row("", name, ranged(**orders[name]["q"]), said, micro(orders[name]))
 
 
 def curve():
@@ -161,8 +158,21 @@ def test_what_is_said_of_the_learning_curve_holds():
     assert f"the interval of the difference excludes 0 in {len(sure)} of {len(ahead)}" in WORDS
 
 
+def test_every_peer_is_below_on_every_log_that_the_bundle_never_saw():
+    for name in UNSEEN:
+        for part in result(name)["sources"].values():
+            if part["held_out"] == "source not trained on":
+                over = [part["orders"][peer]["ours_above"]["interval"] for peer in PEERS if peer != "task_mean"]
+                assert all(low > 0 for low, _ in over), name
+    assert (
+        "on each of the four every router, length and a random order are below ours, and each interval of the difference excludes 0"
+        in WORDS
+    )
+
+
 def test_the_macro_means_of_peers_are_those_of_their_benchmark():
     macro = result("peers")["macro"]
+    assert len(macro["sources"]) == 4
     for name in PEERS:
         over = macro["orders"][name]["ours_above"]
         assert f"{name} {ranged(over['value'], over['interval'], '+.3f')}" in WORDS
