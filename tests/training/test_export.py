@@ -14,7 +14,7 @@ from contract.profiles import Profile
 from contract.scorer import SCALARS, Scorer
 from training.calibrate import calibrate, cross_fitted
 from training.export import check_parity, graph_of, write_graph, write_manifest
-from training.extent import ANY_ASCII, ANY_CJK, ASCII, CJK, LEAST_ASCII, MOST_CJK, Extent
+from training.extent import ANY_ASCII, ANY_ATTACHMENTS, ANY_CJK, ASCII, ATTACHMENTS, CJK, LEAST_ASCII, MOST_CJK, Extent
 from training.fitting import fit
 from training.heads import equal
 
@@ -118,14 +118,19 @@ def session_of(heads):
 
 
 @pytest.mark.parametrize(
-    "scripts", [Extent(), Extent(ANY_CJK), Extent(least_ascii=ANY_ASCII), Extent(ANY_CJK, ANY_ASCII)]
-)
-def test_the_graph_holds_the_scripts_that_the_heads_hold_up_to_their_bounds(trained, unseen, scripts):
+    "scripts",
+    [
+        Extent(), Extent(ANY_CJK), Extent(least_ascii=ANY_ASCII), Extent(ANY_CJK, ANY_ASCII),
+        Extent(attachments=ANY_ATTACHMENTS), Extent(ANY_CJK, ANY_ASCII, attachments=ANY_ATTACHMENTS),
+    ],
+)  # fmt: skip
+def test_the_graph_holds_the_scripts_and_images_that_the_heads_hold_up_to_their_bounds(trained, unseen, scripts):
     heads = replace(trained[0], extent=scripts, cover=replace(trained[0].cover, middle=-1.0))  # logs reach everywhere
     near = [np.nextafter(np.float32(bound), np.float32(to)) for bound in (MOST_CJK, LEAST_ASCII) for to in (0, 1)]
     shares = np.array([0, MOST_CJK, LEAST_ASCII, 1, *near], np.float32)
     rows = unseen.take(np.arange(240) < len(shares) ** 2)
     rows.features[:, [CJK, ASCII]] = np.stack(np.meshgrid(shares, shares), axis=-1).reshape(-1, 2)
+    rows.features[:, ATTACHMENTS] = np.tile(np.log1p([0, 1]), len(rows.table) // 2)
     read = {
         "embeddings": rows.embeddings,
         "features": rows.features,

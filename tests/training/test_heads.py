@@ -29,7 +29,8 @@ def rows_at(directions, seed, **columns):
     view[np.arange(len(directions)), directions] += 1
     view /= np.linalg.norm(view, axis=1, keepdims=True)
     features = rng.normal(0, 1, (len(directions), len(FEATURE_NAMES)))
-    features[:, [FEATURE_NAMES.index(name) for name in ("ascii_share", "cjk_share")]] = 1, 0  # of a script that is read
+    read = [FEATURE_NAMES.index(name) for name in ("ascii_share", "cjk_share", "attachments")]
+    features[:, read] = 1, 0, 0  # of a script that is read, without an image
     words = rng.normal(0, 0.2 / np.sqrt(WORDS), (len(directions), WORDS))
     features = np.hstack([features, words])
     table = pd.DataFrame(
@@ -311,3 +312,17 @@ def test_a_script_that_only_logs_hold_is_familiar_as_far_as_they_reach():
     assert near["familiar"].mean() > 0.5
     assert far["familiar"].max() < 0.05
     assert english["familiar"].min() > 0.5
+
+
+def test_images_that_only_logs_hold_are_familiar_as_far_as_they_reach():
+    attachments = FEATURE_NAMES.index("attachments")
+
+    def with_image(rows):
+        rows.features[:, attachments] = np.log1p(1)
+        return rows
+
+    heads = fitted(stacked(families(), with_image(logs_at(np.full(200, 2), np.full(200, 0.2), np.full(200, 900.0)))))
+    near, far, plain = heads.predict(with_image(at(2))), heads.predict(with_image(at(0))), heads.predict(at(0))
+    assert near["familiar"].mean() > 0.5
+    assert far["familiar"].max() < 0.05
+    assert plain["familiar"].min() > 0.5

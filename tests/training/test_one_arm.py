@@ -20,7 +20,7 @@ PROFILES = load_profiles(ROOT / "data" / "profiles.yaml")
 
 @pytest.fixture(scope="module")
 def pool():
-    return simulate_logs(load_taxonomy(), 400, attempts=1, seed=5)
+    return simulate_logs(load_taxonomy(), 400, attempts=1, seed=6)
 
 
 @pytest.fixture(scope="module")
