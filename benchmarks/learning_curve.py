@@ -137,9 +137,9 @@ def main() -> None:
     parser.add_argument("--drawing", type=Path, default=RESULTS / "learning_curve.svg")
     options, before = parser.parse_args(), provenance()
     logs, start = read_logs(options.logs), Bundle(options.bundle)
-    pool, held = dealt(logs.table, options.held_out)
+    pool, judged = dealt(logs.table, options.held_out)
     scorer = Scorer(start)
-    rows = judged_rows(held, EmbeddingCache(CACHE, scorer.encoder), logs.table)
+    rows = judged_rows(judged, EmbeddingCache(CACHE, scorer.encoder), logs.table)
     as_it_is = told(scorer, rows)
     same = {AS_IT_IS: as_it_is.worth.to_numpy(float), LENGTH: as_it_is.characters.to_numpy(float)}
     points = []

@@ -58,6 +58,7 @@ def report(*tables, **more):
 
 def card_of(holdout, families=None, one_arm=(), **training):
     training = {
+        "log": {},
         "one_arm": one_arm,
         "pairs": {},
         "prior_weight": 1.0,

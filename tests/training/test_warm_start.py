@@ -20,7 +20,7 @@ def train(folder, *arguments):
 
 @pytest.fixture(scope="module")
 def started(trained):  # noqa: F811
-    """A bundle started from a copy of the first, in whose place it is put, on logs whose truth contradicts it: chit-chat gains what thinking costs ten times over."""
+    """A bundle started from the first on logs whose truth contradicts it: chit-chat gains what thinking costs ten times over."""
     folder = trained[0]
     family = next(family for family in load_taxonomy() if family.name == "chit_chat")
     rows = [
@@ -32,8 +32,7 @@ def started(trained):  # noqa: F811
         for arm, score, tokens, thought in (("direct", 0.2, 50, 0), ("reasoning", 0.9, 450, 400))
     ]  # fmt: skip
     (folder / "mine.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
-    shutil.copytree(folder / "bundle", folder / "started")
-    run = train(folder, "mine.jsonl", "--warm-start", "started", "--out", "started")
+    run = train(folder, "mine.jsonl", "--warm-start", "bundle", "--out", "started")
     assert run.returncode == 0, run.stderr
     return folder, run
 
@@ -63,6 +62,20 @@ def test_what_the_logs_say_overrules_it_and_the_rest_stays(started):
     hello, proof = "Hey, how are you doing today?", "Prove that the square root of 7 is irrational."
     assert gain(folder / "started", hello) > gain(folder / "bundle", hello) + 0.2
     assert gain(folder / "started", proof) == pytest.approx(gain(folder / "bundle", proof), abs=0.1)
+
+
+def test_a_bundle_replaces_the_one_that_it_starts_from(started, tmp_path):
+    folder, _ = started
+    shutil.copytree(folder / "bundle", tmp_path / "bundle")
+    before = Bundle(tmp_path / "bundle").manifest.revision
+    for name in ("mine.jsonl", "config.yaml"):
+        shutil.copy(folder / name, tmp_path)
+    assert train(tmp_path, "mine.jsonl", "--warm-start", "bundle", "--out", "bundle").returncode == 0
+    manifest = Bundle(tmp_path / "bundle").manifest
+    assert manifest.training["started_from"]["revision"] == before
+    assert manifest.revision == Bundle(folder / "started").manifest.revision, (
+        "the same start and logs give the same bundle"
+    )
 
 
 def test_logs_that_the_bundle_has_seen_are_refused(started):

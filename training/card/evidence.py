@@ -45,7 +45,7 @@ def trained_on(training: Mapping[str, Any], licences: Mapping[str, str]) -> Iter
     if training["taxonomy_prompts"]:
         yield row(f"taxonomy ({role})", f"{training['taxonomy_prompts']:,} prompts", "of no model", "Apache-2.0")
     yield ""
-    if left_out := training.get("log", {}).get("tasks_left_out"):
+    if left_out := training["log"].get("tasks_left_out"):
         rows = ", ".join(f"{cell(task)} ({n:,} rows)" for task, n in left_out.items())
         yield f"Tasks left out of the logs: {rows}. Licences are as the logs state them of a whole source, such tasks included."
         yield ""

@@ -57,7 +57,7 @@ def measured_ece(probability: Array, happened: Array, groups: Array) -> dict[str
     def of(rows: Array) -> float:
         return expected_calibration_error(probability[rows], happened[rows], BINS)
 
-    value, again = of(np.arange(len(groups))), resampled(of, groups)[:, :1]
+    value, again = of(np.arange(len(groups))), resampled(of, groups)
     known = held(value, again)
     if known["interval"]:
         low, high = known["interval"]

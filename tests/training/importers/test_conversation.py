@@ -174,6 +174,40 @@ def test_text_parts_digest_as_the_service_would_digest_them():
 
 
 @pytest.mark.parametrize(
+    "given",
+    [
+        None,
+        "",
+        [],
+        7,
+        [3],
+        {"rows": 2, "of": 3},
+        "text",
+        ["a", {"type": "search_result", "text": "b"}],
+        [{"type": "tool_result", "content": "deep"}],
+    ],
+)
+def test_what_a_tool_gave_is_read_as_the_service_reads_it(given):
+    messages = [turn("user", "Go."), turn("user", [{"type": "tool_result", "content": given}])]
+    assert Prompt.from_messages(chat(messages)).digest == Prompt.from_messages(messages).digest
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        {"content": None, "refusal": "No."},
+        {"content": "", "refusal": "No."},
+        {"content": [{"type": "refusal", "refusal": "No."}]},
+        {"content": None, "audio": {"id": "audio_1"}},
+    ],
+)
+def test_what_an_assistant_says_without_content_is_read_as_the_service_reads_it(said):
+    messages = [turn("user", "Go."), {"role": "assistant", **said}]
+    imported, live = Prompt.from_messages(chat(messages)), Prompt.from_messages(messages)
+    assert (imported.digest, imported.turns[1].attachments) == (live.digest, live.turns[1].attachments)
+
+
+@pytest.mark.parametrize(
     "messages",
     [
         *(None, "", " ", [], {}, {"messages": []}, {"messages": None}),
