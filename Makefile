@@ -12,7 +12,7 @@ run: .venv/base
 
 test: .venv/dev
 	$(MAKE) .venv/litellm/ready || echo 'LiteLLM proxy not installed: its test skips'
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n auto --dist loadfile $(ARGS)  # a worker a core: threads would wait for each other
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n auto --dist loadfile --no-loadscope-reorder $(ARGS)  # a worker a core: threads would wait for each other
 
 check: .venv/dev
 	$(BIN)/ruff check .

@@ -18,6 +18,9 @@ import pytest
 
 from contract.cli import main
 
+SLOW = ("test_warm_start.py", "test_readme_logs.py", "test_encoder_export.py", "test_pipeline.py", "test_one_arm.py")
+"""Files that take minutes: dealt out first, so that none of them keeps one worker busy when the others are done."""
+
 _USER, _PASSWORD = "tester", "wort mit-%sonderzeichen"  # what an address must percent-encode
 
 
@@ -34,6 +37,11 @@ def _other_user() -> str | None:
     if os.geteuid() != 0:
         return None
     return "postgres" if "postgres" in {user.pw_name for user in pwd.getpwall()} else "nobody"
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Put the slow files first; the order is kept by `--no-loadscope-reorder`."""
+    items.sort(key=lambda item: item.path.name not in SLOW)
 
 
 class Said(NamedTuple):
