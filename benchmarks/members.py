@@ -1,0 +1,135 @@
+"""What each way to learn an order is worth: q on what was left out of the members of the heads, of other learners, and of other settings, as JSON.
+
+    python benchmarks/members.py LOGS... [--leave-out-task TASK...] [--setting NAME=VALUE...] [--out FILE]
+
+Everything is fitted without the judged part, as the pipeline fits it (labels, soft targets, weights of sources, the taxonomy's
+pseudo-observations), but without export, calibration and learned shares: folds of prompts over all files, and each source of
+LEAST_PAIRS pairs or more, as `cross_validation.py` deals them. Orders:
+
+    heads               the members below in equal shares, cut to the family where no logs are near: the heads as they are
+    trees, network, linear, gain, balance, background    the members alone (`training.heads.MEMBERS`): boosting, a network and a
+                        linear correction of gain per token, boosting of the gain (direct uplift), P(gain) - P(loss) of three
+                        classes, and the family
+    trees + linear      boosting and the linear correction, half each
+    gain per token      the gain of the heads over the tokens that they expect
+    T-learner           two boostings, of either arm's score
+    nearest             mean gain of the NEAREST nearest logged pairs, by the cosine of ask and whole
+    NAME=VALUE          the heads with that setting of `training.config`, one for each --setting
+
+Where both arms of a prompt are logged, other meta-learners are the direct one: an X-learner has no outcome to impute, a DR-learner's
+pseudo-outcome is the gain itself, and the R-learner's loss over both arms, (y1 - m - t/2)^2 + (y0 - m + t/2)^2, is least at t = y1 - y0.
+`over` is what the heads have over an order, paired over prompts; choices are made on training files alone.
+"""
+
+import argparse
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from cross_validation import CONFIG, parts
+from provenance import RESULTS, provenance, write
+
+from contract.encoder import Encoder
+from contract.locate import ROOT, find
+from contract.profiles import load_profiles
+from training import evidence, pipeline
+from training.commands_train import without_tasks
+from training.config import TrainConfig
+from training.embedding_cache import EmbeddingCache
+from training.fitting import fit
+from training.heads import MEMBERS, Heads
+from training.labels import label
+from training.logs import Logs, read_logs
+from training.report.sources import Draws, q_draws, telling
+from training.taxonomy import load_taxonomy
+from training.trees import fit_tree, regressor
+
+NEAREST = 40
+
+PROFILES = load_profiles(find("data/profiles.yaml"))
+
+
+def fitted(logs: Logs, cache: EmbeddingCache, config: TrainConfig) -> tuple[Heads, evidence.Rows]:
+    """Return the heads of some logs and the taxonomy, and the pairs that they were fitted on."""
+    labelled, needs = label(logs.table, PROFILES), logs.for_budgets()
+    pairs, _ = pipeline._outcomes(labelled, cache, config, lambda _: None)
+    rows, thinking, made_up = pipeline._evidence(logs, needs, pairs, load_taxonomy(), cache, config, None)
+    return fit(rows, thinking, made_up, PROFILES, config), rows.paired()
+
+
+def beside(heads: Heads, known: evidence.Rows, rows: evidence.Rows, config: TrainConfig) -> dict[str, Any]:
+    """Return the orders of rows by the members and by learners that see the same pairs, [n] by name."""
+    out, members = heads.with_members(rows)
+    orders = dict(zip(MEMBERS["worth"], members["worth"].T, strict=True))
+    orders["trees + linear"] = orders["trees"] + orders["linear"]
+    orders["gain per token"] = (out["from_logs"] * out["gain_logs"] + (1 - out["from_logs"]) * out["gain_prior"]) / out[
+        "extra_tokens"
+    ]
+    z, weight = heads.inputs.of(known)["z"], known.table.weight.to_numpy(float)
+    score = {
+        arm: fit_tree(regressor(config), z, known.table[f"score_{arm}"].to_numpy(float), weight)
+        for arm in ("reasoning", "direct")
+    }
+    judged = heads.inputs.of(rows)["z"]
+    orders["T-learner"] = score["reasoning"].predict(judged) - score["direct"].predict(judged)
+    cosines, gain = rows.embeddings @ known.embeddings.T, known.table.gain.to_numpy(float)
+    orders["nearest"] = gain[np.argpartition(-cosines, NEAREST, axis=1)[:, :NEAREST]].mean(axis=1)
+    return orders
+
+
+def judged_without(
+    logs: Logs, left_out: Any, judged: Any, settings: dict[str, TrainConfig], cache: EmbeddingCache
+) -> pd.DataFrame:
+    """Return the pairs of the judged rows, with a column `by NAME` of each order fitted without the rows left out."""
+    pairs = label(logs.take(judged).table, PROFILES).query("gain.notna()").reset_index(drop=True)
+    prompts = evidence.prompts_of(pairs)
+    table = pairs.assign(group=[prompt.digest for prompt in prompts])
+    rows, orders = evidence.Rows(*evidence.embed(prompts, cache), table), {}
+    for name, config in {"heads": CONFIG, **settings}.items():
+        heads, known = fitted(logs.take(~left_out), cache, config)
+        orders[name] = heads.outputs(rows)["worth"]
+        if name == "heads":
+            orders |= beside(heads, known, rows, config)
+    return table.assign(**{f"by {name}": order for name, order in orders.items()})
+
+
+def compared(table: pd.DataFrame) -> dict[str, Any]:
+    """Return q of each order within each source and their macro-mean, and what the heads have over each other order."""
+    names = [column.removeprefix("by ") for column in map(str, table) if column.startswith("by ")]
+    draws, report = {}, {}
+    for source, part in table.groupby("source"):
+        own = part.reset_index(drop=True)
+        draws[source] = q_draws(own, {name: own[f"by {name}"].to_numpy(float) for name in names})
+        report[str(source)] = {"n": len(own), "q": draws[source].held(), "over": draws[source].over()}
+    told = [draws[source] for source in telling(report)]
+    # Sources were drawn by equal seeds: resamples of each in an order of its own, so that they are independent.
+    again = np.mean([np.random.default_rng(i).permutation(part.again) for i, part in enumerate(told)], axis=0)
+    mean = Draws(tuple(names), np.mean([part.value for part in told], axis=0), again)
+    return {"n": len(table), "sources": report, "macro": {"q": mean.held(), "over": mean.over()}}
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("logs", nargs="+", type=Path)
+    parser.add_argument("--leave-out-task", nargs="*", default=[])
+    parser.add_argument("--setting", nargs="*", default=[], help="NAME=VALUE of training.config, each compared alone")
+    parser.add_argument("--out", type=Path, default=RESULTS / "members.json")
+    options, figure = parser.parse_args(), provenance()
+    settings = {
+        text: TrainConfig.model_validate({**CONFIG.model_dump(), **dict([text.split("=", 1)])})
+        for text in options.setting
+    }
+    logs = without_tasks(read_logs(options.logs), options.leave_out_task)
+    cache = EmbeddingCache(ROOT / "data" / "cache", Encoder(find("models/encoder")))
+    for without in ("prompts", "source"):
+        found = []
+        for name, left_out, judged in parts(logs, without):
+            found.append(judged_without(logs, left_out, judged, settings, cache))
+            print(f"{without}, {name}: {len(found[-1]):,} pairs", flush=True)
+        figure[f"without_{without}"] = compared(pd.concat(found, ignore_index=True))
+    write(figure, options.out)
+
+
+if __name__ == "__main__":
+    main()
