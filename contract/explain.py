@@ -48,6 +48,14 @@ GROUPS: dict[str, tuple[str, ...]] = {
 }  # fmt: skip
 """Names of the groups, and the features of each; every feature is in one."""
 
+ABSENT = {
+    "its numbers and operators": "having no number or operator",
+    "its code": "having no code",
+    "its lists, tables and choices": "having no list, table or choices",
+    "its conditions and constraints": "setting no condition",
+}
+"""What a group is called of a prompt in which all its features are 0, which is not what is usual."""
+
 
 class Effect(NamedTuple):
     """A group of features, and by how many points the expected gain without caps is more than with what is usual."""
@@ -57,7 +65,7 @@ class Effect(NamedTuple):
 
     def text(self) -> str:
         """Return the effect as a sentence."""
-        return f"{self.group}: {self.points:+.2f} points of gain, before caps, against what is usual"
+        return f"{self.group}: {self.points:+.2f} points of gain, before caps, against the mean of the evidence"
 
 
 def effects(
@@ -78,7 +86,10 @@ def effects(
     n, calibration = len(vectors), scorer.manifest.calibration
     out = scorer.run(np.repeat(embedding[None], n, axis=0), vectors, np.repeat(target[None], n, axis=0))
     gains = [calibrated_gain(scorer.unpack(out, i), calibration)[1] for i in range(n)]
-    found = [Effect(group, gains[0] - without) for group, without in zip(GROUPS, gains[1:], strict=True)]
+    found = [
+        Effect(group if vector[columns].any() else ABSENT.get(group, group), gains[0] - without)
+        for group, columns, without in zip(GROUPS, _COLUMNS, gains[1:], strict=True)
+    ]
     largest = sorted(found, key=lambda effect: -abs(effect.points))[:EFFECTS]
     return [effect for effect in largest if abs(effect.points) >= LEAST_EFFECT]
 

@@ -17,6 +17,9 @@ AGREE = YES | _lexicon(
     "ok okay k kk alright right correct exactly certainly indeed agreed sounds good fine course klar bitte genau d'accord "
     "accord volontiers plaît sûr bien s'il si claro que vale favor por certo ага конечно хорошо пожалуйста"
 )
+AGREE_MARKS = "👍👌✅✔🆗🙌💯"
+"""Marks that agree without a word."""
+
 NO = _lexicon("no maybe nope nah not never don't nein nicht non нет")
 GO = _lexicon(
     "go do ahead proceed continue resume carry keep going next more again retry redo repeat finish another start begin noch weiter "
@@ -47,7 +50,9 @@ ANY_PLAIN = AGREE | GO | NEUTRAL | THANKS | CLOSE
 SAYS_NOTHING = (
     GO
     | NEUTRAL
-    | _lexicon("details detail information examples example anything else help something we my your from here any")
+    | _lexicon(
+        "details detail information examples example anything else help something we my your from here any which what"
+    )
 )
 """Words of an offer that does not say what it offers."""
 

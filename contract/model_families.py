@@ -141,7 +141,7 @@ def expressed(decision: Decision, family: ModelFamily | None) -> tuple[Decision,
     if family is None:
         return decision, True
     if family.thinking == "always" and decision.arm is Arm.DIRECT:
-        reason = "thinking is always on for this model: avoid can only mean the least it allows"
+        reason = "thinking is always on for this model: no thinking can only mean the least it allows"
         return replace(decision, reasons=(*decision.reasons, reason)), False
     if family.thinking == "never" and decision.arm is Arm.REASONING:
         reason = "this model never thinks: the arm is direct whatever the verdict"

@@ -18,6 +18,9 @@ ANSWER_SHARE = 0.25
 BUDGET_STEP = 64
 """Budgets are rounded up to a multiple of this many tokens."""
 
+CUT_OF_REQUEST, CUT_OF_PROFILE = 0.99, 0.9
+"""Probability of finishing below which `reasons` name the cap that binds: one that the caller set, and one that every request has."""
+
 OF_THE_PROFILE = "max_thinking_tokens of the profile"
 """What `reasons` call the cap that every request has."""
 
@@ -68,7 +71,8 @@ def decide(scores: Scores, profile: Profile, calibration: Calibration, caps: Cap
     own, cap, bound_by = _cap(profile, caps)
     finishes, spent = _under_cap(scores, cap)
     familiarity = familiarity_of(scores, calibration)
-    lower, gain, upper = (_capped_gain(g, finishes) for g in calibrated_gain(scores, calibration))
+    bounds = calibrated_gain(scores, calibration)
+    lower, gain, upper = (_capped_gain(g, finishes) for g in bounds)
     extra_tokens = max(scores.extra_tokens, 0.0) * spent
     price = price_of(extra_tokens, profile, caps)
     uncapped = price_of(max(scores.extra_tokens, 0.0) * max(_under_cap(scores, own)[1], spent), profile, caps)
@@ -77,13 +81,14 @@ def decide(scores: Scores, profile: Profile, calibration: Calibration, caps: Cap
     reasons = [
         f"nearest task family: {scores.task} (probability {scores.sure:.2f})",
         f"expected gain {gain:+.3f} points{band}; {extra_tokens:,.0f} extra tokens cost {price:.3f} points",
-        _evidence(scores.from_logs),
+        _evidence(scores.from_logs)
+        if familiar
+        else "the evidence does not cover prompts like this one: no confident verdict",
     ]
-    seldom = bound_by != OF_THE_PROFILE and finishes < LIKELY
+    of_request = bound_by != OF_THE_PROFILE
+    seldom = of_request and finishes < LIKELY
     verdict = verdict_of(lower - uncapped, gain - price, upper - price) if familiar else Verdict.MAYBE
-    if not familiar:
-        reasons.append("the evidence does not cover prompts like this one: no confident verdict")
-    if finishes < 0.9:
+    if finishes < (CUT_OF_REQUEST if of_request else CUT_OF_PROFILE):
         reasons.append(
             f"{bound_by} caps thinking at {cap} tokens; it finishes under that with probability {finishes:.2f}"
             + (", too seldom for use" if seldom and verdict is Verdict.USE else "")
@@ -92,10 +97,15 @@ def decide(scores: Scores, profile: Profile, calibration: Calibration, caps: Cap
         verdict = Verdict.MAYBE
     if caps.max_latency_s is not None and caps.tokens_per_second is None:
         reasons.append("max_latency_ms is not applied: no tokens/s known for this model")
-    if familiar and verdict is Verdict.MAYBE and upper < uncapped:
-        arm, budget = Arm.DIRECT, 0  # what the caps leave of the gain cannot pay for it
-    else:
-        arm, budget = _arm_and_budget(verdict, scores, profile, calibration, cap, familiar)
+    arm, budget = _arm_and_budget(verdict, scores, profile, calibration, cap, familiar)
+    if familiar and verdict is Verdict.MAYBE:
+        if price < lower <= uncapped:
+            reasons.append(
+                f"without the request's caps thinking would cost {uncapped:.3f} points: what they save does not count for use"
+            )
+        if arm is Arm.REASONING and (why := _never_pays(scores, bounds[2], profile, calibration, caps, own)):
+            reasons.append(why)
+            arm, budget = Arm.DIRECT, 0
     return Decision(
         verdict=verdict, arm=arm, thinking_budget=budget, effort=effort_of(budget), gain=gain, extra_tokens=extra_tokens,
         net_benefit=gain - price, familiarity=familiarity, reasons=tuple(reasons),
@@ -164,7 +174,23 @@ def effort_of(budget: int) -> str:
 
 def _evidence(from_logs: float) -> str:
     share = "under 1%" if from_logs < 0.01 else "over 99%" if from_logs > 0.99 else f"{from_logs:.0%}"
-    return f"logged prompts of its kind are {share} of the evidence, what was known before them is the rest"
+    return f"logged prompts near it are {share} of this estimate; the rest is its family or an earlier bundle, with what logs say of them"
+
+
+def _never_pays(scores: Scores, upper: float, profile: Profile, calibration: Calibration, caps: Caps, own: int) -> str:
+    """Return why a familiar `maybe` gets no thinking: even the gain's upper bound would not pay for it. Empty where it may.
+
+    Judged without the request's caps (`own` is the profile's): a tighter cap never raises a budget.
+    """
+    granted = _arm_and_budget(Verdict.MAYBE, scores, profile, calibration, own, familiar=True)[1]
+    for cap, reason in (
+        (own, "without the request's caps the verdict would be avoid, and a cap does not make thinking pay"),
+        (granted, f"{granted} thinking tokens, which maybe would be granted, finish too seldom to pay"),
+    ):
+        finishes, spent = _under_cap(scores, cap)
+        if _capped_gain(upper, finishes) < price_of(max(scores.extra_tokens, 0.0) * spent, profile, caps):
+            return reason
+    return ""
 
 
 def _cap(profile: Profile, caps: Caps) -> tuple[int, int, str]:

@@ -149,7 +149,9 @@ def _turns(message: Mapping[str, Any], field: str) -> Iterator[Turn]:
 
 
 def _instead_of_content(message: Mapping[str, Any]) -> Turn | None:
-    """Return the turn of an assistant's message that may have no content, None where it may not."""
+    """Return the turn of a message that may have no content, None where it may not: a tool that gave nothing, an assistant that called one."""
+    if message.get("role") == "tool":
+        return Turn("tool", "")
     if message.get("role") != "assistant" or not any(key in message for key in INSTEAD_OF_CONTENT):
         return None
     refusal = message.get("refusal")

@@ -1,10 +1,12 @@
 """The verbs `predict` (offline) and `serve`."""
 
+import errno
 import os
 import socket
 import sys
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from pathlib import Path
 from typing import Annotated, BinaryIO
 from uuid import uuid4
@@ -112,16 +114,22 @@ def _answer(router: object, raw: bytes, profile: str | None) -> tuple[bool, str]
 
 
 def _write(answers: Iterator[tuple[bool, str]], output: Path | None) -> int:
-    """Write the lines whole or, to a terminal or pipe, as they come; return how many are errors."""
+    """Write the lines whole or, to a terminal or pipe, as they come; return how many are errors.
+
+    Raises:
+        InvalidInput: the output cannot be written.
+    """
     if output is None:
         bad = 0
         for good, line in answers:
             typer.echo(line)
             bad += not good
         return bad
-    output.parent.mkdir(parents=True, exist_ok=True)
-    temporary = output.with_name(f".{output.name}.{uuid4().hex[:8]}")
+    temporary = output.parent / f".{output.name}.{uuid4().hex[:8]}"
     try:
+        if output.is_dir():  # before anything is scored
+            raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR))
+        output.parent.mkdir(parents=True, exist_ok=True)
         bad = 0
         with temporary.open("w", encoding="utf-8") as file:
             for good, line in answers:
@@ -129,5 +137,9 @@ def _write(answers: Iterator[tuple[bool, str]], output: Path | None) -> int:
                 bad += not good
         temporary.replace(output)
         return bad
+    except OSError as error:
+        what = f"{output} cannot be written: {error.strerror or error}; name another place with --output"
+        raise InvalidInput(what, field="output") from error
     finally:
-        temporary.unlink(missing_ok=True)
+        with suppress(OSError):
+            temporary.unlink(missing_ok=True)

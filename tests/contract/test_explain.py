@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
 from contract.bundle import LEAST_NEIGHBOURS, Curve, Neighbourhood
-from contract.explain import EFFECTS, GROUPS, LEAST_EFFECT, NEIGHBOURS, Effect, effects, neighbours
+from contract.explain import ABSENT, EFFECTS, GROUPS, LEAST_EFFECT, NEIGHBOURS, Effect, effects, neighbours
 from contract.features import FEATURE_NAMES
 from contract.policy import calibrated_gain
 
@@ -74,7 +74,8 @@ def test_effects_are_exactly_what_the_gain_loses_with_a_group_as_usual(vector, u
     all_effects = {}
     for group, names in GROUPS.items():
         without = np.where(np.isin(FEATURE_NAMES, names), usual, vector)
-        all_effects[group] = alone(vector) - alone(without)
+        there = np.isin(FEATURE_NAMES, names) & (vector != 0)
+        all_effects[group if there.any() else ABSENT.get(group, group)] = alone(vector) - alone(without)
     assert found == {group: pytest.approx(all_effects[group], abs=1e-6) for group in found}
     sizes = [abs(points) for points in found.values()]
     assert sizes == sorted(sizes, reverse=True)
@@ -104,6 +105,14 @@ def test_what_is_too_small_to_show_is_not_told(size, groups, sign):
     found = told(heads_of(at(code_marks=sign * size)), at(code_marks=1))
     assert [effect.group for effect in found] == groups
     assert all("0.01 points" in effect.text() for effect in found)
+
+
+def test_what_a_prompt_lacks_is_not_called_its_own():
+    lists = at(list_items=-0.3, turns=0.1)
+    found = told(heads_of(lists, usual=tuple(map(float, at(list_items=1)))), at(turns=1))
+    assert [effect.group for effect in found] == ["having no list, table or choices", "the conversation around it"]
+    assert found[0].points == pytest.approx(0.3)
+    assert set(ABSENT) <= set(GROUPS)
 
 
 def test_features_of_one_group_are_taken_away_together():
@@ -137,7 +146,7 @@ def test_all_groups_are_one_run_in_which_nothing_but_the_features_changes():
 @pytest.mark.parametrize(("points", "said"), [(0.123, "+0.12"), (-0.123, "-0.12")])
 def test_a_sentence_says_which_way_and_how_far(points, said):
     text = Effect("its numbers and operators", points).text()
-    assert text == f"its numbers and operators: {said} points of gain, before caps, against what is usual"
+    assert text == f"its numbers and operators: {said} points of gain, before caps, against the mean of the evidence"
 
 
 def known(n):

@@ -12,6 +12,17 @@ def test_a_go_ahead_wants_what_was_offered(follow_up):
     assert ask(FIRST, f"{DONE} {PROOF}", follow_up) == OFFERED
 
 
+@pytest.mark.parametrize("mark", ["👍", "👍🏽", "✅", "👌!", "✔️"])
+def test_a_mark_that_agrees_takes_the_offer_and_without_one_wants_nothing(mark):
+    assert ask(FIRST, f"{DONE} {PROOF}", mark) == OFFERED
+    assert ask(FIRST, DONE, mark) == mark
+
+
+@pytest.mark.parametrize("question", ["Which would you prefer?", "What would you like me to do?"])
+def test_a_bare_question_word_is_no_offer(question):
+    assert ask(FIRST, f"By residues, or by brute force. {question}", "the first one") == f"{FIRST}\nthe first one"
+
+
 @pytest.mark.parametrize(
     ("said", "offered"),
     [

@@ -56,6 +56,12 @@ def test_whatever_a_tool_gave_is_read_as_text(content, text):
     assert [(turn.role, turn.text, turn.attachments) for turn in prompt.turns[1:]] == [("tool", text, 0)]
 
 
+@pytest.mark.parametrize("nothing", [{"content": None}, {"content": ""}, {"content": []}, {}])
+def test_a_tool_of_openai_may_give_nothing(nothing):
+    prompt = Prompt.from_messages([user("Go."), {"role": "tool", "tool_call_id": "1", **nothing}])
+    assert [(turn.role, turn.text) for turn in prompt.turns[1:]] == [("tool", "")]
+
+
 SERVER = [
     {"type": "server_tool_use", "name": "web_search", "input": {}},
     {"type": "web_search_tool_result", "content": [{"type": "web_search_result", "encrypted_content": "x"}]},

@@ -176,7 +176,7 @@ def test_a_worked_example():
     assert d.reasons == (
         f"nearest task family: proof (probability {SCORES.sure:.2f})",
         "expected gain +0.300 points (95 %: +0.200 to +0.400); 1,000 extra tokens cost 0.050 points",
-        "logged prompts of its kind are over 99% of the evidence, what was known before them is the rest",
+        "logged prompts near it are over 99% of this estimate; the rest is its family or an earlier bundle, with what logs say of them",
     )
 
 
@@ -218,7 +218,7 @@ def test_gain_is_mixed_by_the_weight_of_the_logs_and_independent_errors_add_in_s
 def test_the_reasons_say_whose_evidence_speaks():
     for share, said in ((0.9, "90%"), (0.01, "1%"), (0.0099, "under 1%"), (0.991, "over 99%")):
         told = decide(replace(SCORES, from_logs=share), PROFILE, CALIBRATION).reasons[2]
-        assert told.startswith(f"logged prompts of its kind are {said} of the evidence")
+        assert told.startswith(f"logged prompts near it are {said} of this estimate")
 
 
 def test_no_band_is_told_where_the_evidence_does_not_cover_a_prompt():

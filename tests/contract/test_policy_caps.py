@@ -145,6 +145,43 @@ def test_a_gain_that_a_cap_leaves_too_small_is_not_thought_about():
     assert (d.verdict, d.arm, d.thinking_budget) == (Verdict.MAYBE, Arm.DIRECT, 0)
 
 
+@given(scores, profiles, calibrations())
+def test_what_maybe_is_granted_is_granted_again_under_a_cap_of_as_much(s, profile, calibration):
+    free = decide(s, profile, calibration)
+    if free.verdict is Verdict.MAYBE and free.arm is Arm.REASONING:
+        capped = decide(s, profile, calibration, Caps(free.thinking_budget))
+        assert (capped.arm, capped.thinking_budget) == (free.arm, free.thinking_budget)
+
+
+def test_a_maybe_that_its_small_budget_cannot_pay_for_does_not_think_and_says_so():
+    slow = replace(
+        SCORES, gain_logs=0.15, extra_tokens=4000.0, thinking_quantiles=(3000.0, 3500.0, 4000.0, 5000.0, 6000.0)
+    )
+    d = decide(slow, PATIENT, CALIBRATION)
+    assert (d.verdict, d.arm, d.thinking_budget) == (Verdict.MAYBE, Arm.DIRECT, 0)
+    assert d.reasons[-1] == "512 thinking tokens, which maybe would be granted, finish too seldom to pay"
+    patient = PATIENT.model_copy(update={"maybe_arm": "reasoning"})
+    assert decide(slow, patient, CALIBRATION).arm is Arm.REASONING
+
+
+def test_what_only_a_cap_lets_pay_is_said():
+    d = decide(HEAVY_TAIL, PATIENT, CALIBRATION, Caps(400))
+    assert d.reasons[-1].startswith("without the request's caps the verdict would be avoid")
+
+
+def test_a_gain_that_pays_only_by_what_a_cap_saves_is_no_use_and_says_so():
+    d = decide(replace(HEAVY_TAIL, gain_logs=0.3), PATIENT, CALIBRATION, Caps(1000))
+    assert (d.verdict, d.net_benefit > 0) == (Verdict.MAYBE, True)
+    assert any("what they save does not count for use" in reason for reason in d.reasons)
+
+
+@pytest.mark.parametrize(("cap", "named"), [(Caps(1900), True), (Caps(100_000), False), (Caps(), False)])
+def test_a_cap_of_the_request_that_binds_is_named_even_where_most_thinking_fits(cap, named):
+    """Of SCORES nine tenths fit into 2,000 tokens, and all into 4,000."""
+    told = decide(SCORES, PATIENT, CALIBRATION, cap).reasons
+    assert any("max_thinking_tokens caps thinking" in reason for reason in told) is named
+
+
 def test_a_profile_that_charges_latency_charges_the_seconds_of_thinking():
     profile = PROFILE.model_copy(update={"seconds_per_point": 100.0})
     d = decide(SCORES, profile, CALIBRATION, Caps(tokens_per_second=50.0))

@@ -116,7 +116,7 @@ def test_an_image_alone_is_a_prompt_without_a_text():
         ([user([{"type": "input_text"}])], "missing_content", "messages[0].content[0]"),
         ([user([None])], "missing_content", "messages[0].content[0]"),
         ([user([["a"]])], "missing_content", "messages[0].content[0]"),
-        ([{"role": "tool", "content": None}], "missing_content", "messages[0].content"),
+        ([{"role": "tool", "content": None}], "empty_prompt", "messages"),
         ([{"role": None, "content": "x"}], "unknown_role", "messages[0].role"),
         ([{"role": {"a": 1}, "content": "x"}], "unknown_role", "messages[0].role"),
         ([user("")], "empty_prompt", "messages"),

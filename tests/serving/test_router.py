@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from contract.errors import InvalidRequest
-from contract.explain import EFFECTS, GROUPS, LEAST_EFFECT
+from contract.explain import ABSENT, EFFECTS, GROUPS, LEAST_EFFECT
 from contract.features import FEATURE_NAMES
 from contract.locate import ROOT
 from contract.model_families import ModelFamilies, ModelFamily
@@ -217,7 +217,7 @@ def test_a_bundle_without_neighbourhoods_explains_with_none(router):
 
 CODE = "Fix this:\n```python\ndef add(a, b):\n    return a - b\n```\n1. It must add.\n2. Keep the name."
 EFFECT = re.compile(
-    r"(its .+|how it asks|the conversation around it): ([+-]\d\.\d\d) points of gain, before caps, against what is usual"
+    r"(its .+|how it asks|the conversation around it|having no .+|setting no condition): ([+-]\d\.\d\d) points of gain, before caps, against the mean of the evidence"
 )
 
 
@@ -237,7 +237,8 @@ def recomputed(scorer, prompt, model):
 def effects_told(answer):
     """Return the effects among the reasons, by group, as they are written."""
     found = [match.groups() for match in map(EFFECT.fullmatch, answer.reasons) if match]
-    return {group: float(points) for group, points in found}
+    whose = {absent: group for group, absent in ABSENT.items()}
+    return {whose.get(group, group): float(points) for group, points in found}
 
 
 @pytest.mark.parametrize("model", ["nobody-4", None, "logged"])
