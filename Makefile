@@ -27,12 +27,15 @@ train: .venv/dev
 TRAIN_LOGS := $(addprefix ../shared/data/,$(addsuffix .parquet,zero_shot_cot tatqa thoughtsource qwen3_simpleqa_brumo humaneval_budget lrm_token_economy))
 BUDGET_FLAG := --accept-budget-flag 'reasoning_tokens derived as min(on thinking, limit)'
 LEAVE_OUT := --leave-out-task brumo_2025
+SHARED := --leave-out-task date_understanding --leave-out-task tracking_shuffled_objects_three_objects
 
 bench: .venv/dev
 	$(BIN)/python benchmarks/label_scale.py
 	$(BIN)/python benchmarks/import_scale.py
 	$(BIN)/python benchmarks/feature_cost.py
 	$(BIN)/python benchmarks/interval_coverage.py
+	if [ -d ../shared/data ]; then $(BIN)/thinkworth evaluate models/default ../shared/data/bbh.parquet --json benchmarks/results/unseen.json; fi
+	if [ -d ../shared/data ]; then $(BIN)/thinkworth evaluate models/default ../shared/data/bbh.parquet $(SHARED) --json benchmarks/results/unseen_without_shared.json; fi
 	if [ -d ../shared/data ]; then $(BIN)/python benchmarks/cross_validation.py $(TRAIN_LOGS) $(LEAVE_OUT) $(BUDGET_FLAG) --without source --keep data/cache/without_source; fi
 	if [ -d ../shared/data ]; then $(BIN)/python benchmarks/cross_validation.py $(TRAIN_LOGS) ../shared/data/bbh.parquet $(BUDGET_FLAG) --without prompts; fi
 	if [ -d ../shared/data ]; then $(BIN)/python benchmarks/cross_validation.py $(TRAIN_LOGS) $(LEAVE_OUT) $(BUDGET_FLAG) --without tasks; fi
@@ -42,9 +45,11 @@ bench: .venv/dev
 	if [ -d ../shared/data ]; then $(BIN)/python benchmarks/one_arm.py $(addprefix ../shared/data/,bbh.parquet zero_shot_cot.parquet); fi
 	if [ -d ../shared/data ]; then $(BIN)/python benchmarks/noise.py $(addprefix ../shared/data/,$(addsuffix .parquet,qwen3_simpleqa_brumo humaneval_budget zero_shot_cot bbh)); fi
 	if [ -d ../shared/data ]; then $(PIP) --editable '.[bench]' && $(BIN)/python benchmarks/peers.py models/default $(TRAIN_LOGS) ../shared/data/bbh.parquet $(LEAVE_OUT); fi
-	if [ -d ../shared/data ]; then for log in thoughtsource:OpenBioLink tatqa:TIGER zero_shot_cot:kojima; do \
+	if [ -d ../shared/data ]; then for log in thoughtsource:OpenBioLink tatqa:TIGER zero_shot_cot:kojima humaneval_budget:mahmud; do \
 		$(BIN)/python benchmarks/peers.py data/cache/without_source/$${log#*:}*/bundle ../shared/data/$${log%%:*}.parquet \
 			--out benchmarks/results/peers_without_$${log%%:*}.json; done; fi
+	if [ -d ../shared/data ]; then $(BIN)/python benchmarks/peers.py data/cache/without_source/Amir*/bundle ../shared/data/qwen3_simpleqa_brumo.parquet \
+		$(LEAVE_OUT) --out benchmarks/results/peers_without_qwen3_simpleqa_brumo.json; fi
 	if $(BIN)/python -c 'import torch, sentence_transformers' 2> /dev/null; then $(BIN)/python benchmarks/encoder_flips.py; fi
 
 # Resolve every dependency anew into the one lock file.

@@ -16,7 +16,15 @@ NAMES = {
     "OpenBioLink/ThoughtSource": "ThoughtSource", "Amir-Mohseni/LLM-Router": "Qwen3", "mahmudulhaquequdrati/stop-overthinking-thesis": "HumanEval",
     "cpldcpu/LRMTokenEconomy": "LRMTokenEconomy",
 }  # fmt: skip
-UNSEEN = ("peers_without_thoughtsource", "peers_without_tatqa", "peers_without_zero_shot_cot", "peers")
+UNSEEN = (
+    "peers_without_thoughtsource", "peers_without_tatqa", "peers_without_zero_shot_cot", "peers", "peers_without_qwen3_simpleqa_brumo",
+    "peers_without_humaneval_budget",
+)  # fmt: skip
+POLICIES = (
+    "never", "always", "ours (use thinks)", "ours (all but avoid think)", "random at the share of use",
+    "random at the share of all but avoid", "prompt length at the share of use", "predicted difficulty at the share of use",
+    "task mean at the share of use", "oracle",
+)  # fmt: skip
 PEERS = ("litellm_heuristic", "litellm_heuristic_v2", "thinkrouter", "length", "task_mean", "random")
 CURVES = ("warm start", "without", "bundle as it is", "task means", "length")
 BASELINES = ("task mean", "predicted tokens", "prompt length", "predicted difficulty")
@@ -32,6 +40,33 @@ def short(source):
 
 def row(*cells):
     return f"| {' | '.join(cells)} |"
+
+
+def unseen():
+    """Rows: the shipped bundle on BIG-Bench Hard, whole and without the questions that a training source holds too."""
+    parts = [next(iter(result(name)["sources"].values())) for name in ("unseen", "unseen_without_shared")]
+    of = {
+        "q, ordered by `worth`": lambda part: part["q"],
+        "... by the answer's gain over its extra tokens": lambda part: part["q_gain_per_token"],
+        "... by the answer's net_benefit": lambda part: part["q_net_benefit"],
+        "... of the lowest predicted direct score first": lambda part: part["q_baselines"]["predicted difficulty"],
+        "... of the longest prompt first": lambda part: part["q_baselines"]["prompt length"],
+        "... of the task's mean gain, the task told": lambda part: part["q_baselines"]["task mean"],
+        "AUC of expected gain for gain > 0": lambda part: part["auc"],
+        "ECE of P(use), 15 bins": lambda part: part["ece_p_use"],
+    }
+    for name, figure in of.items():
+        yield row(name, *(ranged(**figure(part)) for part in parts))
+
+
+def policies():
+    """Rows: what policies cost and score on BIG-Bench Hard."""
+    found = {part["policy"]: part for part in result("unseen")["policies"]}
+    for name in POLICIES:
+        part = found[name]
+        score = ranged(part["score"], part["score_interval"])
+        tokens = ranged(part["extra_tokens"], part["extra_tokens_interval"], ".1f")
+        yield row(name, f"{part['share']:.2f}", score, tokens)
 
 
 def five_folds():
@@ -110,7 +145,7 @@ def micro(order):
     return f"{order['us']['median']:,.0f}" if order.get("us") else "–"
 
 
-@pytest.mark.parametrize("table", [five_folds, left_out, budgets, peers, curve])
+@pytest.mark.parametrize("table", [unseen, policies, five_folds, left_out, budgets, peers, curve])
 def test_the_rows_of_a_table_are_those_of_its_benchmark(table):
     rows = list(table())
     assert rows
@@ -158,16 +193,63 @@ def test_what_is_said_of_the_learning_curve_holds():
     assert f"the interval of the difference excludes 0 in {len(sure)} of {len(ahead)}" in WORDS
 
 
-def test_every_peer_is_below_on_every_log_that_the_bundle_never_saw():
-    for name in UNSEEN:
-        for part in result(name)["sources"].values():
-            if part["held_out"] == "source not trained on":
-                over = [part["orders"][peer]["ours_above"]["interval"] for peer in PEERS if peer != "task_mean"]
-                assert all(low > 0 for low, _ in over), name
+def over_peers(name):
+    """Return what ours has over each peer and a random order on the log that the bundle of a result never saw, by peer."""
+    for part in result(name)["sources"].values():
+        if part["held_out"] == "source not trained on":
+            return {peer: part["orders"][peer]["ours_above"] for peer in PEERS if peer != "task_mean"}
+    raise AssertionError(f"{name} has no such log")
+
+
+def test_what_is_said_of_peers_on_logs_that_the_bundle_never_saw_holds():
+    large, small = UNSEEN[:4], UNSEEN[4:]
+    for name in large:
+        assert all(figure["interval"][0] > 0 for figure in over_peers(name).values()), name
+    for name in small:
+        assert all(figure["interval"][0] < 0 < figure["interval"][1] for figure in over_peers(name).values()), name
+    qwen, humaneval = ({peer for peer, over in over_peers(name).items() if over["value"] < 0} for name in small)
+    assert (qwen, humaneval) == ({"length", "random"}, {"length", "litellm_heuristic_v2"})
     assert (
-        "on each of the four every router, length and a random order are below ours, and each interval of the difference excludes 0"
+        "every router, length and a random order are below ours, and each interval of the difference excludes 0"
         in WORDS
     )
+    assert (
+        "each interval holds 0, and length on both, LiteLLM's second heuristic on HumanEval and a random order on"
+        in WORDS
+    )
+
+
+def test_what_is_said_of_familiarity_and_of_the_crossover_holds():
+    left_out, unseen_log = (result(name)["risk_coverage"]["points"] for name in ("without_source", "unseen"))
+    first, half, whole = (next(p for p in left_out if p["coverage"] == c) for c in (0.1, 0.5, 1.0))
+    assert first["accuracy"] < whole["accuracy"]
+    assert f"({first['accuracy']:.2f} of the most familiar tenth, {whole['accuracy']:.2f} of all)" in WORDS
+    assert (
+        f"({first['q']:.2f} in the first tenth, {half['q']:.2f} in the first half, {whole['q']:.2f} over all)" in WORDS
+    )
+    first, half, whole = (next(p for p in unseen_log if p["coverage"] == c) for c in (0.1, 0.5, 1.0))
+    assert f"({whole['accuracy_differ']:.2f} to {first['accuracy_differ']:.2f})" in WORDS
+    assert (
+        f"{first['q']:.2f} in the most familiar tenth, {half['q']:.2f} in the first half, {whole['q']:.2f} over all"
+        in WORDS
+    )
+    curves = {
+        name: {p["pairs"]: p["verdicts"] for p in found["points"]}
+        for name, found in result("cold_start")["crossover"].items()
+    }
+    chat, maths = curves["chit_chat"], curves["competition_maths"]
+    assert f"({chat[300]['use']:.0%} of its held-out prompts)" in WORDS
+    assert f"({maths[1000]['avoid']:.0%}; {maths[1000]['use']:.0%} stay)" in WORDS
+
+
+def test_the_share_of_use_where_thinking_is_dearest_is_the_measured_one():
+    name = "ours, latency_critical (use thinks)"
+    folds, unseen_log = (
+        next(part["share"] for part in result(report)["policies"] if part["policy"] == name)
+        for report in ("without_prompts", "unseen")
+    )
+    assert (unseen_log, f"{folds:.0%}") == (0, "2%")
+    assert "every verdict on BIG-Bench Hard is `avoid`, and of held-out prompts of known logs 2 % are `use`" in WORDS
 
 
 def test_the_macro_means_of_peers_are_those_of_their_benchmark():
