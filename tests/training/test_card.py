@@ -176,7 +176,7 @@ def test_families_on_the_wrong_side_and_sources_without_an_order_are_known_failu
     assert part_of(card_of(ordered), "Known failures")[1].endswith("of 1: none.")
     flat = part_of(card_of(report(table([0.0] * 6))), "Known failures")
     assert flat[1].endswith("of 1: none. Without an interval: logs.")
-    assert "tests/behaviour/known_failures.yaml" in flat[3]
+    assert "tests/behaviour/known_failures.yaml" in flat[-1]
 
 
 def test_baselines_that_order_no_worse_are_known_failures():
@@ -186,6 +186,19 @@ def test_baselines_that_order_no_worse_are_known_failures():
     made["macro"]["over_baseline"]["task mean"] = {"value": -0.02, "interval": (-0.1, 0.05)}
     line = part_of(card_of(made), "Known failures")[2]
     assert line.endswith("of 4: task mean (ours has -0.020 [-0.100, +0.050] over it).")
+
+
+def test_profiles_that_hardly_say_use_are_known_failures():
+    made = report(table([1.0, 0.5, 0.0, -1.0] * 30))
+    shares = {
+        "ours (use thinks)": 0.2,
+        "ours, hasty (use thinks)": 0.012,
+        "ours, hasty (all but avoid think)": 0.01,
+        "never": 0.0,
+    }
+    made["policies"] = [{"policy": name, "share": share} for name, share in shares.items()]
+    line = part_of(card_of(made), "Known failures")[3]
+    assert line == "- Profiles that say `use` of fewer than 5% of the held-out pairs, of 2: hasty (1.2%)."
 
 
 def test_tasks_left_out_are_told_beside_the_licences():

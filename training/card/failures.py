@@ -1,5 +1,6 @@
 """Where a bundle is known to fail on held-out prompts, as a part of its card."""
 
+import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -8,12 +9,19 @@ from training.metrics import ranged
 from training.report.slices import LEAST_PAIRS, wrong_signs
 from training.report.sources import telling
 
+SELDOM = 0.05
+"""Share of `use` under which a profile prices thinking out of nearly every prompt."""
+
+OF_A_PROFILE = re.compile(r"ours(?:, (.+))? \(use thinks\)")
+"""What a report calls the policy that follows `use`, in its own profile and in others."""
+
 
 def known_failures(holdout: Mapping[str, Any]) -> Iterator[str]:
-    """Yield the families whose net_benefit has the wrong sign, the sources in whose q nothing is to be seen, better baselines, and where else to look."""
+    """Yield the families whose net_benefit has the wrong sign, the sources in whose q nothing is to be seen, better baselines, profiles that hardly say `use`, and where else to look."""
     yield f"- {_families(holdout)}"
     yield f"- {_sources(holdout)}"
     yield f"- {_baselines(holdout)}"
+    yield f"- {_profiles(holdout)}"
     yield "- `tests/behaviour/known_failures.yaml` in the repository lists the acceptance cases that the shipped bundle misses."
 
 
@@ -39,6 +47,16 @@ def _baselines(holdout: Mapping[str, Any]) -> str:
         if figure["value"] <= 0
     )
     return f"Baselines of which the macro-mean of q is no less than ours, of {len(told)}: {better or 'none'}."
+
+
+def _profiles(holdout: Mapping[str, Any]) -> str:
+    shares = {
+        found[1] or holdout["profile"]: policy["share"]
+        for policy in holdout.get("policies", ())
+        if (found := OF_A_PROFILE.fullmatch(policy["policy"]))
+    }
+    seldom = "; ".join(f"{cell(name)} ({share:.1%})" for name, share in shares.items() if share < SELDOM)
+    return f"Profiles that say `use` of fewer than {SELDOM:.0%} of the held-out pairs, of {len(shares)}: {seldom or 'none'}."
 
 
 def _sources(holdout: Mapping[str, Any]) -> str:
