@@ -155,7 +155,7 @@ def read(conversations: Sequence[Messages], *, system: bool) -> Iterator[tuple[s
 
 def scored(prompts: Sequence[Prompt], scorer: Scorer, cache: EmbeddingCache) -> pd.DataFrame:
     """Return the bundle's expected gain (`worth`) and verdict of each prompt."""
-    return predictions(scorer, Rows(*embed(prompts, cache), pd.DataFrame(index=range(len(prompts)))))
+    return predictions(scorer, Rows(*embed(prompts, cache), pd.DataFrame({"model": [None] * len(prompts)})))
 
 
 def beside(alone: pd.DataFrame, found: pd.DataFrame, pairs: pd.DataFrame, row: Any) -> dict[str, Any]:
