@@ -18,8 +18,8 @@ ANSWER_SHARE = 0.25
 BUDGET_STEP = 64
 """Budgets are rounded up to a multiple of this many tokens."""
 
-CUT_OF_REQUEST, CUT_OF_PROFILE = 0.99, 0.9
-"""Probability of finishing below which `reasons` name the cap that binds: one that the caller set, and one that every request has."""
+CUT, CUT_BY_THE_PROFILE = 0.99, 0.9
+"""Probability of finishing below which `reasons` name the cap that binds: one of a request or a latency, and the one that every request has."""
 
 OF_THE_PROFILE = "max_thinking_tokens of the profile"
 """What `reasons` call the cap that every request has."""
@@ -66,7 +66,8 @@ def decide(scores: Scores, profile: Profile, calibration: Calibration, caps: Cap
     `use` where the local 95 % lower bound of net_benefit is above 0, `avoid` where its upper bound is below 0, `maybe`
     between, and wherever the evidence does not cover the prompt. A cap scales the gain by the probability that thinking
     finishes under it, and the tokens by the share that is still spent. What a request's caps save is not counted for
-    `use`: a tighter cap never makes thinking look better, and never raises the budget.
+    `use`: a tighter cap never makes thinking look better, and never raises the budget. A familiar `maybe` thinks only where
+    what it would be granted may pay.
     """
     own, cap, bound_by = _cap(profile, caps)
     finishes, spent = _under_cap(scores, cap)
@@ -85,10 +86,10 @@ def decide(scores: Scores, profile: Profile, calibration: Calibration, caps: Cap
         if familiar
         else "the evidence does not cover prompts like this one: no confident verdict",
     ]
-    of_request = bound_by != OF_THE_PROFILE
-    seldom = of_request and finishes < LIKELY
+    of_its_own = bound_by != OF_THE_PROFILE
+    seldom = of_its_own and finishes < LIKELY
     verdict = verdict_of(lower - uncapped, gain - price, upper - price) if familiar else Verdict.MAYBE
-    if finishes < (CUT_OF_REQUEST if of_request else CUT_OF_PROFILE):
+    if finishes < (CUT if of_its_own else CUT_BY_THE_PROFILE):
         reasons.append(
             f"{bound_by} caps thinking at {cap} tokens; it finishes under that with probability {finishes:.2f}"
             + (", too seldom for use" if seldom and verdict is Verdict.USE else "")
