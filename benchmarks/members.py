@@ -13,7 +13,7 @@ LEAST_PAIRS pairs or more, as `cross_validation.py` deals them. Orders:
     trees + linear      boosting and the linear correction, half each
     gain per token      the gain of the heads over the tokens that they expect
     T-learner           two boostings, of either arm's score
-    nearest             mean gain of the NEAREST nearest logged pairs, by the cosine of ask and whole
+    nearest             mean gain of the NEAREST nearest logged pairs, by the cosine of ask and whole; without the taxonomy
     NAME=VALUE          the heads with that setting of `training.config`, one for each --setting
 
 Where both arms of a prompt are logged, other meta-learners are the direct one: an X-learner has no outcome to impute, a DR-learner's
@@ -38,7 +38,7 @@ from training.commands_train import without_tasks
 from training.config import TrainConfig
 from training.embedding_cache import EmbeddingCache
 from training.fitting import fit
-from training.heads import MEMBERS, Heads
+from training.heads import MEMBERS, Heads, read_by_trees
 from training.labels import label
 from training.logs import Logs, read_logs
 from training.report.sources import Draws, q_draws, telling
@@ -51,29 +51,36 @@ PROFILES = load_profiles(find("data/profiles.yaml"))
 
 
 def fitted(logs: Logs, cache: EmbeddingCache, config: TrainConfig) -> tuple[Heads, evidence.Rows]:
-    """Return the heads of some logs and the taxonomy, and the pairs that they were fitted on."""
+    """Return the heads of some logs and the taxonomy, and the rows that they were fitted on."""
     labelled, needs = label(logs.table, PROFILES), logs.for_budgets()
     pairs, _ = pipeline._outcomes(labelled, cache, config, lambda _: None)
     rows, thinking, made_up = pipeline._evidence(logs, needs, pairs, load_taxonomy(), cache, config, None)
-    return fit(rows, thinking, made_up, PROFILES, config), rows.paired()
+    return fit(rows, thinking, made_up, PROFILES, config), rows
+
+
+def read(heads: Heads, rows: evidence.Rows) -> Any:
+    """Return what the trees of the heads read of rows, [n, Heads.width]."""
+    target = heads.targets.of(rows.table.model)
+    x = heads.inputs.of(rows, target)
+    return read_by_trees(x, heads.background.of(rows, target, x["p_family"]))
 
 
 def beside(heads: Heads, known: evidence.Rows, rows: evidence.Rows, config: TrainConfig) -> dict[str, Any]:
-    """Return the orders of rows by the members and by learners that see the same pairs, [n] by name."""
+    """Return the orders of rows by the members and by learners that see the same rows of evidence, [n] by name."""
     out, members = heads.with_members(rows)
     orders = dict(zip(MEMBERS["worth"], members["worth"].T, strict=True))
     orders["trees + linear"] = orders["trees"] + orders["linear"]
     orders["gain per token"] = (out["from_logs"] * out["gain_logs"] + (1 - out["from_logs"]) * out["gain_prior"]) / out[
         "extra_tokens"
     ]
-    z, weight = heads.inputs.of(known)["z"], known.table.weight.to_numpy(float)
-    score = {
-        arm: fit_tree(regressor(config), z, known.table[f"score_{arm}"].to_numpy(float), weight)
+    z, weight, judged = read(heads, known), known.table.weight.to_numpy(float), read(heads, rows)
+    score = [
+        fit_tree(regressor(config), z, known.table[f"target_score_{arm}"].to_numpy(float), weight).predict(judged)
         for arm in ("reasoning", "direct")
-    }
-    judged = heads.inputs.of(rows)["z"]
-    orders["T-learner"] = score["reasoning"].predict(judged) - score["direct"].predict(judged)
-    cosines, gain = rows.embeddings @ known.embeddings.T, known.table.gain.to_numpy(float)
+    ]
+    orders["T-learner"] = score[0] - score[1]
+    pairs = known.paired()
+    cosines, gain = rows.embeddings @ pairs.embeddings.T, pairs.table.gain.to_numpy(float)
     orders["nearest"] = gain[np.argpartition(-cosines, NEAREST, axis=1)[:, :NEAREST]].mean(axis=1)
     return orders
 
@@ -116,6 +123,8 @@ def main() -> None:
     parser.add_argument("--setting", nargs="*", default=[], help="NAME=VALUE of training.config, each compared alone")
     parser.add_argument("--out", type=Path, default=RESULTS / "members.json")
     options, figure = parser.parse_args(), provenance()
+    names = " ".join(path.name for path in options.logs)
+    figure["command"] = f"python benchmarks/members.py {names} --leave-out-task {' '.join(options.leave_out_task)}"
     settings = {
         text: TrainConfig.model_validate({**CONFIG.model_dump(), **dict([text.split("=", 1)])})
         for text in options.setting
