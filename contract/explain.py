@@ -32,7 +32,7 @@ GROUPS: dict[str, tuple[str, ...]] = {
     "its numbers and operators": (
         "numbers", "ask_numbers", "longest_number_digits", "digit_share", "operators", "ask_operators", "latex", "quantities",
     ),
-    "its code": ("code_marks", "symbol_share", "ask_debug"),
+    "its code and symbols": ("code_marks", "symbol_share", "ask_debug"),
     "its lists, tables and choices": ("list_items", "choices", "table_cells"),
     "its conditions and constraints": ("conditionals", "constraints", "connectives", "negations"),
     "how it asks": (
@@ -50,9 +50,9 @@ GROUPS: dict[str, tuple[str, ...]] = {
 
 ABSENT = {
     "its numbers and operators": "having no number or operator",
-    "its code": "having no code",
+    "its code and symbols": "having no code or symbol",
     "its lists, tables and choices": "having no list, table or choices",
-    "its conditions and constraints": "setting no condition",
+    "its conditions and constraints": "setting no condition or constraint",
 }
 """What a group is called of a prompt in which all its features are 0, which is not what is usual."""
 

@@ -69,7 +69,8 @@ def _read_words(said: str, end: str) -> Reading:
     words = phrases.WORD.findall(lower)
     known, plain = frozenset(words), lower.strip(" .!?¿…:()")
     if not words:
-        if any(mark in said for mark in phrases.AGREE_MARKS) and _awaits(end):
+        agrees, refuses = (not set(marks).isdisjoint(said) for marks in (phrases.AGREE_MARKS, phrases.REFUSE_MARKS))
+        if agrees and not refuses and _awaits(end):
             return _taken(end)
         return Reading(Kind.BEFORE, said) if "?" in said else Reading(Kind.NOTHING)
     choice = phrases.CHOICE.fullmatch(plain)

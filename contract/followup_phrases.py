@@ -20,6 +20,9 @@ AGREE = YES | _lexicon(
 AGREE_MARKS = "👍👌✅✔🆗🙌💯"
 """Marks that agree without a word."""
 
+REFUSE_MARKS = "👎❌✖🚫⛔?？"
+"""Marks beside which those do not."""
+
 NO = _lexicon("no maybe nope nah not never don't nein nicht non нет")
 GO = _lexicon(
     "go do ahead proceed continue resume carry keep going next more again retry redo repeat finish another start begin noch weiter "

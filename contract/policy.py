@@ -1,6 +1,7 @@
 """From the heads' raw outputs to a decision: pure functions, the same in training, serving and audit."""
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
 from itertools import pairwise
 
@@ -67,21 +68,22 @@ def decide(scores: Scores, profile: Profile, calibration: Calibration, caps: Cap
     between, and wherever the evidence does not cover the prompt. A cap scales the gain by the probability that thinking
     finishes under it, and the tokens by the share that is still spent. What a request's caps save is not counted for
     `use`: a tighter cap never makes thinking look better, and never raises the budget. A familiar `maybe` thinks only where
-    what it would be granted may pay.
+    what it is granted may pay.
     """
     own, cap, bound_by = _cap(profile, caps)
     finishes, spent = _under_cap(scores, cap)
     familiarity = familiarity_of(scores, calibration)
     bounds = calibrated_gain(scores, calibration)
     lower, gain, upper = (_capped_gain(g, finishes) for g in bounds)
-    extra_tokens = max(scores.extra_tokens, 0.0) * spent
-    price = price_of(extra_tokens, profile, caps)
-    uncapped = price_of(max(scores.extra_tokens, 0.0) * max(_under_cap(scores, own)[1], spent), profile, caps)
+    whole = max(scores.extra_tokens, 0.0)
+    price, uncapped = (
+        price_of(whole * share, profile, caps) for share in (spent, max(_under_cap(scores, own)[1], spent))
+    )
     familiar = familiarity >= calibration.unfamiliar_below
     band = f" (95 %: {lower:+.3f} to {upper:+.3f})" if familiar else ""
     reasons = [
         f"nearest task family: {scores.task} (probability {scores.sure:.2f})",
-        f"expected gain {gain:+.3f} points{band}; {extra_tokens:,.0f} extra tokens cost {price:.3f} points",
+        f"expected gain {gain:+.3f} points{band}; {whole * spent:,.0f} extra tokens cost {price:.3f} points",
         _evidence(scores.from_logs)
         if familiar
         else "the evidence does not cover prompts like this one: no confident verdict",
@@ -104,11 +106,16 @@ def decide(scores: Scores, profile: Profile, calibration: Calibration, caps: Cap
             reasons.append(
                 f"without the request's caps thinking would cost {uncapped:.3f} points: what they save does not count for use"
             )
-        if arm is Arm.REASONING and (why := _never_pays(scores, bounds[2], profile, calibration, caps, own)):
+        usual = _arm_and_budget(verdict, scores, profile, calibration, own, familiar)[1]
+        if arm is Arm.REASONING and (
+            why := _never_pays(
+                scores, bounds[2], lambda share: price_of(whole * share, profile, caps), budget, usual, own
+            )
+        ):
             reasons.append(why)
             arm, budget = Arm.DIRECT, 0
     return Decision(
-        verdict=verdict, arm=arm, thinking_budget=budget, effort=effort_of(budget), gain=gain, extra_tokens=extra_tokens,
+        verdict=verdict, arm=arm, thinking_budget=budget, effort=effort_of(budget), gain=gain, extra_tokens=whole * spent,
         net_benefit=gain - price, familiarity=familiarity, reasons=tuple(reasons),
     )  # fmt: skip
 
@@ -178,20 +185,49 @@ def _evidence(from_logs: float) -> str:
     return f"logged prompts near it are {share} of this estimate; the rest is its family or an earlier bundle, with what logs say of them"
 
 
-def _never_pays(scores: Scores, upper: float, profile: Profile, calibration: Calibration, caps: Caps, own: int) -> str:
+def _never_pays(
+    scores: Scores, upper: float, price: Callable[[float], float], granted: int, usual: int, own: int
+) -> str:
     """Return why a familiar `maybe` gets no thinking: even the gain's upper bound would not pay for it. Empty where it may.
 
-    Judged without the request's caps (`own` is the profile's): a tighter cap never raises a budget.
+    It has to pay under every cap from what is granted to the profile's, and what is granted has to pay for what is granted without
+    the request's caps: as either holds the less, the tighter a cap is, no tighter cap raises a budget, and what is granted is granted
+    again under a cap of as much.
+
+    Args:
+        scores: of the prompt.
+        upper: upper bound of the gain without caps, in points.
+        price: of a share of the extra tokens, in points.
+        granted: thinking tokens under the request's caps.
+        usual: thinking tokens without them.
+        own: the profile's cap on thinking tokens.
     """
-    granted = _arm_and_budget(Verdict.MAYBE, scores, profile, calibration, own, familiar=True)[1]
-    for cap, reason in (
-        (own, "without the request's caps the verdict would be avoid, and a cap does not make thinking pay"),
-        (granted, f"{granted} thinking tokens, which maybe would be granted, finish too seldom to pay"),
-    ):
-        finishes, spent = _under_cap(scores, cap)
-        if _capped_gain(upper, finishes) < price_of(max(scores.extra_tokens, 0.0) * spent, profile, caps):
-            return reason
+
+    def left(cap: float, paid: float) -> float:
+        return _capped_gain(upper, _under_cap(scores, cap)[0]) - price(_under_cap(scores, paid)[1])
+
+    if left(own, own) < 0:
+        return "without the request's caps the verdict would be avoid, and a cap does not make thinking pay"
+    if left(granted, usual) < 0 or any(left(cap, cap) < 0 for cap in _lowest(scores, upper, price(1.0), granted, own)):
+        return f"{granted} thinking tokens, which maybe would be granted, finish too seldom to pay"
     return ""
+
+
+def _lowest(scores: Scores, upper: float, price: float, start: int, end: int) -> list[float]:
+    """Return the caps from start to end at one of which the capped gain less its price is least.
+
+    The tokens spent rise with the cap by P(more are needed), so within a piece of the distribution it is convex: least at an end, or
+    where its slope is 0.
+    """
+    points = _distribution(scores)
+    mean = sum((p_high - p_low) * (low + high) / 2 for (low, p_low), (high, p_high) in pairwise(points))
+    caps: list[float] = [start, end, *(value for value, _ in points)]
+    for (low, p_low), (high, p_high) in pairwise(points):
+        density = (p_high - p_low) / (high - low)
+        if price > 0 and density > 0:
+            level = 1 - max(upper, 0.0) * density * mean / price
+            caps.append(low + (level - p_low) / density)
+    return [cap for cap in caps if start <= cap <= end]
 
 
 def _cap(profile: Profile, caps: Caps) -> tuple[int, int, str]:
@@ -214,17 +250,18 @@ def _tokens_in(seconds: float, tokens_per_second: float) -> int:
     return int(min(seconds * tokens_per_second * (1 - ANSWER_SHARE), 1e9))
 
 
-def _under_cap(scores: Scores, cap: int) -> tuple[float, float]:
-    """Return P(thinking tokens <= cap) and the share of the thinking tokens that is spent under the cap.
-
-    The distribution is the piecewise-linear one through the quantiles, from 0 up to twice the last of them.
-    """
+def _distribution(scores: Scores) -> list[tuple[float, float]]:
+    """Return thinking tokens and the probability of no more: piecewise linear through the quantiles, from 0 up to twice the last."""
     values = [0.0, *scores.thinking_quantiles]
     for i in range(1, len(values)):  # of a graph that this thinkworth did not write they may cross
         values[i] = max(values[i], values[i - 1] + 1e-6)
-    points = [*zip(values, [0.0, *scores.levels], strict=True), (2 * values[-1], 1.0)]
+    return [*zip(values, [0.0, *scores.levels], strict=True), (2 * values[-1], 1.0)]
+
+
+def _under_cap(scores: Scores, cap: float) -> tuple[float, float]:
+    """Return P(thinking tokens <= cap) and the share of the thinking tokens that is spent under the cap."""
     finishes, kept, total = 0.0, 0.0, 0.0
-    for (low, p_low), (high, p_high) in pairwise(points):
+    for (low, p_low), (high, p_high) in pairwise(_distribution(scores)):
         mass = p_high - p_low
         total += mass * (low + high) / 2
         if cap >= high:

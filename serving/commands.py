@@ -6,7 +6,7 @@ import socket
 import sys
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Annotated, BinaryIO
 from uuid import uuid4
@@ -126,20 +126,33 @@ def _write(answers: Iterator[tuple[bool, str]], output: Path | None) -> int:
             bad += not good
         return bad
     temporary = output.parent / f".{output.name}.{uuid4().hex[:8]}"
-    try:
+    with _writing(output):
         if output.is_dir():  # before anything is scored
             raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR))
         output.parent.mkdir(parents=True, exist_ok=True)
-        bad = 0
-        with temporary.open("w", encoding="utf-8") as file:
+        file = temporary.open("w", encoding="utf-8")
+    try:
+        with file:
+            bad = 0
             for good, line in answers:
-                file.write(line + "\n")
+                with _writing(output):
+                    file.write(line + "\n")
                 bad += not good
-        temporary.replace(output)
+            with _writing(output):
+                file.flush()
+        with _writing(output):
+            temporary.replace(output)
         return bad
-    except OSError as error:
-        what = f"{output} cannot be written: {error.strerror or error}; name another place with --output"
-        raise InvalidInput(what, field="output") from error
     finally:
         with suppress(OSError):
             temporary.unlink(missing_ok=True)
+
+
+@contextmanager
+def _writing(output: Path) -> Iterator[None]:
+    """Say of an error of the system that the output cannot be written; what reads the requests is not inside."""
+    try:
+        yield
+    except OSError as error:
+        what = f"{output} cannot be written: {error.strerror or error}; name another place with --output"
+        raise InvalidInput(what, field="output") from error

@@ -233,13 +233,14 @@ def test_what_is_said_of_familiarity_and_of_the_crossover_holds():
         f"{first['q']:.2f} in the most familiar tenth, {half['q']:.2f} in the first half, {whole['q']:.2f} over all"
         in WORDS
     )
-    curves = {
-        name: {p["pairs"]: p["verdicts"] for p in found["points"]}
-        for name, found in result("cold_start")["crossover"].items()
-    }
-    chat, maths = curves["chit_chat"], curves["competition_maths"]
-    assert f"({chat[300]['use']:.0%} of its held-out prompts)" in WORDS
-    assert f"({maths[1000]['avoid']:.0%}; {maths[1000]['use']:.0%} stay)" in WORDS
+    found = result("cold_start")["crossover"]
+    chat, maths = (
+        {p["pairs"]: p for p in found[name]["points"]}[n]
+        for name, n in (("chit_chat", 300), ("competition_maths", 1000))
+    )
+    assert f"({chat['verdicts']['use']:.0%} of its {chat['prompts']} held-out prompts)" in WORDS
+    told = maths["verdicts"]
+    assert f"({told['avoid']:.0%} of {maths['prompts']}; {told['use']:.0%} stay)" in WORDS
 
 
 def test_the_share_of_use_where_thinking_is_dearest_is_the_measured_one():

@@ -100,7 +100,7 @@ def test_the_largest_effects_are_told_the_largest_first_whatever_their_sign():
 
 
 @pytest.mark.parametrize("sign", [-1, 1])
-@pytest.mark.parametrize(("size", "groups"), [(0.0098, []), (0.0102, ["its code"])])
+@pytest.mark.parametrize(("size", "groups"), [(0.0098, []), (0.0102, ["its code and symbols"])])
 def test_what_is_too_small_to_show_is_not_told(size, groups, sign):
     found = told(heads_of(at(code_marks=sign * size)), at(code_marks=1))
     assert [effect.group for effect in found] == groups

@@ -18,6 +18,11 @@ def test_a_mark_that_agrees_takes_the_offer_and_without_one_wants_nothing(mark):
     assert ask(FIRST, DONE, mark) == mark
 
 
+@pytest.mark.parametrize("mark", ["👎", "👎👍", "✅❌", "🚫"])
+def test_a_mark_that_refuses_takes_no_offer(mark):
+    assert ask(FIRST, f"{DONE} {PROOF}", mark) == mark
+
+
 @pytest.mark.parametrize("question", ["Which would you prefer?", "What would you like me to do?"])
 def test_a_bare_question_word_is_no_offer(question):
     assert ask(FIRST, f"By residues, or by brute force. {question}", "the first one") == f"{FIRST}\nthe first one"

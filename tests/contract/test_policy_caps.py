@@ -25,6 +25,8 @@ HEAVY_TAIL = replace(
 PATIENT = PROFILE.model_copy(update={"max_thinking_tokens": 100_000})
 SAVING = replace(SCORES, gain_logs=0.19, extra_tokens=3401.0, thinking_quantiles=(1.0, 2.0, 3.0, 4.0, 10_000.0))
 """A cap of 10,000 saves more tokens than it costs gain."""
+HUMP = replace(SCORES, gain_logs=0.1, extra_tokens=4000.0, thinking_quantiles=(50.0, 100.0, 200.0, 9800.0, 10_000.0))
+"""Thinking pays under 4,000 tokens and without a cap, and not under 7,000."""
 JUST_USE = replace(SCORES, gain_logs=0.2, extra_tokens=1950.0, thinking_quantiles=(40.0, 80.0, 120.0, 160.0, 200.0))
 """`use` by a hair, with a budget below the small one of `maybe`."""
 
@@ -68,6 +70,8 @@ def test_a_tighter_cap_never_raises_the_expected_gain(s, profile, calibration, c
 @example(HEAVY_TAIL, PATIENT, CALIBRATION, Caps(), "max_thinking_tokens", Drawn(400, None))
 @example(JUST_USE, PROFILE, CALIBRATION, Caps(), "max_thinking_tokens", Drawn(300, None))
 @example(SAVING, PATIENT, SURE, Caps(), "max_thinking_tokens", Drawn(10_000, None))
+@example(HUMP, PATIENT, CALIBRATION, Caps(), "max_thinking_tokens", Drawn(4000, 7000))
+@example(HUMP, PATIENT, CALIBRATION, Caps(), "max_thinking_tokens", Drawn(4000, 9000))
 def test_a_tighter_cap_never_turns_another_verdict_into_use_nor_raises_the_budget(
     s, profile, calibration, cap, name, data
 ):
@@ -162,6 +166,26 @@ def test_a_maybe_that_its_small_budget_cannot_pay_for_does_not_think_and_says_so
     assert d.reasons[-1] == "512 thinking tokens, which maybe would be granted, finish too seldom to pay"
     patient = PATIENT.model_copy(update={"maybe_arm": "reasoning"})
     assert decide(slow, patient, CALIBRATION).arm is Arm.REASONING
+
+
+@pytest.mark.parametrize("cap", [1, 8, 64, 256])
+def test_under_a_cap_that_next_to_nothing_keeps_maybe_does_not_think(cap):
+    small = replace(SCORES, gain_logs=0.06)
+    assert decide(small, PATIENT, CALIBRATION).thinking_budget == 512
+    assert decide(small, PATIENT, CALIBRATION, Caps(512)).thinking_budget == 512
+    d = decide(small, PATIENT, CALIBRATION, Caps(cap))
+    assert (d.arm, d.thinking_budget) == (Arm.DIRECT, 0)
+
+
+def test_no_cap_on_a_grid_raises_the_budget_or_takes_what_was_granted():
+    """As the drawn test above, where pieces of the distribution rise and fall."""
+    limits_ = [1, 64, 300, 512, 1024, 2000, 4000, 7000, 9000, 9900, 20_000, None]
+    for gain in (0.02, 0.06, 0.1, 0.14, 0.2):
+        for extra in (200.0, 1000.0, 2500.0, 4000.0, 8000.0):
+            for tail in ((9800.0, 10_000.0), (300.0, 400.0), (2000.0, 30_000.0)):
+                s = replace(SCORES, gain_logs=gain, extra_tokens=extra, thinking_quantiles=(50.0, 100.0, 200.0, *tail))
+                budgets = [decide(s, PATIENT, CALIBRATION, Caps(limit)).thinking_budget for limit in limits_]
+                assert budgets == sorted(budgets), (gain, extra, tail)
 
 
 def test_what_only_a_cap_lets_pay_is_said():

@@ -217,7 +217,7 @@ def test_a_bundle_without_neighbourhoods_explains_with_none(router):
 
 CODE = "Fix this:\n```python\ndef add(a, b):\n    return a - b\n```\n1. It must add.\n2. Keep the name."
 EFFECT = re.compile(
-    r"(its .+|how it asks|the conversation around it|having no .+|setting no condition): ([+-]\d\.\d\d) points of gain, before caps, against the mean of the evidence"
+    r"(its .+|how it asks|the conversation around it|having no .+|setting no .+): ([+-]\d\.\d\d) points of gain, before caps, against the mean of the evidence"
 )
 
 
