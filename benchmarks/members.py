@@ -38,10 +38,10 @@ from training.commands_train import without_tasks
 from training.config import TrainConfig
 from training.embedding_cache import EmbeddingCache
 from training.fitting import fit
-from training.heads import MEMBERS, Heads, read_by_trees
+from training.heads import MEMBERS, Heads, mixed_gain, read_by_trees
 from training.labels import label
 from training.logs import Logs, read_logs
-from training.report.sources import Draws, q_draws, telling
+from training.report.sources import mean_of, q_draws, telling
 from training.taxonomy import load_taxonomy
 from training.trees import fit_tree, regressor
 
@@ -70,9 +70,7 @@ def beside(heads: Heads, known: evidence.Rows, rows: evidence.Rows, config: Trai
     out, members = heads.with_members(rows)
     orders = dict(zip(MEMBERS["worth"], members["worth"].T, strict=True))
     orders["trees + linear"] = orders["trees"] + orders["linear"]
-    orders["gain per token"] = (out["from_logs"] * out["gain_logs"] + (1 - out["from_logs"]) * out["gain_prior"]) / out[
-        "extra_tokens"
-    ]
+    orders["gain per token"] = mixed_gain(out) / out["extra_tokens"]
     z, weight, judged = read(heads, known), known.table.weight.to_numpy(float), read(heads, rows)
     score = [
         fit_tree(regressor(config), z, known.table[f"target_score_{arm}"].to_numpy(float), weight).predict(judged)
@@ -89,16 +87,14 @@ def judged_without(
     logs: Logs, left_out: Any, judged: Any, settings: dict[str, TrainConfig], cache: EmbeddingCache
 ) -> pd.DataFrame:
     """Return the pairs of the judged rows, with a column `by NAME` of each order fitted without the rows left out."""
-    pairs = label(logs.take(judged).table, PROFILES).query("gain.notna()").reset_index(drop=True)
-    prompts = evidence.prompts_of(pairs)
-    table = pairs.assign(group=[prompt.digest for prompt in prompts])
-    rows, orders = evidence.Rows(*evidence.embed(prompts, cache), table), {}
+    pairs = label(logs.take(judged).table, PROFILES).query("gain.notna()")
+    rows, orders = evidence.unit_rows(pairs, cache), {}
     for name, config in {"heads": CONFIG, **settings}.items():
         heads, known = fitted(logs.take(~left_out), cache, config)
         orders[name] = heads.outputs(rows)["worth"]
         if name == "heads":
             orders |= beside(heads, known, rows, config)
-    return table.assign(**{f"by {name}": order for name, order in orders.items()})
+    return rows.table.assign(**{f"by {name}": order for name, order in orders.items()})
 
 
 def compared(table: pd.DataFrame) -> dict[str, Any]:
@@ -109,10 +105,7 @@ def compared(table: pd.DataFrame) -> dict[str, Any]:
         own = part.reset_index(drop=True)
         draws[source] = q_draws(own, {name: own[f"by {name}"].to_numpy(float) for name in names})
         report[str(source)] = {"n": len(own), "q": draws[source].held(), "over": draws[source].over()}
-    told = [draws[source] for source in telling(report)]
-    # Sources were drawn by equal seeds: resamples of each in an order of its own, so that they are independent.
-    again = np.mean([np.random.default_rng(i).permutation(part.again) for i, part in enumerate(told)], axis=0)
-    mean = Draws(tuple(names), np.mean([part.value for part in told], axis=0), again)
+    mean = mean_of([draws[source] for source in telling(report)])
     return {"n": len(table), "sources": report, "macro": {"q": mean.held(), "over": mean.over()}}
 
 

@@ -76,9 +76,11 @@ def decide(scores: Scores, profile: Profile, calibration: Calibration, caps: Cap
     bounds = calibrated_gain(scores, calibration)
     lower, gain, upper = (_capped_gain(g, finishes) for g in bounds)
     whole = max(scores.extra_tokens, 0.0)
-    price, uncapped = (
-        price_of(whole * share, profile, caps) for share in (spent, max(_under_cap(scores, own)[1], spent))
-    )
+
+    def priced(share: float) -> float:
+        return price_of(whole * share, profile, caps)
+
+    price, uncapped = priced(spent), priced(max(_under_cap(scores, own)[1], spent))
     familiar = familiarity >= calibration.unfamiliar_below
     band = f" (95 %: {lower:+.3f} to {upper:+.3f})" if familiar else ""
     reasons = [
@@ -100,18 +102,16 @@ def decide(scores: Scores, profile: Profile, calibration: Calibration, caps: Cap
         verdict = Verdict.MAYBE
     if caps.max_latency_s is not None and caps.tokens_per_second is None:
         reasons.append("max_latency_ms is not applied: no tokens/s known for this model")
+    doubtful = familiar and verdict is Verdict.MAYBE
+    if doubtful and price < lower <= uncapped:
+        reasons.append(
+            f"without the request's caps thinking would cost {uncapped:.3f} points: what they save does not count for use"
+        )
     arm, budget = _arm_and_budget(verdict, scores, profile, calibration, cap, familiar)
-    if familiar and verdict is Verdict.MAYBE:
-        if price < lower <= uncapped:
-            reasons.append(
-                f"without the request's caps thinking would cost {uncapped:.3f} points: what they save does not count for use"
-            )
+    if doubtful and arm is Arm.REASONING:
         usual = _arm_and_budget(verdict, scores, profile, calibration, own, familiar)[1]
-        if arm is Arm.REASONING and (
-            why := _never_pays(
-                scores, bounds[2], lambda share: price_of(whole * share, profile, caps), budget, usual, own
-            )
-        ):
+        why = _never_pays(scores, bounds[2], priced, budget, usual, own)
+        if why:
             reasons.append(why)
             arm, budget = Arm.DIRECT, 0
     return Decision(

@@ -119,12 +119,18 @@ def budgets():
         )
 
 
+def never_seen(name):
+    """Return the log that the bundle of a result never saw, of which there is one, and its part of the result."""
+    parts = result(name)["sources"].items()
+    ((source, part),) = ((source, part) for source, part in parts if part["held_out"] == "source not trained on")
+    return source, part
+
+
 def peers():
     """Rows: q of ours and of the peers on whole logs that the bundle never saw, and the difference."""
     for name in UNSEEN:
-        for source, part in result(name)["sources"].items():
-            if part["held_out"] == "source not trained on":
-                yield from compared(f"{short(source)}, n = {part['n']:,}", part["orders"])
+        source, part = never_seen(name)
+        yield from compared(f"{short(source)}, n = {part['n']:,}", part["orders"])
 
 
 def compared(title, orders):
@@ -195,10 +201,8 @@ def test_what_is_said_of_the_learning_curve_holds():
 
 def over_peers(name):
     """Return what ours has over each peer and a random order on the log that the bundle of a result never saw, by peer."""
-    for part in result(name)["sources"].values():
-        if part["held_out"] == "source not trained on":
-            return {peer: part["orders"][peer]["ours_above"] for peer in PEERS if peer != "task_mean"}
-    raise AssertionError(f"{name} has no such log")
+    _, part = never_seen(name)
+    return {peer: part["orders"][peer]["ours_above"] for peer in PEERS if peer != "task_mean"}
 
 
 def test_what_is_said_of_peers_on_logs_that_the_bundle_never_saw_holds():

@@ -190,7 +190,7 @@ class Heads:
     def scaled(self, out: Mapping[str, Array], profile: str) -> Array:
         """Return what the scaling of a profile reads, [n, 5]: log P(outcome), gain and price, in points."""
         logs = np.log(np.clip(out["outcomes"], LEAST_PROBABILITY, 1.0))
-        gain = out["from_logs"] * out["gain_logs"] + (1 - out["from_logs"]) * out["gain_prior"]
+        gain = mixed_gain(out)
         price = np.clip(out["extra_tokens"] / self.prices[profile], 0.0, DEAREST)
         return np.column_stack([logs, gain, price])
 
@@ -214,6 +214,11 @@ class Heads:
         thought = self.trees["log_thinking"].predict(z)[:, None] + self.thinking_offsets
         out["thinking_quantiles"] = np.exp(w * thought + (1 - w) * known["log_thinking"] + scale)
         return out
+
+
+def mixed_gain(out: Mapping[str, Array]) -> Array:
+    """Return the expected gain of outputs before calibration, [n]: what logs and the prior say, by the weight of the logs."""
+    return np.asarray(out["from_logs"] * out["gain_logs"] + (1 - out["from_logs"]) * out["gain_prior"])
 
 
 def read_by_trees(x: Mapping[str, Array], known: Mapping[str, Array]) -> Array:

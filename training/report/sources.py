@@ -98,6 +98,16 @@ def q_draws(table: pd.DataFrame, orders: Mapping[str, Array] | None = None) -> D
     return Draws(tuple(orders), value, again)
 
 
+def mean_of(parts: Sequence[Draws]) -> Draws:
+    """Return the mean of sources, of which there must be one, each with the same orders; without resamples where one has none."""
+    names, mean = parts[0].names, np.mean([part.value for part in parts], axis=0)
+    if not all(len(part.again) for part in parts):
+        return Draws(names, mean, np.full((1, len(names)), np.nan))
+    # Sources were drawn by equal seeds: resamples of each in an order of its own, so that they are independent.
+    mixed = [np.random.default_rng(i).permutation(part.again) for i, part in enumerate(parts)]
+    return Draws(names, mean, np.mean(mixed, axis=0))
+
+
 def macro(draws: Mapping[str, Draws]) -> dict[str, Any]:
     """Return the mean of q within sources, of our orders and the baselines', and what ours has over each baseline.
 
@@ -110,13 +120,7 @@ def macro(draws: Mapping[str, Draws]) -> dict[str, Any]:
     parts = [part for part in draws.values() if np.isfinite(part.value).all()]
     if not parts:
         return {"sources": 0, "q": {}, "over_baseline": {}}
-    names, mean = parts[0].names, np.mean([part.value for part in parts], axis=0)
-    each = np.full((1, len(names)), np.nan)
-    if all(len(part.again) for part in parts):
-        # Sources were drawn by equal seeds: resamples of each in an order of its own, so that they are independent.
-        mixed = [np.random.default_rng(i).permutation(part.again) for i, part in enumerate(parts)]
-        each = np.mean(mixed, axis=0)
-    told = Draws(names, mean, each)
+    told = mean_of(parts)
     over = told.over()
     return {"sources": len(parts), "q": told.held(), "over_baseline": {name: over[name] for name in BASELINES}}
 
