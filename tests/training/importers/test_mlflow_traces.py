@@ -127,6 +127,7 @@ def test_pages_are_read_to_the_end(server, monkeypatch):
 
 
 def test_the_settings_of_the_process_are_left_alone(database, monkeypatch):
+    mlflow.set_tracking_uri(None)  # what a training in this process left would hide the environment's
     monkeypatch.setenv("MLFLOW_TRACKING_URI", "http://127.0.0.1:9/elsewhere")
     before = mlflow.get_tracking_uri()
     assert imported(database, "story")
