@@ -10,6 +10,7 @@
     │   └── MissingExtra
     └── Refused                   the work was done and its result is not good enough (exit code 1)
         ├── BundleMissing, BundleMismatch, BundleTooNew
+        ├── StoreTooNew, StoreDown
         └── ParityFailed
 
 A message says the value, the limit and the remedy, and never repeats a prompt.
@@ -120,6 +121,19 @@ class BundleTooNew(Refused):
     """The bundle was written by a newer thinkworth."""
 
     type = "bundle_too_new"
+
+
+class StoreTooNew(Refused):
+    """The tables of the decision store were made by a newer thinkworth."""
+
+    type = "store_too_new"
+
+
+class StoreDown(Refused):
+    """The decision store cannot be reached."""
+
+    type = "store_down"
+    status = 503
 
 
 class ParityFailed(Refused):

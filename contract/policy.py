@@ -48,13 +48,29 @@ class Caps:
 
 @dataclass(frozen=True, slots=True)
 class Decision:
-    """What to do, and why."""
+    """What to do, and why.
+
+    Attributes:
+        verdict: use, maybe or avoid.
+        arm: what to do now.
+        thinking_budget: cap on thinking tokens; 0 in the arm direct.
+        reasoning_budget: the cap that the arm reasoning has or would have here; 0 where the caps leave none.
+        effort: word for thinking_budget.
+        gain: expected, in points, under the caps.
+        gain_band: its local 95 % bounds, in points, under the caps.
+        extra_tokens: expected under the caps.
+        net_benefit: gain less the price of the tokens, in points.
+        familiarity: how far the evidence covers the prompt, in [0, 1].
+        reasons: sentences, without a word of the prompt.
+    """
 
     verdict: Verdict
     arm: Arm
     thinking_budget: int
+    reasoning_budget: int
     effort: str
     gain: float
+    gain_band: tuple[float, float]
     extra_tokens: float
     net_benefit: float
     familiarity: float
@@ -107,16 +123,19 @@ def decide(scores: Scores, profile: Profile, calibration: Calibration, caps: Cap
         reasons.append(
             f"without the request's caps thinking would cost {uncapped:.3f} points: what they save does not count for use"
         )
-    arm, budget = _arm_and_budget(verdict, scores, profile, calibration, cap, familiar)
-    if doubtful and arm is Arm.REASONING:
-        usual = _arm_and_budget(verdict, scores, profile, calibration, own, familiar)[1]
-        why = _never_pays(scores, bounds[2], priced, budget, usual, own)
+    granted = _reasoning_budget(verdict, scores, profile, calibration, cap, familiar)
+    thinks = verdict is Verdict.USE or (verdict is Verdict.MAYBE and profile.maybe_arm != "direct" and granted > 0)
+    if doubtful and thinks:
+        usual = _reasoning_budget(verdict, scores, profile, calibration, own, familiar)
+        why = _never_pays(scores, bounds[2], priced, granted, usual, own)
         if why:
             reasons.append(why)
-            arm, budget = Arm.DIRECT, 0
+            thinks = False
+    budget = granted if thinks else 0
     return Decision(
-        verdict=verdict, arm=arm, thinking_budget=budget, effort=effort_of(budget), gain=gain, extra_tokens=whole * spent,
-        net_benefit=gain - price, familiarity=familiarity, reasons=tuple(reasons),
+        verdict=verdict, arm=Arm.REASONING if thinks else Arm.DIRECT, thinking_budget=budget, reasoning_budget=granted,
+        effort=effort_of(budget), gain=gain, gain_band=(lower, upper), extra_tokens=whole * spent, net_benefit=gain - price,
+        familiarity=familiarity, reasons=tuple(reasons),
     )  # fmt: skip
 
 
@@ -280,14 +299,11 @@ def _capped_gain(gain: float, finishes: float) -> float:
     return gain * finishes if gain > 0 else gain
 
 
-def _arm_and_budget(
+def _reasoning_budget(
     verdict: Verdict, scores: Scores, profile: Profile, calibration: Calibration, cap: int, familiar: bool
-) -> tuple[Arm, int]:
+) -> int:
+    """Return the thinking tokens that the arm reasoning has under a verdict: a small budget for `maybe`, unless the profile says otherwise."""
     full = min(full_budget(scores), cap)
-    if verdict is Verdict.USE:
-        return Arm.REASONING, full
-    if verdict is Verdict.AVOID or profile.maybe_arm == "direct":
-        return Arm.DIRECT, 0
-    small = min(calibration.small_budget, full if familiar else cap)  # not more than `use` would have
-    budget = full if profile.maybe_arm == "reasoning" else small
-    return (Arm.REASONING, budget) if budget > 0 else (Arm.DIRECT, 0)
+    if verdict is not Verdict.MAYBE or profile.maybe_arm == "reasoning":
+        return full
+    return min(calibration.small_budget, full if familiar else cap)  # not more than `use` would have

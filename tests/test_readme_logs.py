@@ -29,7 +29,7 @@ SECTION = re.search(
     r"## Train on your own logs\n(.*?)\n## ", (ROOT / "README.md").read_text(encoding="utf-8"), re.DOTALL
 ).group(1)
 BIN = Path(sys.executable).parent
-LITELLM = Path(os.environ.get("THINKWORTH_LITELLM", ROOT / ".venv" / "litellm" / "bin" / "litellm"))
+LITELLM = Path(os.environ.get("LITELLM_PROXY", ROOT / ".venv" / "litellm" / "bin" / "litellm"))
 SUMS = [f"What is {a} + {7 * a}{' (hard)' if a % 3 else ''}?" for a in range(1, 15)]
 LONG = f"{'A long text. ' * 500}What is 2 + 2?"
 KEY = f"sk-{uuid4().hex}"
@@ -37,7 +37,7 @@ JSON = ("metadata", "request_tags", "messages", "response", "proxy_server_reques
 
 pytestmark = pytest.mark.slow
 needs_litellm = pytest.mark.skipif(
-    not LITELLM.is_file(), reason=f"no LiteLLM proxy at {LITELLM} (or $THINKWORTH_LITELLM)"
+    not LITELLM.is_file(), reason=f"no LiteLLM proxy at {LITELLM} (or $LITELLM_PROXY)"
 )
 
 # What LiteLLM would write to its database, which it cannot reach where Prisma's engine cannot be downloaded.

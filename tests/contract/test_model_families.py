@@ -273,7 +273,7 @@ def test_cost_and_time_are_those_of_the_tokens_and_unknown_where_unknown():
 
 
 USE = Decision(
-    verdict=Verdict.USE, arm=Arm.REASONING, thinking_budget=2048, effort="medium", gain=0.3, extra_tokens=900.0, net_benefit=0.2,
+    verdict=Verdict.USE, arm=Arm.REASONING, thinking_budget=2048, reasoning_budget=2048, effort="medium", gain=0.3, gain_band=(0.1, 0.5), extra_tokens=900.0, net_benefit=0.2,
     familiarity=1.0, reasons=("a",),
 )  # fmt: skip
 AVOID = replace(USE, verdict=Verdict.AVOID, arm=Arm.DIRECT, thinking_budget=0, effort="none")

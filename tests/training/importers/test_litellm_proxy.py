@@ -22,13 +22,13 @@ from training.importers.report import ImportReport
 from training.importers.run import import_log
 
 CHECKOUT = Path(__file__).parents[3]
-LITELLM = Path(os.environ.get("THINKWORTH_LITELLM", CHECKOUT / ".venv" / "litellm" / "bin" / "litellm"))
+LITELLM = Path(os.environ.get("LITELLM_PROXY", CHECKOUT / ".venv" / "litellm" / "bin" / "litellm"))
 QUESTION = "How many primes lie between 90 and 110?"
 LONG = "A long text. " * 500  # LiteLLM stores the first 2,048 characters
 
 pytestmark = [
     pytest.mark.slow,
-    pytest.mark.skipif(not LITELLM.is_file(), reason=f"no LiteLLM proxy at {LITELLM} (or $THINKWORTH_LITELLM)"),
+    pytest.mark.skipif(not LITELLM.is_file(), reason=f"no LiteLLM proxy at {LITELLM} (or $LITELLM_PROXY)"),
 ]
 
 # The row of LiteLLM_SpendLogs is made by LiteLLM itself, as it is before it goes to its database.

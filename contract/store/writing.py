@@ -1,0 +1,43 @@
+"""Writes records: a batch in one transaction, each row once however often it is written."""
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+import sqlalchemy as sa
+
+from contract.store import tables
+from contract.store.inserting import insert
+from contract.store.outcomes import Told, tell
+from contract.store.records import Record
+
+
+def write(connection: sa.Connection, records: Iterable[Record]) -> list[Told]:
+    """Write records within the connection's transaction; return what became of each outcome among them, in order.
+
+    A row whose key is there is left as it is, so that a batch may be written again after an end that nobody saw.
+    """
+    rows: dict[str, list[Mapping[str, Any]]] = defaultdict(list)
+    for record in records:
+        rows[record.table].append(record.row)
+    outcomes = rows.pop(tables.outcomes.name, [])
+    for name, some in rows.items():
+        insert(connection, tables.metadata.tables[name], some)
+    return tell(connection, outcomes) if outcomes else []
+
+
+def forget(connection: sa.Connection, before: Any) -> dict[str, int]:
+    """Forget texts, embeddings and digests of the prompts of decisions before a time; their figures stay. Return how many of each.
+
+    Args:
+        connection: its transaction is written in.
+        before: an aware time.
+    """
+    decisions, prompts = tables.decisions, tables.prompts
+    gone = connection.execute(sa.delete(prompts).where(prompts.c.time < before))
+    blank = connection.execute(
+        sa.update(decisions)
+        .where(decisions.c.time < before, decisions.c.prompt_digest.is_not(None))
+        .values(prompt_digest=None)
+    )
+    return {"prompts": gone.rowcount, "digests": blank.rowcount}

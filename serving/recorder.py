@@ -1,0 +1,269 @@
+"""Records what was decided: in groups, off the event loop, before or after the answer is acknowledged.
+
+A writer thread commits all that waits in one transaction. Where the store does not answer, records go to the journal at once and a
+mender thread puts them into the store when it is back. No answer ever fails for want of a store.
+"""
+
+import asyncio
+import logging
+import threading
+import time
+from collections import Counter
+from collections.abc import Callable, Sequence
+from concurrent.futures import Future
+from contextlib import suppress
+from datetime import UTC, datetime, timedelta
+from queue import Empty, Full, Queue
+from typing import Any
+
+import uuid_utils
+from sqlalchemy import Engine
+from sqlalchemy.exc import DataError, DBAPIError, IntegrityError, SQLAlchemyError, StatementError
+
+from contract.errors import StoreDown, StoreTooNew
+from contract.settings import Settings
+from contract.store import writing
+from contract.store.opening import migrate, open_store
+from contract.store.outcomes import Told, match_waiting
+from contract.store.records import Record
+from serving.journal import Journal
+
+GROUP = 512
+"""Requests' records committed together at most."""
+
+WAITING = 4096
+"""Requests' records that may wait for the writer; beyond, they go to the journal."""
+
+RETRY_S = 0.5
+"""Seconds between two tries to reach a store that is away."""
+
+TIDY_EVERY_S = 3600.0
+"""Seconds between two rounds of forgetting prompts that are past their days."""
+
+FAILURES = (SQLAlchemyError, ValueError, OverflowError, TypeError)
+"""What a write may raise: of the store, or of a record that holds a strange value."""
+
+logger = logging.getLogger("thinkworth")
+
+Done = Future[list[Told] | None]
+Item = tuple[Sequence[Record], Done]
+
+
+class Recorder:
+    """Writes records to the store of the settings, or to the journal; safe to call from several threads and tasks.
+
+    Raises:
+        InvalidInput: the address of the store cannot be used.
+        MissingExtra: the driver of its database is not installed.
+    """
+
+    def __init__(self, settings: Settings, *, count: Callable[[str, int], None] | None = None) -> None:
+        """Take settings; `count` is told of events by name: recorded, spilled, replayed, dropped."""
+        self.settings, self.counts = settings, Counter[str]()
+        self._told = count or (lambda name, n: None)
+        self.engine: Engine = open_store(settings.store_address)
+        self.journal: Journal | None = None
+        try:
+            self.journal = Journal(settings.folder / "journal", settings.journal_mib * 2**20)
+        except OSError as error:
+            logger.error("no journal: %s; while the store is away records are lost", error)
+        self._queue: Queue[Item] = Queue(WAITING)
+        self._gap: list[Any] = []
+        self._lock = threading.Lock()
+        self._up = threading.Event()
+        self._stop = threading.Event()
+        self._refused: str | None = None
+        self._writing_since: float | None = None
+        self._mended = time.monotonic() - TIDY_EVERY_S
+        self._mend()  # a store that is there is ready before the first answer
+        self._threads = [
+            threading.Thread(target=run, name=run.__name__, daemon=True) for run in (self._write_all, self._mend_all)
+        ]
+        for thread in self._threads:
+            thread.start()
+
+    async def record(self, records: Sequence[Record]) -> None:
+        """Record; with durability `sync` return when it is done, in the store or in the journal. It never fails: what finds no room is counted."""
+        done = self._submit(records)
+        if self.settings.durability == "sync":
+            with suppress(StoreDown):
+                await self._ended(records, done)
+
+    async def outcomes(self, records: Sequence[Record]) -> list[Told] | None:
+        """Record outcomes and return what became of each; None where the store is away and they wait in the journal.
+
+        Raises:
+            StoreDown: neither has room for them, or one of them holds a value that no store takes.
+        """
+        return await self._ended(records, self._submit(records))
+
+    def state(self) -> dict[str, Any]:
+        """Return how the store is, how many records wait in this process's journal, and how many found no room."""
+        return {
+            "store": "up" if self._up.is_set() else "down", "why": self._refused, "durability": self.settings.durability,
+            "journal_records": self.journal.records if self.journal else None, "dropped": self.counts["dropped"],
+        }  # fmt: skip
+
+    def close(self) -> None:
+        """Write what waits and let go of store and journal."""
+        self._stop.set()
+        for thread in self._threads:
+            thread.join(timeout=10)
+        if self.journal:
+            self.journal.close()
+        self.engine.dispose()
+
+    def _submit(self, records: Sequence[Record]) -> Done:
+        """Hand records to the writer, or to the journal."""
+        done: Done = Future()
+        if self._up.is_set() and not self._stop.is_set():
+            try:
+                self._queue.put_nowait((records, done))
+                return done
+            except Full:
+                pass
+        self._spill(records, done)
+        return done
+
+    async def _ended(self, records: Sequence[Record], done: Done) -> list[Told] | None:
+        waiting = asyncio.wrap_future(done)
+        ended, _ = await asyncio.wait({waiting}, timeout=self.settings.store_timeout_s)
+        if not ended:  # the writer hangs; should it come through after all, a record is still written once
+            self._down(TimeoutError())
+            waiting = asyncio.wrap_future(self._spill(records, Future()))
+        return await waiting
+
+    def _write_all(self) -> None:
+        while not (self._stop.is_set() and self._queue.empty()):
+            try:
+                group = [self._queue.get(timeout=0.05 if self._stop.is_set() else 0.5)]
+            except Empty:
+                continue
+            while len(group) < GROUP and not self._queue.empty():
+                group.append(self._queue.get_nowait())
+            self._write(group)
+
+    def _write(self, group: Sequence[Item]) -> None:
+        """Commit a group; where one record of it cannot be written, request by request."""
+        self._writing_since = time.monotonic()
+        try:
+            told = self._commit([record for records, _ in group for record in records])
+        except FAILURES as error:
+            if not _is_of_the_record(error):
+                self._down(error)
+            elif len(group) == 1:
+                self._drop(group[0][0], error)
+                group[0][1].set_exception(StoreDown("a value that the store does not take; it is dropped"))
+                return
+            for item in group:
+                if self._up.is_set():
+                    self._write([item])
+                else:
+                    self._spill(*item)
+        else:
+            self._count("recorded", sum(len(records) for records, _ in group))
+            for records, done in group:
+                n = sum(record.table == "outcomes" for record in records)
+                done.set_result(told[:n])
+                told = told[n:]
+        finally:
+            self._writing_since = None
+
+    def _commit(self, records: Sequence[Record], *, waiting: bool = False) -> list[Told]:
+        with self.engine.begin() as connection:
+            told = writing.write(connection, records)
+            if waiting:
+                match_waiting(connection)
+            return told
+
+    def _spill(self, records: Sequence[Record], done: Done) -> Done:
+        if self.journal and self.journal.append(records):
+            self._count("spilled", len(records))
+            done.set_result(None)
+        else:
+            self._lost(len(records))
+            done.set_exception(StoreDown("neither the store nor its journal has room; send it again later"))
+        return done
+
+    def _drop(self, records: Sequence[Record], error: Exception) -> None:
+        logger.error("%s records cannot be written (%s) and are dropped", len(records), type(error).__name__)
+        self._lost(len(records))
+
+    def _lost(self, n: int) -> None:
+        now = datetime.now(UTC)
+        with self._lock:
+            since, _, before = self._gap or (now, now, 0)
+            self._gap = [since, now, before + n]
+        self._count("dropped", n)
+
+    def _mend_all(self) -> None:
+        while not self._stop.wait(RETRY_S):
+            self._mend()
+
+    def _mend(self) -> None:
+        """Reach a store that was away, write what waits in journals, and forget prompts that are past their days."""
+        try:
+            since = self._writing_since
+            if since is not None and time.monotonic() - since > self.settings.store_timeout_s:
+                return  # the writer still hangs
+            if not self._up.is_set():
+                migrate(self.engine)
+                self._up.set()
+                self._refused = None
+            self._replay()
+            if time.monotonic() - self._mended >= TIDY_EVERY_S:
+                with self.engine.begin() as connection:
+                    writing.forget(connection, datetime.now(UTC) - timedelta(days=self.settings.retention_days))
+                self._mended = time.monotonic()
+        except (SQLAlchemyError, StoreTooNew) as error:
+            self._down(error)
+        except Exception as error:  # a thread that ends would leave the store away for good
+            logger.error("unexpected %s while mending the store", type(error).__name__)
+
+    def _replay(self) -> None:
+        if not self.journal:
+            return
+        for path, batch in self.journal.adopt():
+            self._put_back(batch)
+            logger.warning("%s records of a process that is gone are in the store (%s)", len(batch), path.name)
+        while self.journal.records:
+            batch, end = self.journal.next_batch()
+            self._put_back(batch)
+            self.journal.replayed(end, len(batch))
+        with self._lock:
+            gap, self._gap = self._gap, []
+        if gap:
+            row = dict(zip(("since", "until", "records"), gap, strict=True), gap_id=str(uuid_utils.uuid7()))
+            self._put_back([Record("gaps", row)])
+
+    def _put_back(self, batch: Sequence[Record]) -> None:
+        try:
+            self._commit(batch, waiting=True)
+        except FAILURES as error:
+            if not _is_of_the_record(error):
+                raise
+            if len(batch) == 1:
+                self._drop(batch, error)
+            for record in batch if len(batch) > 1 else ():
+                self._put_back([record])
+        else:
+            self._count("replayed", len(batch))
+
+    def _down(self, error: Exception) -> None:
+        why = error.message if isinstance(error, StoreTooNew) else type(getattr(error, "orig", None) or error).__name__
+        if self._refused != why:
+            logger.error("the decision store does not take records (%s); they go to the journal", why)
+        self._refused = why
+        self._up.clear()
+
+    def _count(self, name: str, n: int) -> None:
+        with self._lock:
+            self.counts[name] += n
+        self._told(name, n)
+
+
+def _is_of_the_record(error: Exception) -> bool:
+    """Return whether a write failed for a value that no store would take; all else is the store's doing."""
+    if isinstance(error, DBAPIError):
+        return isinstance(error, DataError | IntegrityError)
+    return isinstance(error, StatementError | ValueError | OverflowError | TypeError)
