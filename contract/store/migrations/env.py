@@ -2,7 +2,9 @@
 
 from alembic import context
 
-from contract.store.tables import metadata
+from contract.store import audit_tables
 
-context.configure(connection=context.config.attributes["connection"], target_metadata=metadata, compare_type=True)
+context.configure(
+    connection=context.config.attributes["connection"], target_metadata=audit_tables.metadata, compare_type=True
+)
 context.run_migrations()
