@@ -2,9 +2,11 @@
 
 from alembic import context
 
-from contract.store import audit_tables
+from contract.store import audit_tables, tables
+
+assert audit_tables.audits.metadata is tables.metadata  # both modules describe the one store
 
 context.configure(
-    connection=context.config.attributes["connection"], target_metadata=audit_tables.metadata, compare_type=True
+    connection=context.config.attributes["connection"], target_metadata=tables.metadata, compare_type=True
 )
 context.run_migrations()
