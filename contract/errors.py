@@ -3,7 +3,8 @@
     ThinkworthError
     ├── InvalidRequest (400)      what a caller of the service sent
     │   ├── BodyTooLarge (413)
-    │   └── NotFound (404), MethodNotAllowed (405)
+    │   ├── NotFound (404), MethodNotAllowed (405)
+    │   └── RecordingOff (409)
     ├── InternalError (500)       a bug: its message never repeats the request
     ├── InvalidInput              a file, a flag or a configuration of a command (exit code 2)
     │   ├── NoUsableRows
@@ -71,6 +72,13 @@ class MethodNotAllowed(InvalidRequest):
 
     type = "method_not_allowed"
     status = 405
+
+
+class RecordingOff(InvalidRequest):
+    """The service records nothing, so there is nothing that an outcome could be of."""
+
+    type = "recording_off"
+    status = 409
 
 
 class InternalError(ThinkworthError):

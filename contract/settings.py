@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from contract.errors import InvalidInput
 from contract.locate import ROOT
@@ -87,6 +87,14 @@ class Settings(BaseModel):
     redact: str | None = Field(None, pattern=r"^[\w.]+:\w+$")
     digest_key_file: Path | None = None
     exploration: Exploration = Exploration()
+
+    @model_validator(mode="after")
+    def _agrees(self) -> "Settings":
+        if self.redact and self.store_prompts == "embeddings":
+            raise ValueError(
+                "redact cleans texts, and embeddings of what it would clean are kept; set store_prompts to text or off"
+            )
+        return self
 
     @property
     def folder(self) -> Path:

@@ -12,8 +12,9 @@ from typing import Any
 from pydantic import BaseModel
 
 from contract.errors import BodyTooLarge, InternalError, InvalidRequest, MethodNotAllowed, NotFound, ThinkworthError
-from serving.router import parse, place, prompt_of
-from serving.schemas import BatchRequest, PredictRequest
+from serving.parsing import checked, read_object
+from serving.router import place, prompt_of
+from serving.schemas import BatchRequest, Outcome, OutcomesRequest, PredictRequest
 
 MAX_BODY_BYTES = 1_048_576
 """Largest body, 1 MiB."""
@@ -21,7 +22,11 @@ MAX_BODY_BYTES = 1_048_576
 MAX_DRAINED_BYTES = 64 * MAX_BODY_BYTES
 """A body over the limit is read up to this and dropped, so that the client can read the answer."""
 
-BODIES: dict[str, type[BaseModel]] = {"/predict": PredictRequest, "/predict_batch": BatchRequest}
+BODIES: dict[str, type[BaseModel]] = {
+    "/predict": PredictRequest,
+    "/predict_batch": BatchRequest,
+    "/outcomes": OutcomesRequest,
+}
 """Routes with a body, and its model."""
 
 Message = MutableMapping[str, Any]
@@ -35,29 +40,30 @@ logger = logging.getLogger("thinkworth")
 class Boundary:
     """ASGI middleware; see the module."""
 
-    def __init__(self, app: App) -> None:
-        self.app = app
+    def __init__(self, app: App, state: Callable[[], dict[str, Any]] | None = None) -> None:
+        """Wrap an app; `state` is what /readyz tells beside its status."""
+        self.app, self.state = app, state
 
     async def __call__(self, scope: Any, receive: Receive, send: Send) -> None:
         """Serve one connection."""
         if scope["type"] != "http":
             await self.app(scope, receive, send)
             return
-        answer = _Answer(send)
+        answer = _Answer(send, self.state if scope["path"] == "/readyz" else None)
         try:
             if scope["path"] != "/" and scope["path"].endswith("/"):
                 raise _ours(404, scope["path"])  # Starlette would redirect, and a client that posts rarely follows
             model = BODIES.get(scope["path"])
             if model is not None and scope["method"] == "POST":
-                checked = parse(model, await _read(receive))
-                if isinstance(checked, BatchRequest):
-                    for i, request in enumerate(checked.requests):
+                request = _parsed(model, await _read(receive))
+                if isinstance(request, BatchRequest):
+                    for i, one in enumerate(request.requests):
                         with place(i):
-                            prompt_of(request)
-                elif isinstance(checked, PredictRequest):
-                    prompt_of(checked)
+                            prompt_of(one)
+                elif isinstance(request, PredictRequest):
+                    prompt_of(request)
                 # What was checked, not what was sent: BentoML's parser cannot disagree with ours, and log the body.
-                body = checked.model_dump_json(exclude_unset=True).encode()
+                body = request.model_dump_json(exclude_unset=True).encode()
                 scope, receive = _as_json(scope, body), _replay(body, receive)
             elif scope["path"] == "/model" and scope["method"] in ("GET", "POST"):
                 await _read(receive)  # dropped: /model takes nothing, and BentoML would log a bad body
@@ -81,8 +87,9 @@ class Boundary:
 class _Answer:
     """Passes an answer through; holds back one that is an error in a foreign shape."""
 
-    def __init__(self, send: Send) -> None:
-        self._send = send
+    def __init__(self, send: Send, instead: Callable[[], dict[str, Any]] | None = None) -> None:
+        """Pass on to `send`; `instead` gives the body of an answer that has nothing to say of its own."""
+        self._send, self._instead = send, instead
         self.status = 200
         self.started = False
         self._body = bytearray()
@@ -91,7 +98,11 @@ class _Answer:
         if message["type"] == "http.response.start":
             self.status = message["status"]
             self._start = message
-        if self.status < 400:
+        if self.status < 400 and self._instead is not None:
+            if not self.started:
+                self.started = True
+                await self._json(self.status, self._instead())
+        elif self.status < 400:
             self.started = True
             await self._send(message)
         elif message["type"] == "http.response.body":
@@ -105,10 +116,21 @@ class _Answer:
         if self.started:
             return
         self.started = True
-        body = json.dumps(error.body()).encode()
+        await self._json(error.status, error.body())
+
+    async def _json(self, status: int, value: dict[str, Any]) -> None:
+        body = json.dumps(value).encode()
         headers = [(b"content-type", b"application/json"), (b"content-length", str(len(body)).encode())]
-        await self._send({"type": "http.response.start", "status": error.status, "headers": headers})
+        await self._send({"type": "http.response.start", "status": status, "headers": headers})
         await self._send({"type": "http.response.body", "body": body})
+
+
+def _parsed(model: type[BaseModel], raw: bytes) -> BaseModel:
+    """Return the request of a body; one outcome stands for a list of it."""
+    value = read_object(raw)
+    if model is OutcomesRequest and "outcomes" not in value:
+        return OutcomesRequest(outcomes=[checked(Outcome, value)])
+    return checked(model, value)
 
 
 async def _read(receive: Receive) -> bytes:
@@ -165,7 +187,7 @@ def _is_ours(body: bytes) -> bool:
 
 def _ours(status: int, path: str) -> ThinkworthError:
     """Return a foreign error in our shape, without its text."""
-    known = "/predict, /predict_batch, /model, /livez, /readyz, /metrics, /docs.json"
+    known = "/predict, /predict_batch, /outcomes, /model, /livez, /readyz, /metrics, /docs.json"
     if status == 404:
         return NotFound(f"no such route; there are {known}")
     if status == 405:

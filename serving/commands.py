@@ -16,6 +16,7 @@ import typer
 from contract.bundle import Bundle, in_use
 from contract.errors import InvalidInput, InvalidRequest
 from contract.model_families import load_model_families
+from contract.settings import Settings, load_settings
 
 
 def predict(
@@ -52,14 +53,19 @@ def predict(
 
 def serve(
     bundle: Annotated[Path | None, typer.Option(help="Folder of the bundle; the one in use if not given.")] = None,
-    host: Annotated[str, typer.Option(envvar="THINKWORTH_HOST", help="Address to listen on.")] = "127.0.0.1",
-    port: Annotated[int, typer.Option(envvar="THINKWORTH_PORT", min=1, max=65535, help="Port to listen on.")] = 3000,
+    host: Annotated[str | None, typer.Option(help="Address to listen on; 127.0.0.1 where none is set.")] = None,
+    port: Annotated[
+        int | None, typer.Option(min=1, max=65535, help="Port to listen on; 3000 where none is set.")
+    ] = None,
 ) -> None:
-    """Serve a bundle over HTTP with BentoML.
+    """Serve a bundle over HTTP with BentoML, and record its decisions; `thinkworth.toml` or the environment has the settings.
 
     Example: thinkworth serve --port 3000
     """
-    folder = in_use(bundle).resolve()
+    settings = load_settings()
+    host, port = host or settings.host, port or settings.port
+    folder = in_use(bundle or (Path(settings.bundle) if settings.bundle else None)).resolve()
+    recorded = _record_is_usable(settings)
     revision = Bundle(folder).manifest.revision
     load_model_families()  # what is wrong there is said here, not in a worker
     with socket.socket() as probe:
@@ -70,7 +76,7 @@ def serve(
             raise InvalidInput(f"{host}:{port}: {error.strerror}; choose another with --port", field="port") from error
     example = '{"prompt": "What is 1 + 9900?"}'
     typer.echo(
-        f"thinkworth serves {revision} on http://{host}:{port}\n  try: curl -s http://{host}:{port}/predict -d '{example}'"
+        f"thinkworth serves {revision} on http://{host}:{port}\n  {recorded}\n  try: curl -s http://{host}:{port}/predict -d '{example}'"
     )
     sys.stdout.flush()
     os.environ["THINKWORTH_BUNDLE"] = str(folder)
@@ -79,6 +85,29 @@ def serve(
         sys.executable,
         [sys.executable, "-m", "bentoml", "serve", "serving.service:Thinkworth", "--host", host, "--port", str(port)],
     )
+
+
+def _record_is_usable(settings: Settings) -> str:
+    """Return where decisions are recorded, in words; what is wrong with that is said before a worker starts."""
+    if settings.durability == "off":
+        return "records nothing: durability is off"
+    from sqlalchemy.exc import SQLAlchemyError
+
+    from contract.store.opening import migrate, open_store
+    from serving.record import digest_key, redaction_hook
+
+    engine = open_store(settings.store_address)
+    where = engine.url.render_as_string(hide_password=True)
+    digest_key(settings.digest_key)
+    if settings.redact:
+        redaction_hook(settings.redact)
+    try:
+        migrate(engine)
+    except SQLAlchemyError as error:
+        return f"cannot reach {where} ({type(error).__name__}): decisions wait in {settings.folder / 'journal'}"
+    finally:
+        engine.dispose()
+    return f"records decisions in {where} (durability {settings.durability})"
 
 
 def _standard_input() -> BinaryIO:
@@ -100,7 +129,8 @@ def _blocks(lines: BinaryIO, size: int = 512) -> Iterator[list[bytes]]:
 def _answer(router: object, raw: bytes, profile: str | None) -> tuple[bool, str]:
     import json
 
-    from serving.router import Router, parse
+    from serving.parsing import parse
+    from serving.router import Router
     from serving.schemas import PredictRequest
 
     assert isinstance(router, Router)

@@ -8,6 +8,7 @@ import asyncio
 import logging
 import threading
 import time
+import traceback
 from collections import Counter
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
@@ -20,7 +21,7 @@ import uuid_utils
 from sqlalchemy import Engine
 from sqlalchemy.exc import DataError, DBAPIError, IntegrityError, SQLAlchemyError, StatementError
 
-from contract.errors import StoreDown, StoreTooNew
+from contract.errors import InternalError, StoreDown, StoreTooNew
 from contract.settings import Settings
 from contract.store import writing
 from contract.store.opening import migrate, open_store
@@ -39,9 +40,6 @@ RETRY_S = 0.5
 
 TIDY_EVERY_S = 3600.0
 """Seconds between two rounds of forgetting prompts that are past their days."""
-
-FAILURES = (SQLAlchemyError, ValueError, OverflowError, TypeError)
-"""What a write may raise: of the store, or of a record that holds a strange value."""
 
 logger = logging.getLogger("thinkworth")
 
@@ -84,18 +82,19 @@ class Recorder:
 
     async def record(self, records: Sequence[Record]) -> None:
         """Record; with durability `sync` return when it is done, in the store or in the journal. It never fails: what finds no room is counted."""
-        done = self._submit(records)
+        done = self.submit(records)
         if self.settings.durability == "sync":
-            with suppress(StoreDown):
+            with suppress(StoreDown, InternalError):
                 await self._ended(records, done)
 
     async def outcomes(self, records: Sequence[Record]) -> list[Told] | None:
         """Record outcomes and return what became of each; None where the store is away and they wait in the journal.
 
         Raises:
-            StoreDown: neither has room for them, or one of them holds a value that no store takes.
+            StoreDown: neither has room for them.
+            InternalError: they cannot be written.
         """
-        return await self._ended(records, self._submit(records))
+        return await self._ended(records, self.submit(records))
 
     def state(self) -> dict[str, Any]:
         """Return how the store is, how many records wait in this process's journal, and how many found no room."""
@@ -113,8 +112,8 @@ class Recorder:
             self.journal.close()
         self.engine.dispose()
 
-    def _submit(self, records: Sequence[Record]) -> Done:
-        """Hand records to the writer, or to the journal."""
+    def submit(self, records: Sequence[Record]) -> Done:
+        """Hand records to the writer, or to the journal, and return at once what tells when they are there."""
         done: Done = Future()
         if self._up.is_set() and not self._stop.is_set():
             try:
@@ -148,12 +147,12 @@ class Recorder:
         self._writing_since = time.monotonic()
         try:
             told = self._commit([record for records, _ in group for record in records])
-        except FAILURES as error:
+        except Exception as error:
             if not _is_of_the_record(error):
                 self._down(error)
             elif len(group) == 1:
                 self._drop(group[0][0], error)
-                group[0][1].set_exception(StoreDown("a value that the store does not take; it is dropped"))
+                group[0][1].set_exception(InternalError("a record that cannot be written; it is dropped, and counted"))
                 return
             for item in group:
                 if self._up.is_set():
@@ -186,7 +185,9 @@ class Recorder:
         return done
 
     def _drop(self, records: Sequence[Record], error: Exception) -> None:
-        logger.error("%s records cannot be written (%s) and are dropped", len(records), type(error).__name__)
+        where = traceback.extract_tb(error.__traceback__)[-1]  # no message: it may hold values of the record
+        name, place = type(error).__name__, f"{where.filename}:{where.lineno}"
+        logger.error("%s records cannot be written (%s at %s) and are dropped", len(records), name, place)
         self._lost(len(records))
 
     def _lost(self, n: int) -> None:
@@ -239,7 +240,7 @@ class Recorder:
     def _put_back(self, batch: Sequence[Record]) -> None:
         try:
             self._commit(batch, waiting=True)
-        except FAILURES as error:
+        except Exception as error:
             if not _is_of_the_record(error):
                 raise
             if len(batch) == 1:
@@ -263,7 +264,7 @@ class Recorder:
 
 
 def _is_of_the_record(error: Exception) -> bool:
-    """Return whether a write failed for a value that no store would take; all else is the store's doing."""
+    """Return whether a write failed for what is in the record, or for a bug of ours: no store would take it."""
     if isinstance(error, DBAPIError):
         return isinstance(error, DataError | IntegrityError)
-    return isinstance(error, StatementError | ValueError | OverflowError | TypeError)
+    return not isinstance(error, SQLAlchemyError) or isinstance(error, StatementError)

@@ -1,11 +1,16 @@
 """The wire: what `/predict` takes and answers. Unknown keys are refused; a field that nothing fills yet is null."""
 
-from typing import Any, Literal
+from typing import Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, JsonValue
+from pydantic import BaseModel, ConfigDict, Field, JsonValue, model_validator
+
+from contract.store.outcomes import VALUES
 
 MAX_BATCH = 256
 """Requests in one `/predict_batch`."""
+
+MAX_OUTCOMES = 1000
+"""Outcomes in one `/outcomes`."""
 
 Provider = Literal[
     "openai", "openai_responses", "anthropic", "gemini", "qwen", "dashscope", "vllm", "sglang", "deepseek", "openrouter",
@@ -80,7 +85,9 @@ class Answer(BaseModel):
     profile: str
     reasons: list[str]
     arm: Literal["direct", "reasoning"]
-    p_reasoning: float
+    p_reasoning: float = Field(
+        description="P(arm = reasoning | request) before the draw; 0 or 1 where nothing is drawn"
+    )
     params: dict[str, Any] | None = None
     enforced: bool = Field(True, description="false where the model cannot do what arm says; reasons say why")
     neighbours: list[dict[str, Any]] | None = Field(
@@ -101,6 +108,74 @@ class BatchAnswer(BaseModel):
     """One answer to each request, in order."""
 
     answers: list[Answer]
+
+
+_TOLD: dict[str, JsonValue] = {"request_id": "req-1", "arm": "reasoning", "score": 1.0, "output_tokens": 812}
+
+
+class Outcome(BaseModel):
+    """What came of a decision: of one attempt, in the arm that was really used. What is unknown is left out, never 0."""
+
+    model_config = ConfigDict(
+        extra="forbid", frozen=True, strict=True, allow_inf_nan=False, json_schema_extra={"example": _TOLD}
+    )
+
+    decision_id: str | None = Field(None, min_length=1, max_length=36, description="of the answer; or request_id")
+    request_id: str | None = Field(None, min_length=1, max_length=200, description="the gateway's id; or decision_id")
+    arm: Literal["direct", "reasoning"] = Field(description="what was really done")
+    attempt: int = Field(0, ge=0, le=1_000_000, description="number of the attempt within its arm")
+    overridden: bool | None = Field(None, description="the caller had set thinking itself, whatever was answered")
+    score: float | None = Field(None, ge=0, le=1, description="rubric score")
+    score_kind: str | None = Field(None, min_length=1, max_length=200)
+    defect: bool | None = Field(None, description="the answer hallucinated or failed a factuality check")
+    output_tokens: int | None = Field(None, ge=0, le=1_000_000_000, description="billed: visible + hidden + retries")
+    thinking_tokens: int | None = Field(None, ge=0, le=1_000_000_000, description="the hidden part of output_tokens")
+    input_tokens: int | None = Field(None, ge=0, le=1_000_000_000)
+    cost_usd: float | None = Field(None, ge=0, le=1_000_000)
+    gpu_seconds: float | None = Field(None, ge=0, le=10_000_000)
+    latency_s: float | None = Field(None, ge=0, le=10_000_000, description="from request to last token")
+    finish_reason: str | None = Field(None, min_length=1, max_length=200)
+
+    @model_validator(mode="after")
+    def _tells_something_of_something(self) -> Self:
+        if self.decision_id is None and self.request_id is None:
+            raise ValueError("neither decision_id nor request_id is given; send one of them")
+        if all(getattr(self, name) is None for name in VALUES):
+            raise ValueError(f"nothing is told; give at least one of {', '.join(VALUES)}")
+        if (
+            self.thinking_tokens is not None
+            and self.output_tokens is not None
+            and self.thinking_tokens > self.output_tokens
+        ):
+            raise ValueError(f"thinking_tokens {self.thinking_tokens} is over output_tokens {self.output_tokens}")
+        return self
+
+
+class OutcomesRequest(BaseModel):
+    """Outcomes of several decisions; a body that is one outcome is taken too. One that cannot be taken refuses them all."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True, allow_inf_nan=False)
+
+    outcomes: list[Outcome] = Field(min_length=1, max_length=MAX_OUTCOMES)
+
+
+class OutcomeTold(BaseModel):
+    """What became of an outcome."""
+
+    decision_id: str | None = Field(description="the decision that it came of; null while only the request is known")
+    status: Literal["new", "completed", "repeated", "contradictory", "unknown", "waiting"] = Field(
+        description="completed: more values of an attempt told before; repeated: kept once; contradictory: another value was told before, "
+        "the last one counts; unknown: no such decision yet; waiting: the store is away, it is kept and will be put there"
+    )
+    late: bool | None = Field(description="told over a day after the decision; null where that is unknown")
+    candidates: int = Field(description="decisions that have the request id; the newest is taken")
+
+
+class OutcomesAnswer(BaseModel):
+    """What became of each outcome, in order, and how many there are of each status."""
+
+    outcomes: list[OutcomeTold]
+    counts: dict[str, int]
 
 
 class ModelInfo(BaseModel):

@@ -75,7 +75,7 @@ def open_store(address: str) -> Engine:
 def _prepare_sqlite(connection: sqlite3.Connection, _: Any) -> None:
     """A commit survives the end of the process; with synchronous=NORMAL the last ones may not survive a power cut."""
     connection.isolation_level = None  # transactions are begun by _begin_sqlite, not by the driver's guess
-    for pragma in ("journal_mode=WAL", "synchronous=NORMAL"):
+    for pragma in ("journal_mode=WAL", "synchronous=NORMAL", "secure_delete=ON"):  # what is forgotten is overwritten
         connection.execute(f"PRAGMA {pragma}").close()
 
 
@@ -104,8 +104,8 @@ def migrate(engine: Engine, to: str = "head") -> None:
     with engine.begin() as connection:  # SQLite locks the file; PostgreSQL rolls a half-made migration back too
         if engine.dialect.name == "postgresql":
             connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": _MIGRATION_LOCK})
-        now, known = found_revision(connection), _script().walk_revisions()
-        if now is not None and now not in {script.revision for script in known}:
+        now = found_revision(connection)
+        if now is not None and now not in revisions():
             raise StoreTooNew(
                 f"the store has tables of revision {now}, which this thinkworth does not know; use the thinkworth that wrote "
                 f"it, which can go back with `thinkworth store downgrade`"
@@ -125,13 +125,28 @@ def found_revision(connection: Connection) -> str | None:
     return MigrationContext.configure(connection).get_current_revision()
 
 
+def squeeze(engine: Engine) -> None:
+    """Take what is forgotten out of SQLite's write-ahead log too; PostgreSQL's vacuum does that in its time."""
+    if engine.dialect.name == "sqlite":
+        with engine.connect() as connection:
+            connection.commit()
+            driver: Any = connection.connection.driver_connection
+            driver.execute("PRAGMA wal_checkpoint(TRUNCATE)").close()
+
+
+def revisions() -> list[str]:
+    """Return the revisions of the tables, oldest first."""
+    return [script.revision for script in _script().walk_revisions()][::-1]
+
+
 def newest_revision() -> str:
     """Return the revision of the tables that this thinkworth writes."""
     return str(_script().get_current_head())
 
 
 def _is_before(wanted: str, now: str) -> bool:
-    return wanted in {script.revision for script in _script().iterate_revisions(now, "base")} and wanted != now
+    known = revisions()
+    return wanted in known and known.index(wanted) < known.index(now)
 
 
 def _config() -> Any:

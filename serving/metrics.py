@@ -1,0 +1,22 @@
+"""What /metrics tells of the record, beside BentoML's own figures."""
+
+
+class Metrics:
+    """Counters of one process; BentoML adds up those of all workers."""
+
+    def __init__(self) -> None:
+        # imported here: before BentoML has set up a worker, prometheus_client would count for one process only
+        from prometheus_client import Counter
+
+        self._records = Counter(
+            "thinkworth_records", "Records by what became of them: recorded, spilled, replayed, dropped", ["event"]
+        )
+        self._outcomes = Counter("thinkworth_outcomes", "Outcomes by what became of them", ["status"])
+
+    def count(self, event: str, n: int) -> None:
+        """Count records that were written to the store, spilled to the journal, replayed from it, or dropped."""
+        self._records.labels(event).inc(n)
+
+    def outcomes(self, status: str, n: int) -> None:
+        """Count outcomes of a status."""
+        self._outcomes.labels(status).inc(n)
