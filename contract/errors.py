@@ -6,12 +6,13 @@
     │   ├── NotFound (404), MethodNotAllowed (405)
     │   └── RecordingOff (409)
     ├── InternalError (500)       a bug: its message never repeats the request
+    ├── StoreDown (503)           the decision store cannot be reached
     ├── InvalidInput              a file, a flag or a configuration of a command (exit code 2)
     │   ├── NoUsableRows
     │   └── MissingExtra
     └── Refused                   the work was done and its result is not good enough (exit code 1)
         ├── BundleMissing, BundleMismatch, BundleTooNew
-        ├── StoreTooNew, StoreDown
+        ├── StoreTooNew
         └── ParityFailed
 
 A message says the value, the limit and the remedy, and never repeats a prompt.
@@ -87,6 +88,13 @@ class InternalError(ThinkworthError):
     type = "internal_error"
 
 
+class StoreDown(ThinkworthError):
+    """The decision store cannot be reached."""
+
+    type = "store_down"
+    status = 503
+
+
 class InvalidInput(ThinkworthError):
     """A file, a flag or a configuration that a command cannot work with."""
 
@@ -135,13 +143,6 @@ class StoreTooNew(Refused):
     """The tables of the decision store were made by a newer thinkworth."""
 
     type = "store_too_new"
-
-
-class StoreDown(Refused):
-    """The decision store cannot be reached."""
-
-    type = "store_down"
-    status = 503
 
 
 class ParityFailed(Refused):

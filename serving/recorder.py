@@ -105,6 +105,8 @@ class Recorder:
 
     def close(self) -> None:
         """Write what waits and let go of store and journal."""
+        if self._stop.is_set():
+            return
         self._stop.set()
         for thread in self._threads:
             thread.join(timeout=10)

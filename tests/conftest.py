@@ -46,6 +46,17 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     items.sort(key=lambda item: item.path.name not in SLOW)
 
 
+@pytest.fixture(scope="session", autouse=True)
+def store_folder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """Where decisions are recorded: never in the checkout."""
+    folder = tmp_path_factory.mktemp("record") / "store"
+    with pytest.MonkeyPatch.context() as patch:
+        for name in [name for name in os.environ if name.startswith("THINKWORTH_")]:
+            patch.delenv(name)
+        patch.setenv("THINKWORTH_STORE_FOLDER", str(folder))
+        yield folder
+
+
 class Said(NamedTuple):
     """What a command ended with: its exit code, standard output and standard error."""
 
@@ -77,9 +88,29 @@ def ctrl_c():
     signal.signal(signal.SIGINT, before)
 
 
+class Postgres(NamedTuple):
+    """A running server: its address, without a database, and what stops it at once (`stop`) and starts it again (`start`)."""
+
+    address: str
+    control: Callable[[str], None]
+
+
 @pytest.fixture(scope="session")
-def postgres_server() -> Iterator[str]:
+def postgres_server(postgres_process: Postgres) -> str:
     """The address of a server, without a database: postgresql://user:password@host:port."""
+    return postgres_process.address
+
+
+@pytest.fixture
+def postgres_control(postgres_process: Postgres) -> Iterator[Callable[[str], None]]:
+    """What stops the server as a crash does, and starts it again; it runs when the test ends."""
+    yield postgres_process.control
+    postgres_process.control("start")
+
+
+@pytest.fixture(scope="session")
+def postgres_process() -> Iterator[Postgres]:
+    """A PostgreSQL of the tests' own."""
     programs = _programs()
     if programs is None:
         pytest.skip("no PostgreSQL is installed (initdb is neither on the path nor in /usr/lib/postgresql)")
@@ -101,11 +132,21 @@ def postgres_server() -> Iterator[str]:
     try:
         run("initdb", "-D", str(data), "-U", _USER, "--auth=scram-sha-256", f"--pwfile={password}", "-E", "UTF8", "-N")
         settings = f"-p {port} -c listen_addresses=127.0.0.1 -c unix_socket_directories={home} -c fsync=off"
-        run("pg_ctl", "-D", str(data), "-l", str(home / "server.log"), "-w", "-o", settings, "start")
+        running = False
+
+        def control(what: str) -> None:
+            nonlocal running
+            if what == "start" and not running:
+                run("pg_ctl", "-D", str(data), "-l", str(home / "server.log"), "-w", "-o", settings, "start")
+            elif what == "stop" and running:
+                run("pg_ctl", "-D", str(data), "-m", "immediate", "-w", "stop")
+            running = what == "start"
+
+        control("start")
         try:
-            yield f"postgresql://{_USER}:wort%20mit-%25sonderzeichen@127.0.0.1:{port}"
+            yield Postgres(f"postgresql://{_USER}:wort%20mit-%25sonderzeichen@127.0.0.1:{port}", control)
         finally:
-            run("pg_ctl", "-D", str(data), "-m", "immediate", "-w", "stop")
+            control("stop")
     finally:
         shutil.rmtree(home, ignore_errors=True)
 
@@ -119,5 +160,6 @@ def postgres(postgres_server: str) -> Iterator[str]:
     name = f"test_{secrets.token_hex(4)}"
     with psycopg.connect(f"{postgres_server}/postgres", autocommit=True) as connection:
         connection.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(name)))
-        yield f"{postgres_server}/{name}"
+    yield f"{postgres_server}/{name}"
+    with psycopg.connect(f"{postgres_server}/postgres", autocommit=True) as connection:
         connection.execute(sql.SQL("DROP DATABASE {} WITH (FORCE)").format(sql.Identifier(name)))

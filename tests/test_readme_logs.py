@@ -36,9 +36,7 @@ KEY = f"sk-{uuid4().hex}"
 JSON = ("metadata", "request_tags", "messages", "response", "proxy_server_request")
 
 pytestmark = pytest.mark.slow
-needs_litellm = pytest.mark.skipif(
-    not LITELLM.is_file(), reason=f"no LiteLLM proxy at {LITELLM} (or $LITELLM_PROXY)"
-)
+needs_litellm = pytest.mark.skipif(not LITELLM.is_file(), reason=f"no LiteLLM proxy at {LITELLM} (or $LITELLM_PROXY)")
 
 # What LiteLLM would write to its database, which it cannot reach where Prisma's engine cannot be downloaded.
 SPEND = """

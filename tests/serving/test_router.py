@@ -19,7 +19,8 @@ from contract.model_families import ModelFamilies, ModelFamily
 from contract.policy import calibrated_gain
 from contract.prompt import Prompt
 from contract.scorer import Scorer
-from serving.router import MAX_DEPTH, Router, parse
+from serving.parsing import MAX_DEPTH, parse
+from serving.router import Router
 from serving.schemas import PredictRequest
 
 PUZZLE = "Alice is older than Bob, Carol is younger than Bob but older than Dan. Who sits between Bob and Dan by age?"

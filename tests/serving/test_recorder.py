@@ -1,0 +1,259 @@
+"""The recorder against real databases: in groups, each record once, and never in the way of an answer."""
+
+import asyncio
+import json
+import os
+import subprocess
+import sys
+import threading
+import time
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+import sqlalchemy as sa
+import uuid_utils
+
+from contract.errors import InternalError, StoreDown
+from contract.settings import Settings
+from contract.store import tables, writing
+from contract.store.records import Record
+from serving.recorder import Recorder
+
+
+def decision(**other):
+    return Record("decisions", {
+        "decision_id": str(uuid_utils.uuid7()), "time": datetime.now(UTC), "revision": "thinkworth/1", "profile": "balanced",
+        "model_known": True, "task": "sums", "verdict": "use", "arm": "reasoning", "policy_arm": "reasoning", "p_reasoning": 1.0,
+        "thinking_budget": 1024, "reasoning_budget": 1024, "effort": "low", "enforced": True, "truncated": False, "familiarity": 0.9,
+        "p_use": 0.8, "p_maybe": 0.1, "p_avoid": 0.1, "expected_score_direct": 0.5, "expected_gain": 0.2, "expected_gain_lower": 0.1,
+        "expected_gain_upper": 0.3, "expected_extra_tokens": 800.0, "expected_net_benefit": 0.16, "prompt_characters": 12,
+        "prompt_digest": "ab" * 32, "reasons": ["one"],
+    } | other)  # fmt: skip
+
+
+def outcome(**other):
+    return Record("outcomes", {"arm": "reasoning", "source": "service", "time": datetime.now(UTC)} | other)
+
+
+@pytest.fixture
+def recorder(tmp_path):
+    """What makes recorders, SQLite's by default, that are closed in the end."""
+    made = []
+
+    def make(**settings):
+        one = Recorder(Settings(store_folder=tmp_path / "store", **settings))
+        made.append(one)
+        return one
+
+    yield make
+    for one in made:
+        one.close()
+
+
+def ids(recorder, table=tables.decisions):
+    with recorder.engine.connect() as connection:
+        return sorted(connection.scalars(sa.select(table.primary_key.columns[0])))
+
+
+def record_all(recorder, records, at_once=50):
+    async def run():
+        for start in range(0, len(records), at_once):
+            await asyncio.gather(*(recorder.record([one]) for one in records[start : start + at_once]))
+
+    asyncio.run(run())
+
+
+def until(holds, seconds=30.0):
+    end = time.monotonic() + seconds
+    while not holds():
+        assert time.monotonic() < end, "it never came to hold"
+        time.sleep(0.05)
+
+
+def test_a_decision_is_in_the_store_when_it_is_acknowledged(recorder):
+    one = recorder()
+    records = [decision() for _ in range(5)]
+    asyncio.run(one.record(records))
+    assert ids(one) == sorted(record.row["decision_id"] for record in records)
+    assert one.counts["recorded"] == 5
+
+
+def test_those_that_wait_are_committed_in_groups(recorder, monkeypatch):
+    one, commits = recorder(), []
+    commit = Recorder._commit
+    monkeypatch.setattr(
+        Recorder, "_commit", lambda self, records: (commits.append(len(records)), commit(self, records))[1]
+    )
+    record_all(one, [decision() for _ in range(400)], at_once=100)
+    assert sum(commits) == 400
+    assert len(commits) < 100
+
+
+def test_async_acknowledges_before_and_writes_all_before_it_ends(recorder):
+    one = recorder(durability="async")
+    records = [decision() for _ in range(3000)]
+    record_all(one, records, at_once=3000)
+    one.close()
+    again = recorder()
+    assert ids(again) == sorted(record.row["decision_id"] for record in records)
+
+
+def test_a_record_that_is_written_twice_is_there_once(recorder):
+    one = recorder()
+    records = [decision() for _ in range(3)]
+    asyncio.run(one.record(records))
+    asyncio.run(one.record([*records, decision()]))
+    assert len(ids(one)) == 4
+
+
+def test_two_recorders_share_one_store(recorder):
+    first, second = recorder(), recorder()
+    a, b = ([decision() for _ in range(300)] for _ in range(2))
+    threads = [threading.Thread(target=record_all, args=pair) for pair in ((first, a), (second, b))]
+    [thread.start() for thread in threads]
+    [thread.join() for thread in threads]
+    until(lambda: not first.journal.records and not second.journal.records)
+    assert ids(first) == sorted(record.row["decision_id"] for record in (*a, *b))
+
+
+def test_outcomes_say_what_became_of_them(recorder):
+    one, known = recorder(), decision(request_id="r")
+    asyncio.run(one.record([known]))
+    told = asyncio.run(one.outcomes([outcome(request_id="r", score=1.0), outcome(request_id="other", score=1.0)]))
+    assert [(each.decision_id, each.status) for each in told] == [(known.row["decision_id"], "new"), (None, "unknown")]
+
+
+def test_a_value_that_no_store_takes_costs_its_own_request_only(recorder, caplog):
+    one = recorder()
+    good = [decision() for _ in range(3)]
+    bad = decision(task=None, reasons=["geheim"])
+
+    async def run():
+        await asyncio.gather(*(one.record([record]) for record in (good[0], bad, *good[1:])))
+
+    asyncio.run(run())
+    assert ids(one) == sorted(record.row["decision_id"] for record in good)
+    assert (one.counts["dropped"], one.state()["store"]) == (1, "up")
+    assert "geheim" not in caplog.text
+    with pytest.raises(InternalError):
+        asyncio.run(one.outcomes([outcome(request_id="r", score=[1])]))
+
+
+def test_what_is_lost_is_on_record(recorder):
+    one = recorder()
+    asyncio.run(one.record([decision(task=None)]))
+    until(lambda: ids(one, tables.gaps))
+    with one.engine.connect() as connection:
+        assert connection.scalars(sa.select(tables.gaps.c.records)).all() == [1]
+
+
+def test_a_store_that_hangs_is_not_waited_for(recorder, monkeypatch):
+    one = recorder(store_timeout_s=0.1)
+    go = threading.Event()
+    write = writing.write
+
+    def hangs(connection, records):
+        go.wait(20)
+        return write(connection, records)
+
+    monkeypatch.setattr(writing, "write", hangs)
+    first, second = decision(), decision()
+    asyncio.run(one.record([first]))
+    assert (one.counts["spilled"], one.state()["store"]) == (1, "down")
+    asyncio.run(one.record([second]))
+    assert one.counts["spilled"] == 2
+    go.set()
+    until(lambda: one.state()["store"] == "up" and not one.journal.records)
+    assert ids(one) == sorted(record.row["decision_id"] for record in (first, second))
+
+
+def test_a_full_disk_of_the_store_sends_records_to_the_journal(recorder):
+    one = recorder()
+    asyncio.run(one.record([decision()]))
+    with one.engine.connect() as connection:
+        pages = connection.connection.driver_connection.execute("PRAGMA page_count").fetchone()[0]
+
+    def limited(connection, _):
+        connection.execute(f"PRAGMA max_page_count={pages}").close()
+
+    sa.event.listen(one.engine, "connect", limited)
+    one.engine.dispose()
+    records = [decision(reasons=["x" * 500]) for _ in range(200)]
+    record_all(one, records)
+    assert one.counts["spilled"] > 0
+    assert one.counts["dropped"] == 0
+    assert one.state()["why"] == "OperationalError"
+    sa.event.remove(one.engine, "connect", limited)
+    one.engine.dispose()
+    until(lambda: not one.journal.records)
+    assert set(ids(one)) > {record.row["decision_id"] for record in records}
+
+
+def test_where_store_and_journal_have_no_room_answers_go_on_and_losses_are_counted(recorder, monkeypatch):
+    one = recorder()
+    one._down(OSError())
+    monkeypatch.setattr(one, "_mend", lambda: None)
+    monkeypatch.setattr(one.journal, "limit_bytes", 0)
+    asyncio.run(one.record([decision(), decision()]))
+    assert one.state()["dropped"] == 2
+    with pytest.raises(StoreDown, match="send it again"):
+        asyncio.run(one.outcomes([outcome(request_id="r", score=1.0)]))
+
+
+def test_a_folder_that_cannot_be_written_leaves_the_store_alone(tmp_path, caplog):
+    (tmp_path / "store").mkdir()
+    (tmp_path / "store" / "journal").touch()
+    one = Recorder(Settings(store_folder=tmp_path / "store"))
+    asyncio.run(one.record([decision()]))
+    assert len(ids(one)) == 1
+    assert one.state()["journal_records"] is None
+    one.close()
+
+
+def test_prompts_are_forgotten_after_their_days(recorder):
+    one = recorder(retention_days=30)
+    old, new = (datetime.now(UTC) - timedelta(days=days) for days in (31, 29))
+    records = [decision(time=when) for when in (old, new)]
+    prompts = [
+        Record("prompts", {"decision_id": r.row["decision_id"], "time": r.row["time"], "turns": "[]", "tools": 0})
+        for r in records
+    ]
+    asyncio.run(one.record([*records, *prompts]))
+    one._mended -= 4000
+    until(lambda: len(ids(one, tables.prompts)) == 1)
+    with one.engine.connect() as connection:
+        kept = connection.execute(sa.select(tables.decisions.c.time, tables.decisions.c.prompt_digest)).all()
+    assert {time: digest is not None for time, digest in kept} == {old: False, new: True}
+
+
+def test_ids_stay_in_order_when_the_clock_goes_back(tmp_path):
+    faketime = sorted(Path("/usr/lib").glob("*/faketime/libfaketime.so.1"))
+    if not faketime:
+        pytest.skip("no libfaketime is installed (the Debian package faketime)")
+    rc = tmp_path / "clock"
+    code = f"""
+import json, os, sys, uuid_utils
+ids = []
+for shift in ("+0", "-3600", "+60", "-86400"):
+    open({str(rc)!r}, "w").write(shift)
+    ids += [str(uuid_utils.uuid7()) for _ in range(50)]
+print(json.dumps(ids))
+"""
+    rc.write_text("+0")
+    environment = {
+        **os.environ,
+        "LD_PRELOAD": str(faketime[-1]),
+        "FAKETIME_TIMESTAMP_FILE": str(rc),
+        "FAKETIME_NO_CACHE": "1",
+    }
+    said = subprocess.run(
+        [sys.executable, "-c", code],
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert said.returncode == 0, said.stderr
+    found = json.loads(said.stdout)
+    assert found == sorted(set(found))
