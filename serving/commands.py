@@ -81,6 +81,8 @@ def serve(
     sys.stdout.flush()
     os.environ["THINKWORTH_BUNDLE"] = str(folder)
     os.environ.setdefault("BENTOML_DO_NOT_TRACK", "True")  # nothing of ours is reported to anyone
+    # A service empties the folder of BentoML's metrics as it starts: of two on a machine, each needs one of its own.
+    os.environ.setdefault("BENTOML_HOME", str(settings.folder / "bentoml" / str(port)))
     os.execv(
         sys.executable,
         [sys.executable, "-m", "bentoml", "serve", "serving.service:Thinkworth", "--host", host, "--port", str(port)],
