@@ -56,7 +56,7 @@ decisions = sa.Table(
     column("verdict", sa.String(8), "use, maybe or avoid", null=False),
     column("arm", sa.String(12), "what was answered: direct or reasoning", null=False),
     column("policy_arm", sa.String(12), "what would have been answered without exploration", null=False),
-    column("p_reasoning", sa.Float, "P(arm = reasoning | request): 0 or 1 where nothing was drawn", null=False),
+    column("p_reasoning", sa.Float, "P(arm = reasoning) given the request: 0 or 1 where nothing was drawn", null=False),
     column("not_explored", WORD, "why exploration left the request out: capped, sticky, not_enforced; NULL where it did not"),
     column("thinking_budget", sa.Integer, "cap on thinking tokens that was answered; 0 in the arm direct", null=False),
     column("reasoning_budget", sa.Integer, "cap on thinking tokens that the arm reasoning has here; 0 where it cannot be had", null=False),

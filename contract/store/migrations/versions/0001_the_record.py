@@ -61,7 +61,7 @@ def upgrade() -> None:
             "p_reasoning",
             sa.Float(),
             nullable=False,
-            comment="P(arm = reasoning | request): 0 or 1 where nothing was drawn",
+            comment="P(arm = reasoning) given the request: 0 or 1 where nothing was drawn",
         ),
         sa.Column(
             "not_explored",
