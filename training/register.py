@@ -2,7 +2,6 @@
 
 import json
 import os
-import re
 import subprocess
 import sys
 from collections.abc import Callable, Mapping, Sequence
@@ -32,11 +31,6 @@ def key(name: str) -> str:
 def tracking_uri() -> str:
     """Return MLFLOW_TRACKING_URI, else the checkout's mlruns/mlflow.db as an absolute SQLite address."""
     return os.environ.get("MLFLOW_TRACKING_URI") or f"sqlite:///{ROOT / 'mlruns' / 'mlflow.db'}"
-
-
-def told_uri() -> str:
-    """Return the tracking address as a message may hold it: without user and password."""
-    return re.sub(r"(?<=://)[^/@]*@", "", tracking_uri())
 
 
 def named(files: Sequence[Path]) -> dict[str, Path]:

@@ -15,7 +15,7 @@ from contract.frames import BUNDLE
 from contract.locate import ROOT
 from training.commands import needs
 from training.files import folder_written_atomically
-from training.register import MODEL, RECIPE, START, pointed, told_uri
+from training.register import MODEL, RECIPE, START, pointed, tracking_uri
 
 if TYPE_CHECKING:
     from mlflow.entities.model_registry import ModelVersion
@@ -30,14 +30,25 @@ MANIFEST_SHA256 = "manifest_sha256"
 """Tag of a version: the digest of its bundle's manifest, which has those of all other files."""
 
 
+def told_uri() -> str:
+    """Return the tracking address as a message may hold it: without its password."""
+    from training.importers.mlflow_server import address
+
+    return address(tracking_uri())
+
+
 def client() -> "MlflowClient":
     """Return a client of the tracking server.
 
     Raises:
         MissingExtra: MLflow is not installed.
+        InvalidInput: nothing answers at its address.
     """
     with needs("train"):
         from mlflow.tracking import MlflowClient
+
+        from training.importers.mlflow_server import check_answers
+    check_answers(tracking_uri())
     pointed()
     return MlflowClient()
 
@@ -54,7 +65,7 @@ def reached() -> Iterator[None]:
     try:
         yield
     except MlflowException as error:
-        said = str(error).partition("\n")[0][:300]
+        said = str(error).partition("\n")[0].replace(tracking_uri(), told_uri())[:300]
         raise Refused(f"MLflow at {told_uri()}: {said}; check MLFLOW_TRACKING_URI", type="mlflow") from error
 
 

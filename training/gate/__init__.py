@@ -48,9 +48,10 @@ def judge(
     slices: list[dict[str, Any]] = []
     improvements: list[dict[str, Any]] = []
     if prompts > 1:
-        slices, improvements = list(checks.slices(both, config)), checks.improvements(both)
+        order, slices = checks.order(pairs), list(checks.slices(both, config))
+        improvements = checks.improvements(both, order)
         table += [
-            checks.q(pairs, config), checks.calibration(pairs, profile, config),
+            checks.q(order, config, len(pairs)), checks.calibration(pairs, profile, config),
             checks.coverage(champion.budgets, challenger.budgets, config), checks.worst(slices, config),
         ]  # fmt: skip
     table += [

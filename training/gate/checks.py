@@ -45,7 +45,11 @@ def paired(champion: pd.DataFrame, challenger: pd.DataFrame, profile: Profile) -
     return both
 
 
-def _q_sides(pairs: pd.DataFrame) -> tuple[tuple[float, float], Array]:
+Order = tuple[tuple[float, float], Array]
+"""q of both sides, and resamples of its difference."""
+
+
+def order(pairs: pd.DataFrame) -> Order:
     """Return the macro-mean of q within sources of both, and its resampled differences; nan where no order is better than another."""
     sizes = pairs.groupby("source").size()
     names = sizes.index[sizes >= LEAST_PAIRS] if (sizes >= LEAST_PAIRS).any() else sizes.index
@@ -61,10 +65,10 @@ def _q_sides(pairs: pd.DataFrame) -> tuple[tuple[float, float], Array]:
     return (float(mean.value[1]), float(mean.value[0])), mean.again[:, 0] - mean.again[:, 1]
 
 
-def q(pairs: pd.DataFrame, config: GateConfig) -> dict[str, Any]:
-    """Return the floor of the macro-mean of q within sources."""
-    sides, again = _q_sides(pairs)
-    return floor("q, macro over sources", sides, bounds_of(again), n=len(pairs), limit=config.q_drop)
+def q(found: Order, config: GateConfig, n: int) -> dict[str, Any]:
+    """Return the floor of the macro-mean of q within sources, of n pairs."""
+    sides, again = found
+    return floor("q, macro over sources", sides, bounds_of(again), n=n, limit=config.q_drop)
 
 
 def calibration(pairs: pd.DataFrame, profile: Profile, config: GateConfig) -> dict[str, Any]:
@@ -131,21 +135,20 @@ def latency(champion: float | None, challenger: float | None, config: GateConfig
     return row("ms an answer", (champion, challenger), n=1, limit=config.latency_ratio, passed=fits, difference=more)
 
 
-def improvements(both: pd.DataFrame) -> Table:
+def improvements(both: pd.DataFrame, found: Order) -> Table:
     """Return the rows of what may have improved: what the verdicts are worth, and the order of prompts."""
-    pairs = both[~both.modelled]
-    (before, after), again = _q_sides(pairs)
+    (before, after), again = found
     worth = [both[f"value_{side}"].to_numpy(float) for side in ("champion", "challenger")]
     value = float(worth[0].mean()), float(worth[1].mean())
-    found = {
+    rows = {
         "improved: net_benefit a prompt": (value, mean_bounds(worth[1] - worth[0], both.group.to_numpy(str), IMPROVED), len(both)),
-        "improved: q, macro over sources": ((before, after), bounds_of(again, IMPROVED), len(pairs)),
+        "improved: q, macro over sources": ((before, after), bounds_of(again, IMPROVED), int((~both.modelled).sum())),
     }  # fmt: skip
     return [
         row(name, sides, n=n, limit=0.0, passed=bounds[0] > 0, difference=sides[1] - sides[0], interval=bounds)
         if bounds and np.isfinite(sides).all()
         else row(name, (None, None), n=n, limit=0.0, passed=None)
-        for name, (sides, bounds, n) in found.items()
+        for name, (sides, bounds, n) in rows.items()
     ]
 
 

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field
 
 from contract.yaml_file import read_mapping, validated
-from training.metrics import resampled
+from training.metrics import FEWEST_PROMPTS
 
 Array = NDArray[Any]
 
@@ -114,6 +114,11 @@ def bounds_of(values: Array, level: float = SHOWN) -> tuple[float, float] | None
 
 
 def mean_bounds(values: Array, groups: Array, level: float = SHOWN) -> tuple[float, float] | None:
-    """Return the interval of the mean of values [n] over prompts."""
-    again = resampled(lambda rows: float(values[rows].mean()), groups, resamples=RESAMPLES)
-    return bounds_of(again.ravel(), level)
+    """Return the bootstrap interval of the mean of values [n] over prompts, from the prompts' sums; None of fewer than FEWEST_PROMPTS."""
+    _, code = np.unique(np.asarray(groups).astype(str), return_inverse=True)
+    size = np.bincount(code)
+    if len(size) < FEWEST_PROMPTS:
+        return None
+    total, rng = np.bincount(code, weights=values), np.random.default_rng(7)
+    draws = (rng.integers(0, len(size), len(size)) for _ in range(RESAMPLES))
+    return bounds_of(np.array([total[drawn].sum() / size[drawn].sum() for drawn in draws]), level)
