@@ -21,6 +21,7 @@ from contract.manifest_file import MANIFEST as MANIFEST
 from contract.manifest_file import Digest, Files, read_manifest, verify
 from contract.manifest_file import sha256 as sha256
 from contract.profiles import Profile
+from contract.resolve import resolved
 
 FORMAT_VERSION = 4
 """Bumped when an older reader would misread a new bundle: a feature, an output or a key changes meaning, order or name.
@@ -234,11 +235,18 @@ class Bundle:
 
 
 def in_use(named: Path | None = None) -> Path:
-    """Return the folder of the bundle in use: named, else THINKWORTH_BUNDLE, else models/current, else models/default."""
+    """Return the folder of the bundle in use: named, else THINKWORTH_BUNDLE, else models/current, else models/default.
+
+    The first two may be an address: see `contract.resolve`.
+
+    Raises:
+        BundleMissing: there is none.
+        InvalidInput, MissingExtra, BundleMismatch: an address that leads nowhere.
+    """
+    if named is None and (from_environment := os.environ.get("THINKWORTH_BUNDLE")):
+        named = Path(from_environment)
     if named is not None:
-        return named
-    if from_environment := os.environ.get("THINKWORTH_BUNDLE"):
-        return Path(from_environment)
+        return resolved(named)
     for root in (Path.cwd(), ROOT):
         current = root / "models" / "current"
         if current.is_dir():

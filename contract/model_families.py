@@ -117,11 +117,12 @@ def normalised(model: str) -> str:
     return _DATE.sub("", name)
 
 
-def load_model_families(path: Path | None = None) -> ModelFamilies:
+def load_model_families(path: Path | None = None, *, shipped: Path | None = None) -> ModelFamilies:
     """Return the shipped families and those of the operator's file; without a checkout no families are shipped.
 
     Args:
         path: the operator's file; None: the one that THINKWORTH_MODELS names, if any.
+        shipped: the shipped file; None: that of the working directory or of the checkout.
 
     Raises:
         InvalidInput: a file is missing, is not YAML in UTF-8 or names no family; a row has an unknown key or a value out
@@ -129,8 +130,13 @@ def load_model_families(path: Path | None = None) -> ModelFamilies:
     """
     named = os.environ.get(VARIABLE, "").strip()
     own = path or (Path(named) if named else None)
-    shipped = next((folder / SHIPPED for folder in (Path.cwd(), ROOT) if (folder / SHIPPED).is_file()), None)
+    shipped = shipped or shipped_families()
     return ModelFamilies(_read(shipped) if shipped else {}, _read(own) if own else None)
+
+
+def shipped_families() -> Path | None:
+    """Return the shipped file, of the working directory or of the checkout; None where there is neither."""
+    return next((folder / SHIPPED for folder in (Path.cwd(), ROOT) if (folder / SHIPPED).is_file()), None)
 
 
 def expressed(decision: Decision, family: ModelFamily | None) -> tuple[Decision, bool]:

@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 from onnx import TensorProto, compose, helper
 
 from contract.bundle import QUANTILES, Bundle, Manifest
+from contract.errors import BundleMismatch
 from training.evidence import Rows
 from training.graph import Graph
 from training.prior import LIKELY, Z95, Prior, token_offsets
@@ -125,6 +126,20 @@ def seen_by(manifest: Manifest) -> dict[str, str]:
     return {**before, **{digest: name for name, digest in training.get("files", {}).items()}}
 
 
+def splits_of(manifest: Manifest) -> list[tuple[int, float]]:
+    """Return seed and share of the holdout of a bundle's training, and of the trainings that it started from.
+
+    Raises:
+        BundleMismatch: it started from a bundle and does not say what that held out.
+    """
+    config, before = manifest.training["config"], manifest.training.get("started_from")
+    if before and "splits" not in before:
+        what = f"{manifest.revision} does not say which prompts {before['revision']} held out"
+        raise BundleMismatch(f"{what}; train it again with `thinkworth train --warm-start`", field="started_from")
+    earlier = [(int(seed), float(share)) for seed, share in before["splits"]] if before else []
+    return [(int(config["seed"]), float(config["holdout_share"])), *earlier]
+
+
 class Base:
     """A bundle that a training starts from; what it has seen, it must not be judged on.
 
@@ -168,6 +183,7 @@ class Base:
         pairs = {name: before.get(name, 0) + training["pairs"].get(name, 0) for name in sources}
         return {
             "revision": self.manifest.revision, "pairs": pairs, "files": seen_by(self.manifest), "licences": self.manifest.licences,
+            "splits": splits_of(self.manifest),
         }  # fmt: skip
 
     def of(self, rows: Rows, target: Array, p_family: Array) -> dict[str, Array]:

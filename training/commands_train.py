@@ -1,7 +1,7 @@
 """The verbs `train` and `evaluate`. Nothing heavy is imported before a verb runs."""
 
 import json
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -14,6 +14,8 @@ from training.commands import needs
 
 if TYPE_CHECKING:
     from training.logs import Logs
+    from training.pipeline import Trained
+    from training.recipe import Options
 
 LogFiles = Annotated[list[Path], typer.Argument(help="Log files: .parquet, .jsonl, .csv, the last two also .gz.")]
 Flags = Annotated[list[str] | None, typer.Option("--accept-flag", help="Keep rows with this flag. Repeatable.")]
@@ -27,10 +29,15 @@ BudgetFlags = Annotated[
 LeaveOut = Annotated[
     list[str] | None, typer.Option("--leave-out-task", help="Leave out rows of this task. Repeatable.")
 ]
+Data = Annotated[
+    list[Path] | None, typer.Option(help="Folder to look in for files of an earlier training, by digest. Repeatable.")
+]
 
 
 def train(
-    logs: LogFiles,
+    logs: Annotated[
+        list[Path] | None, typer.Argument(help="Log files: .parquet, .jsonl, .csv, the last two also .gz.")
+    ] = None,
     out: Annotated[Path, typer.Option(help="Folder of the bundle; replaced whole.")] = Path("models/trained"),
     config: Annotated[Path | None, typer.Option(help="YAML of training settings.")] = None,
     profiles: Annotated[Path | None, typer.Option(help="Profiles; data/profiles.yaml if not given.")] = None,
@@ -41,46 +48,60 @@ def train(
     warm_start: Annotated[
         Path | None,
         typer.Option(
-            help="Bundle to start from: what it knows, corrected by the pairs of 60 prompts or more that it has not seen (a log that has grown since "
+            help="Bundle to start from, a folder or models:/thinkworth@champion: what it knows, corrected by the pairs of 60 prompts or more that it has not seen (a log that has grown since "
             "is seen: give what came after, or start from the same bundle as before)."
         ),
     ] = None,
+    from_run: Annotated[
+        str | None, typer.Option(help="Repeat this run of MLflow: its files, settings, profiles, taxonomy and options.")
+    ] = None,
+    data: Data = None,
     register: Annotated[bool, typer.Option(help="Log the run to MLflow and register the challenger.")] = True,
 ) -> None:
     """Train a bundle from logs: label, embed, fit, calibrate, export, check, evaluate, register.
 
-    Prints the bundle's path and its report on held-out prompts.
+    Prints the bundle's path and its report on held-out prompts; with --from-run also whether the revision came out the same.
 
     Example: thinkworth train data/sample/attempts.jsonl --warm-start models/default --out models/tutorial
     """
     with needs("train"):
-        from training import pipeline
+        from training import again, pipeline
         from training.config import load_config
         from training.evaluate import headline
         from training.files import check_replaceable
+        from training.recipe import Options
         from training.taxonomy import load_taxonomy
-    from contract.bundle import Bundle
+    from contract.bundle import Bundle, in_use
     from contract.profiles import load_profiles
 
     check_replaceable(out, of="bundle")  # what is wrong here need not wait for the logs
+    if from_run:
+        given = (logs, config, profiles, taxonomy, accept_flag, accept_budget_flag, leave_out_task, warm_start)
+        if any(given):
+            raise InvalidInput(
+                "--from-run takes all from the run; give it with --out, --data and --no-register alone",
+                field="from-run",
+            )
+        trained, same = again.repeat(from_run, out, data or (), registering=register, read=read_files, say=to_terminal)
+        typer.echo(f"{headline(trained.holdout)}\n\n{same}\n{registration(trained)}")
+        return
+    options = Options(
+        accept_flags=accept_flag or (),
+        accept_budget_flags=accept_budget_flag or (),
+        leave_out_tasks=leave_out_task or (),
+    )
     settings, families = load_config(config), load_taxonomy(taxonomy)
     known = load_profiles(profiles or find("data/profiles.yaml"))
-    start = Bundle(warm_start) if warm_start else None
-    read = _read(logs, (accept_flag, accept_budget_flag), leave_out_task, out)
+    start = Bundle(in_use(warm_start)) if warm_start else None
     trained = pipeline.run(
-        read, out, files=logs, profiles=known, taxonomy=families, config=settings, cache_folder=ROOT / "data" / "cache",
-        start=start, registering=register, say=lambda text: typer.echo(text, err=True),
+        read_files(logs or [], options, out), out, files=logs or [], profiles=known, taxonomy=families, config=settings,
+        cache_folder=ROOT / "data" / "cache", start=start, options=options, registering=register, say=to_terminal,
     )  # fmt: skip
-    typer.echo(headline(trained.holdout))
-    if trained.registered:
-        typer.echo(
-            f"\nregistered as version {trained.registered['version']} (challenger), run {trained.registered['run_id']}"
-        )
-    typer.echo(f"bundle: {trained.folder}")
+    typer.echo(f"{headline(trained.holdout)}\n{registration(trained)}")
 
 
 def evaluate(
-    bundle: Annotated[Path, typer.Argument(help="Folder of the bundle.")],
+    bundle: Annotated[Path, typer.Argument(help="Folder of the bundle, or models:/thinkworth@champion.")],
     logs: LogFiles,
     accept_flag: Flags = None,
     accept_budget_flag: BudgetFlags = None,
@@ -107,13 +128,19 @@ def evaluate(
         from training.evaluate import headline
         from training.html import page
         from training.labels import label
+        from training.recipe import Options
         from training.report.included import load_included
         from training.report.tracking import log_report
-    from contract.bundle import sha256
+    from contract.bundle import in_use, sha256
     from contract.scorer import Scorer
 
-    included, scorer = load_included(include or ()), Scorer.load(bundle)
-    read = _read(logs, (accept_flag, accept_budget_flag), leave_out_task, json_file or html_file)
+    included, scorer = load_included(include or ()), Scorer.load(in_use(bundle))
+    options = Options(
+        accept_flags=accept_flag or (),
+        accept_budget_flags=accept_budget_flag or (),
+        leave_out_tasks=leave_out_task or (),
+    )
+    read = read_files(logs, options, json_file or html_file)
     cache = EmbeddingCache(ROOT / "data" / "cache", scorer.encoder)
     labelled = label(read.table, scorer.manifest.profiles)
     report = run(scorer, labelled, cache, log=read.table, budget_log=read.for_budgets()) | {"included": included}
@@ -129,26 +156,36 @@ def evaluate(
         typer.echo(f"\nlogged as MLflow run {log_report(report, written, logs)}")
 
 
-def _read(
-    logs: list[Path],
-    flags: tuple[list[str] | None, list[str] | None],
-    leave_out_task: list[str] | None,
-    out: Path | None,
-) -> "Logs":
-    """Read logs, say what became of their rows, and drop the tasks that are left out; `flags`: accepted, and for budgets alone."""
+def read_files(logs: Sequence[Path], options: "Options", out: Path | None) -> "Logs":
+    """Read logs, say what became of their rows, and drop the tasks that are left out; bad rows lie beside `out`."""
     from training.logs import AllRowsBad, read_logs, write_quarantine
 
     try:
-        read = read_logs(logs, accept_flags=flags[0] or (), accept_budget_flags=flags[1] or ())
+        read = read_logs(logs, accept_flags=options.accept_flags, accept_budget_flags=options.accept_budget_flags)
     except AllRowsBad as error:
         if out is not None:
             write_quarantine(error.logs, out)
         raise
     if out is not None:
         write_quarantine(read, out)
-    left = without_tasks(read, leave_out_task or ())
-    typer.echo(left.report.text(), err=True)
+    left = without_tasks(read, options.leave_out_tasks)
+    to_terminal(left.report.text())
     return left
+
+
+def to_terminal(text: str) -> None:
+    """Say on standard error what happens."""
+    typer.echo(text, err=True)
+
+
+def registration(trained: "Trained") -> str:
+    """Return the lines that say where a bundle lies and how it is registered."""
+    lines, known = [f"bundle: {trained.folder}"], trained.registered
+    if known:
+        lines.insert(
+            0, f"\nregistered as version {known['version']} ({known['alias'] or 'no alias'}), run {known['run_id']}"
+        )
+    return "\n".join(lines)
 
 
 def without_tasks(read: "Logs", tasks: Collection[str]) -> "Logs":

@@ -40,13 +40,15 @@ class Logs:
     """Some logs: their table, what was quarantined (file, line, rule, reason), and the count of both.
 
     `budget_only` has the rows, with the columns of `table`, whose flag is accepted for thinking budgets and for nothing else. They are
-    no part of `table`: who does not ask for them by name cannot take them for pairs, labels or prices.
+    no part of `table`: who does not ask for them by name cannot take them for pairs, labels or prices. `rows_of_files` has the rows read
+    from each file, bad ones included, in the order of the files.
     """
 
     table: pd.DataFrame
     quarantined: pd.DataFrame
     report: LogReport
     budget_only: pd.DataFrame
+    rows_of_files: tuple[int, ...] = ()
 
     def for_budgets(self) -> pd.DataFrame:
         """Return the attempts that say how much thinking was needed: the rows of `table`, then those of `budget_only`."""
@@ -113,7 +115,9 @@ def read_logs(
     kept, budget_only = (table[rows].reset_index(drop=True) for rows in (good & ~flagged, flagged & ~left_out))
     flags = table.loc[left_out, "flag"], budget_only["flag"]
     report = _report(kept, quarantined, flags, len(table) + len(gathered.broken))
-    logs = Logs(kept, quarantined, report, budget_only)
+    places = np.concatenate([files, [file for file, _, _ in gathered.broken]]).astype(np.int64)
+    counts = tuple(np.bincount(places, minlength=len(paths)).tolist())
+    logs = Logs(kept, quarantined, report, budget_only, counts)
     if not len(kept):
         raise AllRowsBad(report.why_none(), logs)
     return logs

@@ -21,15 +21,17 @@ from training.calibrate import calibrate, cross_fitted
 from training.card import card
 from training.config import TrainConfig
 from training.embedding_cache import EmbeddingCache
-from training.evaluate import evaluate_rows, predictions, realised_extra_tokens
+from training.evaluate import evaluate_rows
 from training.files import check_replaceable, folder_written_atomically
 from training.fitting import fit
 from training.heads import Heads
+from training.html import page
 from training.labels import label
 from training.lineage import check_enough, families, lineage, started_from
 from training.logs import Logs
 from training.overlap import Stratum
 from training.pseudo_outcomes import pseudo_outcomes
+from training.recipe import Options, Recipe
 from training.register import named, register
 from training.report.answers import budgeted, budgets
 from training.report.tracking import by_source
@@ -41,14 +43,18 @@ SMALLEST = 50
 
 UNFAMILIAR_TEXTS = 2000
 
+Judge = Callable[[Path], dict[str, Any]]
+"""From the folder of a bundle to a report of `training.gate`."""
+
 
 @dataclass(frozen=True)
 class Trained:
-    """Where the bundle lies, its report on the held-out prompts, and its registration (None when not registered)."""
+    """Where the bundle lies, its report on the held-out prompts, its registration and what judged it (None where there is none)."""
 
     folder: Path
     holdout: dict[str, Any]
     registered: dict[str, str] | None
+    gate: dict[str, Any] | None
 
 
 @dataclass(frozen=True)
@@ -62,10 +68,24 @@ class _Part:
 
 def run(
     logs: Logs, out: Path, *, files: Sequence[Path], profiles: dict[str, Profile], taxonomy: Sequence[Family],
-    config: TrainConfig, cache_folder: Path, start: Bundle | None = None, registering: bool = True,
-    say: Callable[[str], None] = print,
+    config: TrainConfig, cache_folder: Path, start: Bundle | None = None, options: Options | None = None, registering: bool = True,
+    judge: Judge | None = None, say: Callable[[str], None] = print,
 ) -> Trained:  # fmt: skip
     """Train a bundle and put it at `out`, whole or not at all; with `start`, from what that bundle knows.
+
+    Args:
+        logs: what to learn from.
+        out: the bundle's folder.
+        files: the files that the logs were read from.
+        profiles: what a point is worth.
+        taxonomy: the families.
+        config: the settings.
+        cache_folder: where embeddings are kept.
+        start: the bundle to start from.
+        options: how the files were read; it is recorded.
+        registering: log the run and register the bundle.
+        judge: compares the bundle with another before it is registered; what it returns is recorded.
+        say: told what happens.
 
     Raises:
         InvalidInput: there are too few pairs, no thinking tokens at all, something at `out` that is no bundle, or a file that the
@@ -110,13 +130,19 @@ def run(
             "families": families(heads.prior, heads.tasks, taxonomy), "one_arm": [asdict(s) for s in strata],
         }  # fmt: skip
         report = _write(temporary, heads, calibration, profiles, known, parts["holdout"], encoder, needs_log)
-    registered = None
+    gate, registered = judge(out) if judge else None, None
     if registering:
-        registered = register(
-            out, params={**config.model_dump(), "revision": known["revision"]}, metrics=_metrics(report), files=by_name, digests=digests,
-            plots=_plots(Scorer(Bundle(out), encoder=encoder), parts["holdout"].pairs.paired(), calibration),
+        recipe = Recipe(
+            files=digests, config=config, options=options or Options(), profiles=profiles, taxonomy=tuple(taxonomy),
+            started_from=base.manifest.revision if base else None,
         )  # fmt: skip
-    return Trained(out, report, registered)
+        registered = register(
+            out, params={**config.model_dump(), "revision": known["revision"], "encoder_sha256": encoder.sha256}, metrics=_metrics(report), files=by_name, digests=digests,
+            rows=dict(zip(by_name, logs.rows_of_files, strict=False)), page=page(report), recipe=recipe.model_dump(mode="json"),
+            plots=plots.of_holdout(Scorer(Bundle(out), encoder=encoder), parts["holdout"].pairs.paired(), calibration),
+            start=start.folder if start else None, gate=gate, say=say,
+        )  # fmt: skip
+    return Trained(out, report, registered, gate)
 
 
 def _outcomes(
@@ -211,16 +237,3 @@ def _metrics(report: dict[str, Any]) -> dict[str, float]:
     if report["macro_q"] is not None:
         metrics["holdout_macro_q"] = report["macro_q"]
     return metrics | {f"holdout/{name}": value for name, value in by_source(report).items()}
-
-
-def _plots(scorer: Scorer, rows: evidence.Rows, calibration: Any) -> dict[str, Any]:
-    """Return the figures by name; of cost and quality there is none where no held-out prompt is logged."""
-    drawn = {
-        "gain_calibration": plots.gain_calibration({"logs": calibration.gain_logs, "the prior": calibration.gain_prior})
-    }
-    if rows.table.empty:
-        return drawn
-    worth, extra = predictions(scorer, rows).worth.to_numpy(float), realised_extra_tokens(rows.table)
-    gain, score = rows.table.gain.to_numpy(float), rows.table.score_direct.to_numpy(float)
-    title = "Held-out prompts of the training sources"
-    return {**drawn, "cost_quality": plots.cost_quality(worth, gain, extra, score, title)}

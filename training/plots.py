@@ -7,7 +7,11 @@ import numpy as np
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
-from contract.bundle import Curve
+from contract.bundle import Calibration, Curve
+from contract.scorer import Scorer
+from training.evidence import Rows
+from training.report.answers import predictions
+from training.report.outcomes import realised_extra_tokens
 
 
 def gain_calibration(curves: Mapping[str, Curve]) -> Figure:
@@ -39,3 +43,14 @@ def cost_quality(
     axes.set(xlabel="share of the extra tokens spent", ylabel="mean score", title=title)
     axes.legend()
     return figure
+
+
+def of_holdout(scorer: Scorer, rows: Rows, calibration: Calibration) -> dict[str, Figure]:
+    """Return the figures of a training by name, on held-out pairs; of cost and quality there is none where no held-out prompt is logged."""
+    drawn = {"gain_calibration": gain_calibration({"logs": calibration.gain_logs, "the prior": calibration.gain_prior})}
+    if rows.table.empty:
+        return drawn
+    worth, extra = predictions(scorer, rows).worth.to_numpy(float), realised_extra_tokens(rows.table)
+    gain, score = rows.table.gain.to_numpy(float), rows.table.score_direct.to_numpy(float)
+    title = "Held-out prompts of the training sources"
+    return {**drawn, "cost_quality": cost_quality(worth, gain, extra, score, title)}

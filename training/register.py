@@ -1,16 +1,26 @@
 """Writes a training run to MLflow and registers its bundle as the challenger; what all that talks to MLflow shares."""
 
+import json
 import os
-from collections.abc import Mapping, Sequence
+import subprocess
+import sys
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from contract.bundle import MANIFEST, Bundle, sha256
 from contract.locate import ROOT
 
 MODEL = "thinkworth"
-"""Name of the registered model."""
+"""Name of the registered model, and of the experiment."""
 
 CHALLENGER = "challenger"
+
+RECIPE, START = "recipe.json", "start"
+"""Artifacts of a run: what it was told (`training.recipe.Recipe`), and the bundle that it started from."""
+
+GATE, GATE_REPORT = "gate", "gate_report"
+"""Tags of a version: the gate's outcome, and its whole report as JSON; absent where it was compared with nothing."""
 
 
 def key(name: str) -> str:
@@ -32,31 +42,40 @@ def named(files: Sequence[Path]) -> dict[str, Path]:
     return by_name
 
 
-def experiment() -> str:
-    """Point MLflow at the tracking server and return the id of our experiment, which is made where there is none."""
+def pointed() -> bool:
+    """Point MLflow at the tracking server; return whether it is the checkout's own."""
     import mlflow
-    from mlflow.tracking import MlflowClient
 
     own = not os.environ.get("MLFLOW_TRACKING_URI")  # asked before MLflow sets it
+    if not sys.stderr.isatty():
+        os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
+    if own:
+        (ROOT / "mlruns").mkdir(exist_ok=True)
     mlflow.set_tracking_uri(tracking_uri())
+    return own
+
+
+def experiment() -> str:
+    """Point MLflow at the tracking server and return the id of our experiment, which is made where there is none."""
+    from mlflow.tracking import MlflowClient
+
+    own = pointed()
     found = MlflowClient().get_experiment_by_name(MODEL)
     if found is not None:
         return str(found.experiment_id)
-    (ROOT / "mlruns").mkdir(exist_ok=True)
     location = (ROOT / "mlruns" / "artifacts").as_uri() if own else None
     return str(MlflowClient().create_experiment(MODEL, artifact_location=location))
 
 
 def register(
-    folder: Path,
-    *,
-    params: dict[str, Any],
-    metrics: dict[str, float],
-    files: Mapping[str, Path],
-    digests: Mapping[str, str],
-    plots: dict[str, Any],
-) -> dict[str, str]:
-    """Log a run with its parameters, metrics, datasets, plots and bundle; give its version the alias `challenger`.
+    folder: Path, *, params: Mapping[str, Any], metrics: Mapping[str, float], files: Mapping[str, Path],
+    digests: Mapping[str, str], rows: Mapping[str, int], plots: Mapping[str, Any], page: str, recipe: Mapping[str, Any],
+    start: Path | None = None, gate: Mapping[str, Any] | None = None, say: Callable[[str], None] = lambda _: None,
+) -> dict[str, str]:  # fmt: skip
+    """Log a run with all that made a bundle, register the bundle as a version, and give it the alias `challenger`, in this order.
+
+    A version is made once its files are stored, with all its tags, and the alias is moved last: killed anywhere, no version lacks its
+    files, and no alias names one that does. A run that was killed stays RUNNING. A version that the gate refused gets no alias.
 
     Args:
         folder: the bundle.
@@ -64,34 +83,77 @@ def register(
         metrics: the figures on held-out prompts.
         files: the log files by the name they have in the bundle.
         digests: their SHA-256 by the same name; the run's tags hold all of it, its datasets as much as MLflow stores.
+        rows: their rows by the same name, bad ones included.
         plots: figures by name.
+        page: the report on held-out prompts as HTML.
+        recipe: `training.recipe.Recipe` as JSON takes it.
+        start: the bundle that the training started from.
+        gate: the report of `training.gate`, where the bundle was compared with the champion.
+        say: told what happens.
 
     Returns:
-        The run's id, the model's version and the tracking address.
+        The run's id, the model's version, the alias (empty where it got none) and the tracking address.
     """
     import mlflow
-    from mlflow.data.meta_dataset import MetaDataset
-    from mlflow.data.sources import LocalArtifactDatasetSource
     from mlflow.tracking import MlflowClient
-    from mlflow.utils.validation import MAX_DATASET_DIGEST_SIZE
 
-    uri = tracking_uri()
+    from training.mlflow_model import LogFile, log_bundle
+
+    tags = version_tags(folder, gate)
+    say("logging the run")
     with mlflow.start_run(experiment_id=experiment()) as run:
-        mlflow.log_params(params)
-        mlflow.log_metrics(metrics)
+        mlflow.log_params(dict(params))
+        mlflow.log_metrics(dict(metrics))
         mlflow.set_tags({f"dataset.{key(name)}": digest for name, digest in digests.items()})
         for name, path in files.items():
-            source = LocalArtifactDatasetSource(path.resolve().as_uri())
-            dataset = MetaDataset(source, name=name, digest=digests[name][:MAX_DATASET_DIGEST_SIZE])
-            mlflow.log_input(dataset, context="training")
+            mlflow.log_input(LogFile(name, path, digests[name], rows.get(name)), context="training")
         for name, figure in plots.items():
             mlflow.log_figure(figure, f"plots/{name}.png")
-        mlflow.log_artifacts(str(folder), "bundle")
+        mlflow.log_dict(dict(recipe), RECIPE)
+        mlflow.log_text(page, "report.html")
+        for part in ("report.json", "card.md"):
+            mlflow.log_artifact(str(folder / part))
+        if start:
+            mlflow.log_artifacts(str(start), START)
+        if gate:
+            mlflow.log_dict(dict(gate), "gate.json")
+        say("storing the model")
+        model = log_bundle(folder, {name: value for name, value in tags.items() if name != GATE_REPORT})
         run_id = run.info.run_id
-        bundle = f"{run.info.artifact_uri}/bundle"
+    say("registering the version")
     client = MlflowClient()
-    if not any(model.name == MODEL for model in client.search_registered_models(f"name='{MODEL}'")):
+    if not any(known.name == MODEL for known in client.search_registered_models(f"name='{MODEL}'")):
         client.create_registered_model(MODEL, description="Is thinking worth its tokens on this prompt?")
-    version = client.create_model_version(MODEL, source=bundle, run_id=run_id)
-    client.set_registered_model_alias(MODEL, CHALLENGER, version.version)
-    return {"run_id": run_id, "version": str(version.version), "tracking_uri": uri}
+    version = client.create_model_version(MODEL, model.model_uri, run_id, tags=tags, model_id=model.model_id)
+    alias = "" if tags.get(GATE) == "refused" else CHALLENGER
+    if alias:
+        say(f"moving the alias {alias}")
+        client.set_registered_model_alias(MODEL, alias, version.version)
+    return {"run_id": run_id, "version": str(version.version), "alias": alias, "tracking_uri": tracking_uri()}
+
+
+def version_tags(folder: Path, gate: Mapping[str, Any] | None) -> dict[str, str]:
+    """Return the tags of a version: what it was made of, by which code, and the gate's report; what is not known has no tag."""
+    manifest = Bundle(folder).manifest
+    tags = {
+        "revision": manifest.revision, "format_version": str(manifest.format_version),
+        "data_digest": str(manifest.training["data_digest"]), "encoder_sha256": manifest.encoder.sha256,
+        "manifest_sha256": sha256(folder / MANIFEST), "thinkworth_version": manifest.thinkworth_version,
+    }  # fmt: skip
+    if commit := code_commit():
+        tags["code_commit"] = commit
+    if gate:
+        tags |= {GATE: str(gate["outcome"]), GATE_REPORT: json.dumps(dict(gate), allow_nan=False)}
+    return tags
+
+
+def code_commit() -> str | None:
+    """Return the commit of the checkout, with `+` where files differ from it; None of an installed wheel."""
+    try:
+        told = [
+            subprocess.run(["git", "-C", str(ROOT), *asked], capture_output=True, text=True, check=True).stdout.strip()  # noqa: S607
+            for asked in (["rev-parse", "HEAD"], ["status", "--porcelain", "--untracked-files=no"])
+        ]
+    except (OSError, subprocess.CalledProcessError):
+        return None
+    return told[0] + ("+" if told[1] else "")

@@ -10,7 +10,12 @@ import typer
 from contract.errors import InvalidInput, StoreDown
 from contract.settings import load_settings
 
-store = typer.Typer(no_args_is_help=True, rich_markup_mode=None, help="The tables of the decision store.")
+store = typer.Typer(
+    no_args_is_help=True,
+    rich_markup_mode=None,
+    add_completion=False,
+    help="The tables of the decision store.\n\nExample: thinkworth store status",
+)
 
 
 @store.command()

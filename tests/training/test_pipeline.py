@@ -74,7 +74,7 @@ def test_the_challenger_is_registered_with_its_bundle(trained):
         "from mlflow.tracking import MlflowClient; c = MlflowClient(); v = c.get_model_version_by_alias('thinkworth', 'challenger');"
         "r = c.get_run(v.run_id); print(v.version, len(r.data.metrics), r.data.params['iterations'],"
         "sorted(a.path for a in c.list_artifacts(v.run_id)), [t for t in r.data.tags if t.startswith('dataset.')],"
-        "[(i.dataset.name, i.dataset.digest) for i in r.inputs.dataset_inputs])"
+        "[(i.dataset.name, i.dataset.digest, i.dataset.profile) for i in r.inputs.dataset_inputs])"
     )
     out = subprocess.run(
         [sys.executable, "-c", code], cwd=folder, env={**os.environ, **uri}, capture_output=True, text=True, timeout=200
@@ -82,7 +82,10 @@ def test_the_challenger_is_registered_with_its_bundle(trained):
     assert out.returncode == 0, out.stderr
     assert out.stdout.startswith("1 ")
     digest = hashlib.sha256((folder / "logs.jsonl").read_bytes()).hexdigest()
-    assert f"12 ['bundle', 'plots'] ['dataset.logs.jsonl'] [('logs.jsonl', '{digest[:36]}')]" in out.stdout
+    logged = "['card.md', 'plots', 'recipe.json', 'report.html', 'report.json']"
+    assert (
+        f"12 {logged} ['dataset.logs.jsonl'] [('logs.jsonl', '{digest[:36]}', '{{\"num_rows\": 800}}')]" in out.stdout
+    )
 
 
 def test_without_an_address_the_registry_is_the_checkouts_from_any_folder(tmp_path, monkeypatch):
@@ -91,7 +94,7 @@ def test_without_an_address_the_registry_is_the_checkouts_from_any_folder(tmp_pa
     assert tracking_uri() == f"sqlite:///{ROOT}/mlruns/mlflow.db"
 
 
-@pytest.mark.filterwarnings("ignore:The ``noload`` loader strategy")  # MLflow's use of SQLAlchemy
+@pytest.mark.filterwarnings("ignore:The ``noload`` loader strategy", "ignore:.*Any type hint")  # MLflow's own
 def test_a_bundle_is_registered_in_a_new_registry_from_another_folder(tmp_path, monkeypatch):
     """The checkout of the test is another one, so that no challenger of the developer's is replaced."""
     monkeypatch.setenv("MLFLOW_TRACKING_URI", "")  # MLflow sets it: so it is unset again after the test
@@ -103,10 +106,11 @@ def test_a_bundle_is_registered_in_a_new_registry_from_another_folder(tmp_path, 
     monkeypatch.chdir(elsewhere)
     known = register(
         ROOT / "models" / "default", params={"iterations": 1}, metrics={"n": 1.0}, files=named([log, log]),
-        digests={"log (a+b).jsonl": "0" * 64, "log (a+b).jsonl 2": "1" * 64}, plots={},
+        digests={"log (a+b).jsonl": "0" * 64, "log (a+b).jsonl 2": "1" * 64}, plots={}, rows={}, page="", recipe={},
     )  # fmt: skip
-    artifacts = checkout / "mlruns" / "artifacts" / known["run_id"] / "artifacts" / "bundle"
-    assert {path.name for path in artifacts.iterdir()} >= {"manifest.json", "heads.onnx"}
+    (model,) = (checkout / "mlruns" / "artifacts" / "models").iterdir()
+    bundle = model / "artifacts" / "data" / "thinkworth" / "bundle"
+    assert {path.name for path in bundle.iterdir()} >= {"manifest.json", "heads.onnx"}
     assert known["tracking_uri"] == f"sqlite:///{checkout}/mlruns/mlflow.db"
     assert not list(elsewhere.iterdir())
     tags = MlflowClient(known["tracking_uri"]).get_run(known["run_id"]).data.tags

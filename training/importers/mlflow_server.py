@@ -69,20 +69,32 @@ def _parsed(uri: str) -> URL:
     return url
 
 
+def check_answers(uri: str) -> None:
+    """Refuse at once an http address where nothing answers: MLflow would try it for minutes. Of another address nothing is checked.
+
+    Raises:
+        InvalidInput: nothing answers there.
+    """
+    url = _parsed(uri)
+    if url.drivername not in _WEB:
+        return
+    plain = URL.create(url.drivername, host=url.host, port=url.port, database=url.database)
+    try:
+        urlopen(f"{plain.render_as_string().rstrip('/')}/health", timeout=_SECONDS).close()  # noqa: S310 - the scheme is http or https
+    except HTTPError:
+        return  # something answers; what it is shows at the first question
+    except (URLError, OSError) as error:
+        if isinstance(getattr(error, "reason", error), ssl.SSLError):
+            return  # MLflow has settings of its own for certificates
+        raise InvalidInput(f"{address(uri)} cannot be reached; is the tracking server running?") from error
+
+
 def _check_reachable(uri: str, shown: str) -> None:
     """Refuse at once what MLflow would try for minutes, and a database that it would fill with its own tables."""
     url = _parsed(uri)
     if url.drivername in _WEB:
-        plain = URL.create(url.drivername, host=url.host, port=url.port, database=url.database)
-        try:
-            with urlopen(f"{plain.render_as_string().rstrip('/')}/health", timeout=_SECONDS):  # noqa: S310 - the scheme is http or https
-                return
-        except HTTPError:
-            return  # something answers; what it is shows at the first question
-        except (URLError, OSError) as error:
-            if isinstance(getattr(error, "reason", error), ssl.SSLError):
-                return  # MLflow has settings of its own for certificates
-            raise InvalidInput(f"{shown} cannot be reached; is the tracking server running?") from error
+        check_answers(uri)
+        return
     if url.drivername.startswith("sqlite") and not Path(url.database or "").is_file():
         raise InvalidInput(f"{shown}: no such file")
     try:

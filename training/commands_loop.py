@@ -1,0 +1,165 @@
+"""The verbs `retrain`, `promote`, `rollback` and `status`. Nothing heavy is imported before a verb runs."""
+
+import getpass
+import json
+import tempfile
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from contract.errors import BundleMissing
+from contract.locate import ROOT
+from training.commands import needs
+from training.commands_train import BudgetFlags, Data, Flags, LeaveOut, read_files, registration, to_terminal
+
+Models = Annotated[
+    Path | None, typer.Option(help="Folder of `current` and `registry`; models/ here, else the checkout's.")
+]
+By = Annotated[str | None, typer.Option(help="Who; the name of the user if not given.")]
+Why = Annotated[str | None, typer.Option(help="Why; it is recorded.")]
+
+
+def retrain(
+    logs: Annotated[list[Path], typer.Argument(help="New log files, which the champion was not trained on.")],
+    out: Annotated[Path, typer.Option(help="Folder of the challenger; replaced whole.")] = Path("models/challenger"),
+    config: Annotated[Path | None, typer.Option(help="YAML of training settings; the champion's if not given.")] = None,
+    profiles: Annotated[Path | None, typer.Option(help="Profiles; the champion's if not given.")] = None,
+    taxonomy: Annotated[Path | None, typer.Option(help="Taxonomy; the champion's if not given.")] = None,
+    gate: Annotated[
+        Path | None, typer.Option(help="YAML of the gate's limits; the documented ones if not given.")
+    ] = None,
+    data: Data = None,
+    without: Annotated[
+        list[str] | None, typer.Option(help="File of the champion's training set to do without, by name. Repeatable.")
+    ] = None,
+    accept_flag: Flags = None,
+    accept_budget_flag: BudgetFlags = None,
+    leave_out_task: LeaveOut = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print the gate's report as JSON.")] = False,
+) -> None:
+    """Train a challenger on new logs and the champion's own training set, and compare it with the champion.
+
+    Both answer the same held-out prompts. The gate's report is registered with the challenger; nothing is promoted. Exit code 1 where the gate refuses it.
+
+    Example: thinkworth retrain data/september.parquet --data data
+    """
+    with needs("train"):
+        from training import registry
+        from training.config import load_config
+        from training.files import check_replaceable
+        from training.gate import REFUSED, load_gate
+        from training.gate.text import gate_text
+        from training.recipe import Options
+        from training.retrain import new_files, retrain, training_set
+        from training.taxonomy import load_taxonomy
+    from contract.profiles import load_profiles
+
+    check_replaceable(out, of="bundle")
+    limits, api = load_gate(gate), registry.client()
+    champion = registry.aliased(api, registry.CHAMPION)
+    if champion is None or champion.run_id is None:
+        what = "no version is the champion: there is nothing to compare with"
+        raise BundleMissing(
+            f"{what}; train one with `thinkworth train` and promote it with `thinkworth promote VERSION`"
+        )
+    with tempfile.TemporaryDirectory() as place:
+        known = registry.recipe_of(api, champion.run_id, Path(place))
+        folder = registry.fetched(champion, registry.models_folder())
+        to_terminal(f"champion: version {champion.version}, {champion.tags['revision']}")
+        files = [*training_set(known, data or (), without or ()), *new_files(logs, known.recipe.files)]
+        options = known.recipe.options.and_also(
+            Options(
+                accept_flags=accept_flag or (),
+                accept_budget_flags=accept_budget_flag or (),
+                leave_out_tasks=leave_out_task or (),
+            )
+        )
+        made = retrain(
+            read_files(files, options, out), files, out, champion=folder, known=known, options=options,
+            profiles=load_profiles(profiles) if profiles else known.recipe.profiles,
+            taxonomy=load_taxonomy(taxonomy) if taxonomy else known.recipe.taxonomy,
+            config=load_config(config) if config else known.recipe.config,
+            gate=limits, cache_folder=ROOT / "data" / "cache", say=to_terminal,
+        )  # fmt: skip
+    assert made.gate is not None
+    typer.echo(json.dumps(made.gate, allow_nan=False) if as_json else f"{gate_text(made.gate)}\n{registration(made)}")
+    if made.gate["outcome"] == REFUSED:
+        raise typer.Exit(1)
+
+
+def promote(
+    version: Annotated[str, typer.Argument(help="Number of the version.")],
+    why: Why = None,
+    by: By = None,
+    force: Annotated[bool, typer.Option(help="Overrule the gate; needs --why.")] = False,
+    models: Models = None,
+) -> None:
+    """Make a registered version the champion, and models/current name it.
+
+    Refused where the gate did not let it pass, and where this thinkworth cannot serve it. An interrupted promotion is finished first.
+
+    Example: thinkworth promote 7 --why "September's logs"
+    """
+    with needs("train"):
+        from training import promotion, registry
+    place, who = models or registry.models_folder(), by or getpass.getuser()
+    with registry.reached():
+        move = promotion.promote(registry.client(), version, place, by=who, why=why, force=force, say=to_terminal)
+    if move is None:
+        typer.echo(f"version {version} is the champion already")
+    else:
+        typer.echo(f"version {version} ({move.revision}) is the champion; restart the service to serve it")
+
+
+def rollback(why: Why = None, by: By = None, models: Models = None) -> None:
+    """Make the previous version the champion again, and models/current name it.
+
+    The alias previous then names what that version had replaced: a second rollback goes further back.
+
+    Example: thinkworth rollback --why "misroutes of translations rose"
+    """
+    with needs("train"):
+        from training import promotion, registry
+    place, who = models or registry.models_folder(), by or getpass.getuser()
+    with registry.reached():
+        move = promotion.rollback(registry.client(), place, by=who, why=why, say=to_terminal)
+    typer.echo(f"version {move.version} ({move.revision}) is the champion again; restart the service to serve it")
+
+
+def status(
+    as_json: Annotated[bool, typer.Option("--json", help="Print it as JSON, with the gates' reports.")] = False,
+    models: Models = None,
+) -> None:
+    """Say which versions are champion, challenger and previous, how they came to be, and which bundle models/current names.
+
+    Example: thinkworth status --json
+    """
+    with needs("train"):
+        from training import promotion, registry
+        from training.gate.text import gate_text
+    with registry.reached():
+        told = promotion.status(registry.client(), models or registry.models_folder())
+    if as_json:
+        typer.echo(json.dumps(told, allow_nan=False))
+        return
+    for alias in (registry.CHAMPION, registry.PREVIOUS, "challenger"):
+        typer.echo(f"{alias:<12} {_line(told[alias])}")
+    typer.echo(f"{'in use':<12} {told['current'] or 'no models/current'}")
+    if move := told["pending"]:
+        what = f"{move['action']} of version {move['version']}, begun by {move['by']} at {move['at']}"
+        typer.echo(f"unfinished   {what}; the next promote or rollback finishes it")
+    challenger = told["challenger"]
+    if challenger and challenger["gate_report"]:
+        typer.echo(gate_text(challenger["gate_report"]))
+
+
+def _line(version: Mapping[str, Any] | None) -> str:
+    if version is None:
+        return "none"
+    line = f"version {version['version']}, {version['revision']}, gate: {version['gate'] or 'none'}"
+    if version["moves"]:
+        move = version["moves"][-1]
+        line += f"; {move['action']} by {move['by']} at {move['at'][:19]} UTC, {'forced, ' if move['forced'] else ''}why: {move['why'] or 'not said'}"
+    return line
