@@ -110,6 +110,11 @@ class Settings(BaseModel):
         return self.store_url or f"sqlite:///{self.folder / 'decisions.sqlite'}"
 
     @property
+    def training_folder(self) -> Path:
+        """The folder of log files made of recorded decisions."""
+        return self.folder / "training"
+
+    @property
     def digest_key(self) -> Path:
         """The file of the secret key of the prompts' digests."""
         return self.digest_key_file or self.folder / "digest.key"

@@ -215,8 +215,10 @@ class Recorder:
                 self._refused = None
             self._replay()
             if time.monotonic() - self._mended >= TIDY_EVERY_S:
+                before = datetime.now(UTC) - timedelta(days=self.settings.retention_days)
                 with self.engine.begin() as connection:
-                    writing.forget(connection, datetime.now(UTC) - timedelta(days=self.settings.retention_days))
+                    writing.forget(connection, before)
+                writing.forget_files(self.settings.training_folder, before)
                 self._mended = time.monotonic()
         except (SQLAlchemyError, StoreTooNew) as error:
             self._down(error)

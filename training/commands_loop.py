@@ -3,16 +3,19 @@
 import getpass
 import json
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from contract.errors import BundleMissing
+from contract.errors import BundleMissing, InvalidInput
 from contract.locate import ROOT
 from training.commands import needs
 from training.commands_train import BudgetFlags, Data, Flags, LeaveOut, read_files, registration, to_terminal
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 Models = Annotated[
     Path | None, typer.Option(help="Folder of `current` and `registry`; models/ here, else the checkout's.")
@@ -22,7 +25,10 @@ Why = Annotated[str | None, typer.Option(help="Why; it is recorded.")]
 
 
 def retrain(
-    logs: Annotated[list[Path], typer.Argument(help="New log files, which the champion was not trained on.")],
+    logs: Annotated[
+        list[Path] | None,
+        typer.Argument(help="New log files, which the champion was not trained on; none: what is recorded alone."),
+    ] = None,
     out: Annotated[Path, typer.Option(help="Folder of the challenger; replaced whole.")] = Path("models/challenger"),
     config: Annotated[Path | None, typer.Option(help="YAML of training settings; the champion's if not given.")] = None,
     profiles: Annotated[Path | None, typer.Option(help="Profiles; the champion's if not given.")] = None,
@@ -37,11 +43,16 @@ def retrain(
     accept_flag: Flags = None,
     accept_budget_flag: BudgetFlags = None,
     leave_out_task: LeaveOut = None,
+    recorded: Annotated[
+        bool,
+        typer.Option(help="Also learn from recorded decisions: outcomes whose arm was drawn, shadow runs and reviews."),
+    ] = True,
     as_json: Annotated[bool, typer.Option("--json", help="Print the gate's report as JSON.")] = False,
 ) -> None:
-    """Train a challenger on new logs and the champion's own training set, and compare it with the champion.
+    """Train a challenger on new logs, on what is recorded and on the champion's own training set, and compare it with the champion.
 
-    Both answer the same held-out prompts. The gate's report is registered with the challenger; nothing is promoted. Exit code 1 where the gate refuses it.
+    Both answer the same held-out prompts, and recent decisions whose arm was drawn. The gate's report is registered with the challenger;
+    nothing is promoted. Exit code 1 where the gate refuses it.
 
     Example: thinkworth retrain data/september.parquet --data data
     """
@@ -68,7 +79,14 @@ def retrain(
         known = registry.recipe_of(api, champion.run_id, Path(place))
         folder = registry.fetched(champion, registry.models_folder())
         to_terminal(f"champion: version {champion.version}, {champion.tags['revision']}")
-        files = [*training_set(known, data or (), without or ()), *new_files(logs, known.recipe.files)]
+        before = training_set(known, data or (), without or ())
+        new, drawn, counts = [*new_files(logs or [], known.recipe.files)], None, None
+        if recorded:
+            path, drawn, counts = _recorded(before)
+            new += [path] if path else []
+        if not new:
+            raise InvalidInput("nothing is new: no log is given, and nothing that teaches is recorded", field="logs")
+        files = [*before, *new]
         options = known.recipe.options.and_also(
             Options(
                 accept_flags=accept_flag or (),
@@ -81,12 +99,29 @@ def retrain(
             profiles=load_profiles(profiles) if profiles else known.recipe.profiles,
             taxonomy=load_taxonomy(taxonomy) if taxonomy else known.recipe.taxonomy,
             config=load_config(config) if config else known.recipe.config,
-            gate=limits, cache_folder=ROOT / "data" / "cache", say=to_terminal,
+            gate=limits, cache_folder=ROOT / "data" / "cache", drawn=drawn, counts=counts, say=to_terminal,
         )  # fmt: skip
     assert made.gate is not None
     typer.echo(json.dumps(made.gate, allow_nan=False) if as_json else f"{gate_text(made.gate)}\n{registration(made)}")
     if made.gate["outcome"] == REFUSED:
         raise typer.Exit(1)
+
+
+def _recorded(before: Sequence[Path]) -> tuple[Path | None, "pd.DataFrame", dict[str, int]]:
+    """Return the log file of what is recorded (None where nothing teaches), the decisions whose arm was drawn, and counts."""
+    from contract.encoder import Encoder
+    from contract.locate import find
+    from contract.settings import load_settings
+    from contract.store.opening import migrate, open_store
+    from training.recorded import read_before, read_recorded, write_recorded
+
+    settings = load_settings()
+    engine = open_store(settings.store_address)
+    migrate(engine)
+    told = read_recorded(engine, Encoder(find("models/encoder")).sha256, before=read_before(before))
+    engine.dispose()
+    to_terminal(f"recorded: {', '.join(f'{n:,} {name}' for name, n in told.counts.items())}")
+    return write_recorded(told, settings.training_folder) if len(told.log) else None, told.drawn, dict(told.counts)
 
 
 def promote(

@@ -26,6 +26,7 @@ from training.evidence import Rows, fraction, prompts_of, thinking_rows
 from training.gate import GateConfig, Side, judge
 from training.labels import label
 from training.logs import Logs
+from training.production import recent_outcomes
 from training.report.answers import budgeted
 
 TIMED_PROMPTS, ROUNDS = 40, 3
@@ -44,7 +45,7 @@ def held_out(groups: "pd.Series[Any]", manifests: Sequence[Manifest]) -> NDArray
 
 
 def compare(
-    champion: Path, challenger: Path, logs: Logs, *, cache_folder: Path, config: GateConfig, outcomes: pd.DataFrame | None = None
+    champion: Path, challenger: Path, logs: Logs, *, cache_folder: Path, config: GateConfig, drawn: pd.DataFrame | None = None
 ) -> dict[str, Any]:  # fmt: skip
     """Return the gate's report on a challenger, in the profile that it serves where none is named.
 
@@ -54,7 +55,7 @@ def compare(
         logs: what the challenger was trained on; its held-out prompts are judged, those with one arm by their pseudo-outcomes.
         cache_folder: where embeddings are kept.
         config: the limits.
-        outcomes: recent production outcomes, `training.gate.OUTCOMES`.
+        drawn: recorded decisions whose arm was drawn, `training.recorded.Recorded.drawn`; None: none are recorded.
 
     Raises:
         BundleMismatch: a bundle cannot be used, or does not say what its start held out.
@@ -75,6 +76,9 @@ def compare(
         Side(scorer.manifest.revision, _told(scorer, rows, kept), _budgeted(scorer, needs), time)
         for scorer, time in zip(scorers, times, strict=True)
     )
+    outcomes = None
+    if drawn is not None and len(drawn):
+        outcomes = recent_outcomes(drawn, scorers, cache, lambda digests: held_out(digests, manifests))
     return judge(before, after, profile, config, outcomes)
 
 

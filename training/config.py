@@ -19,6 +19,7 @@ class TrainConfig(BaseModel):
         chain_of_thought: pattern of thinking_settings that are prompting and no thinking mode; they teach gain, not tokens.
         holdout_share: share of prompts kept for the report.
         iterations: boosting iterations of each head.
+        review_weight: what a reviewer's mark of a recorded decision weighs, in recorded pairs.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
@@ -30,6 +31,7 @@ class TrainConfig(BaseModel):
     chain_of_thought: str = r"(?i)\bcot\b|chain.of.thought|step by step|kojima|zhou"
     holdout_share: float = Field(0.1, ge=0.02, lt=0.5)
     iterations: int = Field(150, ge=10, le=2000)
+    review_weight: float = Field(0.5, gt=0, le=4)
 
     @field_validator("chain_of_thought")
     @classmethod

@@ -47,6 +47,16 @@ class EmbeddingCache:
         self._encoder = encoder
         self._key = encoder.sha256
 
+    @property
+    def encoder(self) -> str:
+        """The SHA-256 of the encoder."""
+        return self._key
+
+    @property
+    def dimension(self) -> int:
+        """Length of a vector."""
+        return self._encoder.dimension
+
     def embed(self, texts: Sequence[str]) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
         """Return vectors [n, dimension] and truncated [n], in order, equal to `Encoder.encode` of each text.
 

@@ -15,6 +15,7 @@ from contract.records import PAIR_KEY, Arm
 from training.budget_targets import budget_attempts, is_prompted
 from training.config import TrainConfig
 from training.embedding_cache import EmbeddingCache
+from training.kept_inputs import inputs_of
 from training.taxonomy import Family
 
 OUTCOMES = ("gain", "score_direct", "score_reasoning", "extra_tokens")
@@ -25,6 +26,9 @@ HYPOTHETICAL = ("gain_if_low", "gain_if_high", "p_high")
 
 PRIOR = "taxonomy"
 """Source of pseudo-observations."""
+
+RECORDED, REVIEWS = "recorded", "reviews"
+"""Sources of outcomes of recorded decisions, and of what reviewers say of them; see `training.recorded`."""
 
 LEAST_SPENT, MOST_SPENT = 0.02, 20.0
 """Shares of the mean extra tokens that one row may have spent."""
@@ -69,11 +73,21 @@ def embed(prompts: Sequence[Prompt], cache: EmbeddingCache) -> tuple[Floats, Flo
     """Return embeddings [n, 2 d] and features and words [n, f + w]; equal prompts are computed once."""
     unique = {prompt.digest: prompt for prompt in prompts}
     order = {digest: i for i, digest in enumerate(unique)}
-    asks, _ = cache.embed([prompt.ask for prompt in unique.values()])
-    wholes, _ = cache.embed([prompt.whole for prompt in unique.values()])
-    vectors = np.array([features.vector(prompt) for prompt in unique.values()], dtype=np.float32)
+    known = {
+        i: inputs for i, p in enumerate(unique.values()) if (inputs := inputs_of(p, cache.dimension, cache.encoder))
+    }
+    texts = [prompt for i, prompt in enumerate(unique.values()) if i not in known]
+    embeddings = np.empty((len(unique), 2 * cache.dimension), dtype=np.float32)
+    vectors = np.empty((len(unique), features.WIDTH), dtype=np.float32)
+    read = np.array([i not in known for i in range(len(unique))], dtype=bool)
+    embeddings[read] = np.hstack([cache.embed([getattr(p, view) for p in texts])[0] for view in ("ask", "whole")])
+    vectors[read] = np.array([features.vector(prompt) for prompt in texts], dtype=np.float32).reshape(
+        -1, features.WIDTH
+    )
+    for i, (embedded, vector) in known.items():
+        embeddings[i], vectors[i] = embedded, vector
     index = np.array([order[prompt.digest] for prompt in prompts], dtype=int)
-    return np.hstack([asks, wholes])[index], vectors.reshape(-1, features.WIDTH)[index]
+    return embeddings[index], vectors[index]
 
 
 def unit_rows(labelled: pd.DataFrame, cache: EmbeddingCache) -> Rows:
@@ -88,7 +102,7 @@ def outcome_rows(units: Rows, pseudo: pd.DataFrame, config: TrainConfig) -> Rows
     """Return the units that say what thinking gains, a weight each: pairs, and those with a pseudo-outcome (`modelled`).
 
     `gain`, the scores and extra_tokens are the outcomes with their noise; `target_*` is what heads are fitted on. A pair weighs
-    1 and a pseudo-outcome its precision before sources are tempered, and as much on average after.
+    1, a review config.review_weight and a pseudo-outcome its precision before sources are tempered, and as much on average after.
 
     Args:
         units: labelled units with a score, [n].
@@ -104,7 +118,9 @@ def outcome_rows(units: Rows, pseudo: pd.DataFrame, config: TrainConfig) -> Rows
         for column, said in ((name, f"{name}_dr"), (f"target_{name}", f"target_{name}")):
             out[column] = rows.table[name].astype(float).where(~modelled, rows.table[said])
     precision = rows.table.precision.where(modelled, 1.0)
-    weight = precision * precision.groupby(out.source).transform("sum") ** -config.source_power
+    precision = precision.where(rows.table.source != REVIEWS, config.review_weight)
+    tempered = out.source.replace(REVIEWS, RECORDED)  # a handful of reviews is no source that counts as much as a log
+    weight = precision * precision.groupby(tempered).transform("sum") ** -config.source_power
     scale = precision.sum() / weight.sum() if len(out) else 1.0
     return Rows(rows.embeddings, rows.features, out.assign(weight=weight * scale))
 

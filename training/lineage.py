@@ -16,7 +16,7 @@ from contract.errors import InvalidInput
 from contract.scorer import Scorer
 from training.background import Base, seen_by
 from training.config import TrainConfig
-from training.evidence import Rows
+from training.evidence import REVIEWS, Rows
 from training.log_report import LogReport
 from training.prior import Prior
 from training.report.material import material, needs_read
@@ -77,7 +77,9 @@ def lineage(
     parts = [
         sorted(digests.values()),
         _digest(taxonomy),
-        config.model_dump(),
+        config.model_dump(
+            exclude=set() if (labelled.source == REVIEWS).any() else {"review_weight"}
+        ),  # decides nothing
         encoder.sha256,
         version("thinkworth"),
         decided,

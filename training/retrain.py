@@ -61,7 +61,7 @@ def new_files(new: Sequence[Path], before: Mapping[str, str]) -> list[Path]:
 
 def retrain(
     logs: Logs, files: Sequence[Path], out: Path, *, champion: Path, known: Known, options: Options, profiles: dict[str, Profile],
-    taxonomy: Sequence[Family], config: TrainConfig, gate: GateConfig, cache_folder: Path, outcomes: pd.DataFrame | None = None,
+    taxonomy: Sequence[Family], config: TrainConfig, gate: GateConfig, cache_folder: Path, drawn: pd.DataFrame | None = None, counts: Mapping[str, int] | None = None,
     say: Callable[[str], None] = print,
 ) -> pipeline.Trained:  # fmt: skip
     """Train a challenger, compare it with the champion, and register it with the gate's report; nothing is promoted.
@@ -78,7 +78,8 @@ def retrain(
         config: the settings; another seed or holdout_share than the champion's leaves fewer rows to compare on.
         gate: the limits.
         cache_folder: where embeddings are kept.
-        outcomes: recent production outcomes (`training.gate.OUTCOMES`); None: none are recorded.
+        drawn: recorded decisions whose arm was drawn (`training.recorded.Recorded.drawn`); None: the store was not read.
+        counts: what became of the recorded decisions, for the gate's report.
         say: told what happens.
 
     Raises:
@@ -87,7 +88,8 @@ def retrain(
 
     def judge(challenger: Path) -> dict[str, Any]:
         say("comparing with the champion")
-        return compare(champion, challenger, logs, cache_folder=cache_folder, config=gate, outcomes=outcomes)
+        report = compare(champion, challenger, logs, cache_folder=cache_folder, config=gate, drawn=drawn)
+        return report | {"recorded": None if counts is None else dict(counts)}
 
     return pipeline.run(
         logs, out, files=files, profiles=profiles, taxonomy=taxonomy, config=config, cache_folder=cache_folder,

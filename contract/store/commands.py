@@ -69,7 +69,7 @@ def purge(
     Example: thinkworth purge --before 30d
     """
     from contract.store.opening import migrate, open_store, squeeze
-    from contract.store.writing import forget
+    from contract.store.writing import forget, forget_files
 
     settings = load_settings()
     engine = open_store(settings.store_address)
@@ -79,9 +79,14 @@ def purge(
         with engine.begin() as connection:
             gone = forget(connection, when)
         squeeze(engine)
+    files = forget_files(settings.training_folder, when)
     typer.echo(
         f"before {when:%Y-%m-%d %H:%M} UTC: {gone['prompts']:,} prompts and {gone['digests']:,} digests forgotten"
     )
+    for name in files:
+        typer.echo(
+            f"{name}, made of them for training, is removed: `thinkworth retrain --without {name}` does without it"
+        )
     if waiting := [path for path in (settings.folder / "journal").glob("*.jsonl") if path.stat().st_size]:
         typer.echo(
             f"{len(waiting)} journals in {settings.folder / 'journal'} wait for the store; purge again once they are in it"

@@ -2,6 +2,8 @@
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
+from datetime import datetime
+from pathlib import Path
 from typing import Any
 
 import sqlalchemy as sa
@@ -26,7 +28,21 @@ def write(connection: sa.Connection, records: Iterable[Record]) -> list[Told]:
     return tell(connection, outcomes) if outcomes else []
 
 
-def forget(connection: sa.Connection, before: Any) -> dict[str, int]:
+TRAINING_FILE = "recorded-"
+"""Begins the name of a log file made of recorded decisions; the day of the first of them follows."""
+
+
+def forget_files(folder: Path, before: datetime) -> list[str]:
+    """Remove the log files made of recorded decisions that hold one from before a time; return their names."""
+    gone = []
+    for path in sorted(folder.glob(f"{TRAINING_FILE}*.parquet")):
+        if path.name.removeprefix(TRAINING_FILE)[:10] < f"{before:%Y-%m-%d}":
+            path.unlink(missing_ok=True)
+            gone.append(path.name)
+    return gone
+
+
+def forget(connection: sa.Connection, before: datetime) -> dict[str, int]:
     """Forget texts, embeddings and digests of the prompts of decisions before a time; their figures stay. Return how many of each.
 
     Args:

@@ -23,7 +23,8 @@ def predictions(scorer: Scorer, rows: Rows) -> pd.DataFrame:
     """Return the bundle's answers, one row each.
 
     In the default profile: worth (the headline's order), expected_gain, expected_extra_tokens, net_benefit, verdict,
-    familiarity, p_use, thinking_budget; expected_score_direct, family (the nearest of the taxonomy), and verdict_P for each profile P.
+    familiarity, p_use, thinking_budget; expected_score_direct, family (the nearest of the taxonomy), and verdict_P and arm_P for each
+    profile P.
     """
     manifest = scorer.manifest
     name = default_name(manifest.profiles)
@@ -38,6 +39,7 @@ def predictions(scorer: Scorer, rows: Rows) -> pd.DataFrame:
                 "p_use": scores.probabilities[name][0], "thinking_budget": decision.thinking_budget,
                 "expected_score_direct": scores.score_direct, "family": scores.task,
                 **{f"verdict_{p}": str(other.verdict) for p, other in made.items()},
+                **{f"arm_{p}": str(other.arm) for p, other in made.items()},
             }
         )  # fmt: skip
     return pd.DataFrame(told)
