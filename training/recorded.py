@@ -107,8 +107,8 @@ def write_recorded(recorded: Recorded, folder: Path) -> Path:
     """Write the rows as a log file and return its path; its name has the day of its first decision, so that a purge finds it, and a digest."""
     import pyarrow as pa
 
-    table = pa.Table.from_pandas(recorded.log, schema=arrow_schema(), preserve_index=False)
-    digest = hashlib.sha256(recorded.log.to_json(date_format="iso", date_unit="us").encode()).hexdigest()[:12]
+    table = pa.Table.from_pandas(recorded.log.astype({"timestamp": object}), schema=arrow_schema(), preserve_index=False)
+    digest = hashlib.sha256(recorded.log.to_csv(index=False).encode()).hexdigest()[:12]
     path = folder / f"{TRAINING_FILE}{recorded.log.timestamp.min():%Y-%m-%d}-{digest}.parquet"
     with table_written_in_blocks(path, arrow_schema()) as write:
         write(table)
@@ -157,7 +157,7 @@ def _decisions(connection: sa.Connection, ids: list[str], encoder: str) -> pd.Da
             found.append(
                 {
                     **{name: row[name] for name in DECIDED},
-                    "prompt": row["prompt_digest"] or row["decision_id"],
+                    "digest": row["prompt_digest"] or row["decision_id"],
                     "text": text,
                 }
             )
@@ -186,9 +186,8 @@ def _reviewed(decided: pd.DataFrame, marks: Mapping[str, str | None]) -> pd.Data
 
     A mark says on which side of 0 net_benefit lies, as the outcome of one checked pair does; `maybe` has no side.
     """
-    mark = decided.decision_id.map(marks)
-    sided = decided[mark.notna() & decided.verdict.isin(["use", "avoid"])].assign(mark=mark)
-    pays = (sided.verdict == "use") == (sided.mark == "right")
+    sided = decided[decided.decision_id.isin(marks) & decided.verdict.isin(["use", "avoid"])]
+    pays = (sided.verdict == "use") == (sided.decision_id.map(marks) == "right")
     parts = []
     for arm in Arm:
         score = 1.0 if arm is Arm.REASONING else pays.map({True: 0.0, False: 1.0})
