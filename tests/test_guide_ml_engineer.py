@@ -12,6 +12,7 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from typing import NamedTuple
 from urllib.error import URLError
 from urllib.request import urlopen
 
@@ -19,7 +20,15 @@ import pytest
 import yaml
 from mlflow.tracking import MlflowClient
 
+from contract.bundle import sha256
 from contract.locate import ROOT
+
+
+class Said(NamedTuple):
+    code: int
+    out: str
+    err: str
+
 
 pytestmark = [
     pytest.mark.slow,
@@ -77,6 +86,16 @@ def server(request, tmp_path_factory):
             process.wait(60)
 
 
+def again(line):
+    """In a process of its own, and with another number of threads than the first training."""
+    variables = {"OMP_NUM_THREADS": "3", "OPENBLAS_NUM_THREADS": "3"}
+    done = subprocess.run(
+        [Path(sys.executable).with_name("thinkworth"), *shlex.split(line)[1:]], env={**os.environ, **variables}, capture_output=True,
+        text=True, timeout=300,
+    )  # fmt: skip
+    return Said(done.returncode, done.stdout, done.stderr)
+
+
 @pytest.fixture
 def followed(server, tmp_path, monkeypatch, thinkworth):
     """The guide followed to its end in a folder of its own: what each command said, by its verb, in order."""
@@ -94,6 +113,8 @@ def followed(server, tmp_path, monkeypatch, thinkworth):
             line = line.replace(is_, instead)
         if "RUN_ID" in line:
             line = line.replace("RUN_ID", json.loads(thinkworth("status", "--json").out)["champion"]["run_id"])
+            said.append(("train", again(line)))
+            continue
         verb, *arguments = shlex.split(line)[1:]
         done = thinkworth(verb, *arguments)
         if verb == "promote" and done.code:  # so small a challenger need not pass
@@ -114,6 +135,7 @@ def test_the_guide(server, followed, thinkworth, tmp_path):
     assert "against thinkworth/" in next(done for verb, done in followed if verb == "retrain").out
     assert "is the champion again" in said["rollback"].out
     assert "the revision is the same" in said["train"].out
+    assert sha256(Path("models/again/heads.onnx")) == sha256(Path("models/september/heads.onnx"))
     assert Path("models/current").read_text() == "registry/1\n"
     assert "<table>" in Path("october.html").read_text()
     check_the_model(server, thinkworth, tmp_path)
