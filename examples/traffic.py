@@ -73,9 +73,14 @@ def main() -> None:
     known = {family["name"]: family for family in yaml.safe_load(TAXONOMY.read_text(encoding="utf-8"))["families"]}
     families = {name: known[name] for name in FAMILIES}
     cells = world(families)
-    with httpx.Client(base_url=options.url, timeout=120) as http, options.out.open("w", newline="", encoding="utf-8") as file:
+    with (
+        httpx.Client(base_url=options.url, timeout=120) as http,
+        options.out.open("w", newline="", encoding="utf-8") as file,
+    ):
         rows = csv.writer(file)
-        rows.writerow(["decision_id", "family", "task", "model", "verdict", "arm", "p_reasoning", "revision", "net_benefit"])
+        rows.writerow(
+            ["decision_id", "family", "task", "model", "verdict", "arm", "p_reasoning", "revision", "net_benefit"]
+        )
         for start in range(0, options.requests, BATCH):
             asked = []
             for number in range(start, min(start + BATCH, options.requests)):

@@ -2,8 +2,11 @@
 
 import tempfile
 from collections.abc import Callable, Sequence
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
+
+from threadpoolctl import threadpool_limits
 
 from contract.bundle import HEADS, Bundle
 from contract.locate import ROOT
@@ -17,7 +20,7 @@ def repeat(
     run_id: str, out: Path, folders: Sequence[Path], *, registering: bool, read: Callable[[Sequence[Path], Options, Path], Logs],
     say: Callable[[str], None],
 ) -> tuple[pipeline.Trained, str]:  # fmt: skip
-    """Train as a run of MLflow did; return what was trained, and whether the revision came out the same.
+    """Train as a run of MLflow did, with as many threads; return what was trained, and whether the revision came out the same.
 
     Args:
         run_id: of the run.
@@ -34,11 +37,12 @@ def repeat(
     with tempfile.TemporaryDirectory() as place:
         known = registry.recipe_of(api, run_id, Path(place))
         recipe, files = known.recipe, training_set(known, folders)
-        trained = pipeline.run(
-            read(files, recipe.options, out), out, files=files, profiles=recipe.profiles, taxonomy=recipe.taxonomy,
-            config=recipe.config, cache_folder=ROOT / "data" / "cache", start=Bundle(known.start) if known.start else None,
-            options=recipe.options, registering=registering, say=say,
-        )  # fmt: skip
+        with threadpool_limits(recipe.threads):
+            trained = pipeline.run(
+                read(files, recipe.options, out), out, files=files, profiles=recipe.profiles, taxonomy=recipe.taxonomy,
+                config=recipe.config, cache_folder=ROOT / "data" / "cache", start=Bundle(known.start) if known.start else None,
+                options=recipe.options, registering=registering, say=say,
+            )  # fmt: skip
     return trained, compared(Bundle(out), recipe, api.get_run(run_id).data.params)
 
 
@@ -47,14 +51,11 @@ def compared(bundle: Bundle, recipe: Recipe, params: dict[str, Any]) -> str:
     manifest, before = bundle.manifest, params.get("revision")
     if manifest.revision == before:
         return f"the revision is the same: {before}; {HEADS} is the same to the last byte"
-    now = Recipe(**{**recipe.model_dump(exclude={"thinkworth_version", "threads"})})
-    told = [
-        f"{name} was {getattr(recipe, field)} and is {getattr(now, field)}"
-        for name, field in (("thinkworth", "thinkworth_version"), ("OMP_NUM_THREADS", "threads"))
-        if getattr(recipe, field) != getattr(now, field)
-    ]
+    told = []
+    if (now := version("thinkworth")) != recipe.thinkworth_version:
+        told.append(f"thinkworth was {recipe.thinkworth_version} and is {now}")
     encoder = params.get("encoder_sha256")
     if encoder and encoder != manifest.encoder.sha256:
         told.append(f"the encoder was {encoder[:12]}.. and is {manifest.encoder.sha256[:12]}..")
-    why = "; ".join(told) or "thinkworth, threads and encoder are the same, so a library or the processor differs"
+    why = "; ".join(told) or "thinkworth and the encoder are the same, so its code, a library or the processor differs"
     return f"the revision differs: it was {before} and is {manifest.revision} ({why})"

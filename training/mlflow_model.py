@@ -2,8 +2,10 @@
 
 import json
 import shutil
+import sys
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from importlib.metadata import version
 from pathlib import Path
 
@@ -65,7 +67,7 @@ def log_bundle(folder: Path, tags: Mapping[str, str]) -> ModelInfo:
     inputs = [ColSpec("string", name, required=False) for name in frames.TEXTS]
     inputs += [ColSpec(AnyType(), name, required=False) for name in frames.CAPS]
     outputs = [ColSpec(kind, name, required=name not in frames.NULLABLE) for name, kind in frames.ANSWERS.items()]
-    with tempfile.TemporaryDirectory() as place:
+    with tempfile.TemporaryDirectory() as place, _modules_kept():
         laid = Path(place) / FOLDER
         shutil.copytree(folder, laid / frames.BUNDLE)
         shutil.copytree(find("models/encoder"), laid / frames.ENCODER)
@@ -78,6 +80,20 @@ def log_bundle(folder: Path, tags: Mapping[str, str]) -> ModelInfo:
             input_example=pd.DataFrame(_example(folder)), pip_requirements=[f"{name}=={version(name)}" for name in NEEDS],
             tags=dict(tags), metadata={"revision": tags["revision"]},
         )  # fmt: skip
+
+
+@contextmanager
+def _modules_kept() -> Iterator[None]:
+    """Forget what was imported from the stored code: MLflow loads a model with an example to see that it answers, and puts its code first."""
+    path, known = list(sys.path), set(sys.modules)
+    try:
+        yield
+    finally:
+        sys.path[:] = path
+        for name in set(sys.modules) - known:
+            file = getattr(sys.modules[name], "__file__", None)
+            if name.partition(".")[0] in CODE and file and not Path(file).is_relative_to(ROOT):
+                del sys.modules[name]
 
 
 _compiled = shutil.ignore_patterns("__pycache__", "*.pyc")

@@ -1,12 +1,12 @@
 """What a training was told beside its logs: enough, with the files, to run it again."""
 
-import os
 from collections.abc import Iterator, Mapping, Sequence
 from importlib.metadata import version
 from pathlib import Path
 from typing import Annotated, NamedTuple
 
 from pydantic import BaseModel, ConfigDict, Field
+from threadpoolctl import threadpool_info
 
 from contract.bundle import sha256
 from contract.manifest_file import Digest
@@ -14,6 +14,11 @@ from contract.profiles import Profile
 from training.config import TrainConfig
 from training.files import SUFFIXES
 from training.taxonomy import Family
+
+
+def threads() -> int:
+    """Return how many threads numeric libraries may use."""
+    return max((int(pool["num_threads"]) for pool in threadpool_info()), default=1)
 
 
 class Options(BaseModel):
@@ -48,7 +53,7 @@ class Recipe(BaseModel):
         taxonomy: the families, as they were.
         started_from: revision of the bundle that it started from, which lies in the run's folder `start`; None: of none.
         thinkworth_version: what trained.
-        threads: OMP_NUM_THREADS: with another number the last digits differ; None: not set, so one a core.
+        threads: of the numeric libraries: with another number the last digits differ.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -60,7 +65,7 @@ class Recipe(BaseModel):
     taxonomy: tuple[Family, ...]
     started_from: str | None
     thinkworth_version: str = Field(default_factory=lambda: version("thinkworth"))
-    threads: str | None = Field(default_factory=lambda: os.environ.get("OMP_NUM_THREADS"))
+    threads: int = Field(default_factory=lambda: threads(), ge=1)
 
 
 class Known(NamedTuple):

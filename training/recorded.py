@@ -107,7 +107,9 @@ def write_recorded(recorded: Recorded, folder: Path) -> Path:
     """Write the rows as a log file and return its path; its name has the day of its first decision, so that a purge finds it, and a digest."""
     import pyarrow as pa
 
-    table = pa.Table.from_pandas(recorded.log.astype({"timestamp": object}), schema=arrow_schema(), preserve_index=False)
+    table = pa.Table.from_pandas(
+        recorded.log.astype({"timestamp": object}), schema=arrow_schema(), preserve_index=False
+    )
     digest = hashlib.sha256(recorded.log.to_csv(index=False).encode()).hexdigest()[:12]
     path = folder / f"{TRAINING_FILE}{recorded.log.timestamp.min():%Y-%m-%d}-{digest}.parquet"
     with table_written_in_blocks(path, arrow_schema()) as write:

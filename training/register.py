@@ -47,6 +47,7 @@ def pointed() -> bool:
     import mlflow
 
     own = not os.environ.get("MLFLOW_TRACKING_URI")  # asked before MLflow sets it
+    os.environ.setdefault("MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT", "true")  # standard output is a command's answer
     if not sys.stderr.isatty():
         os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
     if own:

@@ -94,7 +94,9 @@ def test_without_an_address_the_registry_is_the_checkouts_from_any_folder(tmp_pa
     assert tracking_uri() == f"sqlite:///{ROOT}/mlruns/mlflow.db"
 
 
-@pytest.mark.filterwarnings("ignore:The ``noload`` loader strategy", "ignore:.*Any type hint")  # MLflow's own
+@pytest.mark.filterwarnings(
+    "ignore:The ``noload`` loader strategy", "ignore:.*Any type hint", "ignore:Operation with range"
+)  # MLflow's own
 def test_a_bundle_is_registered_in_a_new_registry_from_another_folder(tmp_path, monkeypatch):
     """The checkout of the test is another one, so that no challenger of the developer's is replaced."""
     monkeypatch.setenv("MLFLOW_TRACKING_URI", "")  # MLflow sets it: so it is unset again after the test
