@@ -97,14 +97,13 @@ def truth(n: int, planted: tuple[Slice, ...] = (), *, seed: int = 0, repeats: fl
     )  # fmt: skip
 
 
-def fill(
-    engine: sa.Engine, true: pd.DataFrame, *, rate: float = 0.2, shadow: float = 0.0, scored: float = 0.9, lost_if_wrong: float = 0.0,
-    graded: bool = False, seed: int = 0,
-) -> pd.DataFrame:  # fmt: skip
-    """Write decisions on a truth and their outcomes into a store; return the truth with decision_id, arm and p_reasoning.
+def rows(
+    true: pd.DataFrame, *, rate: float = 0.2, shadow: float = 0.0, scored: float = 0.9, lost_if_wrong: float = 0.0, graded: bool = False,
+    seed: int = 0,
+) -> tuple[pd.DataFrame, pd.DataFrame, list[dict]]:  # fmt: skip
+    """Return rows of the tables decisions, outcomes and bundles on a truth.
 
     Args:
-        engine: of a migrated, empty store.
         true: of `truth`.
         rate: share of decisions whose arm is drawn.
         shadow: share of decisions that have an outcome in either arm.
@@ -123,17 +122,20 @@ def fill(
     if both.any():
         other = _outcomes(true, ~drawn, rng, scored, lost_if_wrong, graded).assign(decision_id=ids)
         told.append(other[both])
-    decided = _decisions(true, ids, drawn, p_reasoning)
     outcomes = pd.concat(told, ignore_index=True)
     outcomes["outcome_id"] = outcomes["digest"] = [f"{i:012x}" for i in range(len(outcomes))]
     bundle = {"time": START, "profiles": PROFILES, "unfamiliar_below": 0.3, "small_budget": 1024, "data_digest": "0" * 64}
+    return _decisions(true, ids, drawn, p_reasoning), outcomes, [{"revision": r, **bundle} for r in ("r1", "r2")]
+
+
+def fill(engine: sa.Engine, decided: pd.DataFrame, outcomes: pd.DataFrame, bundles: list[dict]) -> None:
+    """Write rows into a migrated, empty store."""
     with engine.begin() as connection:
-        connection.execute(sa.insert(tables.bundles), [{"revision": r, **bundle} for r in ("r1", "r2")])
+        connection.execute(sa.insert(tables.bundles), bundles)
         for table, frame in ((tables.decisions, decided), (tables.outcomes, outcomes)):
-            rows = frame.astype(object).where(frame.notna(), None).to_dict("records")
-            for start in range(0, len(rows), 20_000):
-                connection.execute(sa.insert(table), rows[start : start + 20_000])
-    return true.assign(decision_id=ids, reasoning=drawn, p_reasoning=p_reasoning)
+            listed = frame.astype(object).where(frame.notna(), None).to_dict("records")
+            for start in range(0, len(listed), 20_000):
+                connection.execute(sa.insert(table), listed[start : start + 20_000])
 
 
 def _outcomes(
