@@ -1,6 +1,10 @@
 """What an audit can be told; frozen, unknown keys refused."""
 
+from pathlib import Path
+
 from pydantic import BaseModel, ConfigDict, Field
+
+from contract.yaml_file import read_mapping, validated
 
 
 class AuditConfig(BaseModel):
@@ -38,3 +42,16 @@ class AuditConfig(BaseModel):
     correlation: float = Field(0.3, ge=-0.9, le=0.95)
     reference_share: float = Field(0.3, gt=0, lt=1)
     drift_psi: float = Field(0.2, gt=0, le=5)
+
+
+def load_config(path: Path | None) -> AuditConfig:
+    """Return the configuration of a YAML file, or the defaults.
+
+    Raises:
+        InvalidInput: the file cannot be read, is no YAML mapping in UTF-8 or is empty, a key is given twice or is unknown
+            (the known ones are listed), or a value is out of range.
+    """
+    if path is None:
+        return AuditConfig()
+    remedy = "name another with --config, or leave it out for the defaults"
+    return validated(AuditConfig, read_mapping(path, field="config", remedy=remedy), path)

@@ -65,7 +65,9 @@ def paired(evidence: Evidence) -> Contrast:
     extra = (table.output_tokens_reasoning - table.output_tokens_direct).to_numpy(float)
     extra = np.where(rows, np.where(np.isfinite(extra), extra, table.expected_extra_tokens), np.nan)
     seconds = (table.latency_s_reasoning - table.latency_s_direct).to_numpy(float)
-    return Contrast(PAIRS, rows, gain, extra, gain - price(table, extra, seconds), np.repeat(rows[:, None], 2, axis=1).astype(int))
+    return Contrast(
+        PAIRS, rows, gain, extra, gain - price(table, extra, seconds), np.repeat(rows[:, None], 2, axis=1).astype(int)
+    )
 
 
 def explored(evidence: Evidence, config: AuditConfig) -> Contrast:
@@ -84,10 +86,9 @@ def explored(evidence: Evidence, config: AuditConfig) -> Contrast:
     seconds = None
     if np.isfinite(part.seconds_per_point.to_numpy(float)).any():
         seconds = _gamma(part, own_arm(part, "latency_s"), design, fold)
-    out = [absent.copy() for _ in range(3)]
-    for whole, values in zip(out, (gain, extra, gain - price(part, extra, seconds)), strict=True):
-        whole[rows] = values
-    return Contrast(EXPLORED, rows, *out, arms)
+    found = np.full((3, len(table)), np.nan)
+    found[:, rows] = gain, extra, gain - price(part, extra, seconds)
+    return Contrast(EXPLORED, rows, found[0], found[1], found[2], arms)
 
 
 def folds(table: pd.DataFrame, config: AuditConfig, of: int = FOLDS) -> Array:
@@ -193,7 +194,9 @@ def means(values: Array, group: Array, prompt: Array, groups: int, arm_counts: A
     return Means(n, np.where(n > 0, mean, np.nan), np.where(enough, error, np.nan), np.maximum(freedom, 0.0))
 
 
-def mean_of(values: Array, table: pd.DataFrame, alpha: float = 0.05) -> tuple[float | None, tuple[float, float] | None, int]:
+def mean_of(
+    values: Array, table: pd.DataFrame, alpha: float = 0.05
+) -> tuple[float | None, tuple[float, float] | None, int]:
     """Return the mean of the finite values of decisions, its interval over prompts, and how many there are; None where undefined."""
     known = np.isfinite(values)
     if not known.any():

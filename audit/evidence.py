@@ -58,7 +58,7 @@ class Evidence:
 def join(record: Record, config: AuditConfig) -> Evidence:
     """Return the decisions of a record with their outcomes, and who is which evidence."""
     table = pd.concat([record.decisions, _prices(record), _by_arm(record)], axis=1)
-    table["band"] = pd.Categorical.from_codes(_band(table, record), categories=list(BANDS))
+    table["band"] = pd.Categorical.from_codes(_band(table, record), categories=pd.Index(BANDS))
     score = table[["score_direct", "score_reasoning"]].to_numpy(float)
     own = np.where(table.reasoning, score[:, 1], score[:, 0])
     counted = table[["attempts_direct", "attempts_reasoning"]].to_numpy(int)
@@ -91,17 +91,23 @@ def join(record: Record, config: AuditConfig) -> Evidence:
 def own_arm(table: pd.DataFrame, name: str, reasoning: "pd.Series[Any] | None" = None) -> Array:
     """Return one of MEANS in the arm that was answered, or in that of `reasoning`, [n]."""
     arm = (table.reasoning if reasoning is None else reasoning).to_numpy(bool)
-    return np.where(arm, table[f"{name}_reasoning"], table[f"{name}_direct"])
+    return np.asarray(np.where(arm, table[f"{name}_reasoning"], table[f"{name}_direct"]))
 
 
 def price(table: pd.DataFrame, extra_tokens: Array, extra_latency_s: Array | None = None) -> Array:
     """Return what extra tokens, and the seconds where the profile charges them, cost in points, [n]."""
-    points = extra_tokens / table.tokens_per_point.to_numpy(float)
+    points: Array = extra_tokens / table.tokens_per_point.to_numpy(float)
     charged = np.isfinite(table.seconds_per_point.to_numpy(float))
     if extra_latency_s is None or not charged.any():
         return points
     seconds = extra_latency_s / np.where(charged, table.seconds_per_point, 1.0)
     return np.asarray(points + np.where(charged & np.isfinite(seconds), seconds, 0.0))
+
+
+def usd_per_token(table: pd.DataFrame) -> Array:
+    """Return the dollars of an output token of each decision's model, as its bundle had them, [n]; nan where unknown."""
+    tokens = table.expected_extra_tokens.to_numpy(float)
+    return np.asarray(np.where(tokens > 0, table.expected_cost_usd / np.where(tokens > 0, tokens, 1.0), np.nan))
 
 
 def _prices(record: Record) -> pd.DataFrame:

@@ -62,7 +62,9 @@ def modelled(evidence: Evidence) -> Modelled:
     expected = np.column_stack([table.expected_score_direct, table.expected_score_direct + table.expected_gain])
     corrections = [_correction(table, expected[:, arm], bool(arm), cell, cells) for arm in (0, 1)]
     (mean_d, own_d, var_d), (mean_r, own_r, var_r) = corrections
-    mean_d, mean_r = (x if np.isfinite(x) else y if np.isfinite(y) else 0.0 for x, y in ((mean_d, mean_r), (mean_r, mean_d)))
+    mean_d, mean_r = (
+        x if np.isfinite(x) else y if np.isfinite(y) else 0.0 for x, y in ((mean_d, mean_r), (mean_r, mean_d))
+    )
     dev_d = np.where(np.isfinite(own_d), own_d, np.where(np.isfinite(own_r), CARRIED * own_r, 0.0))
     dev_r = np.where(np.isfinite(own_r), own_r, np.where(np.isfinite(own_d), CARRIED * own_d, 0.0))
     direct = np.clip(expected[:, 0] + mean_d + dev_d[cell], 0, 1)

@@ -73,7 +73,9 @@ def read(connection: sa.Connection, *, since: datetime | None = None, until: dat
         decisions=decided,
         attempts=_attempts(connection, within, index),
         profiles={
-            b["revision"]: {name: validated(Profile, raw, Path("the store"), name) for name, raw in b["profiles"].items()}
+            b["revision"]: {
+                name: validated(Profile, raw, Path("the store"), name) for name, raw in b["profiles"].items()
+            }
             for b in bundles
         },
         unfamiliar_below={b["revision"]: b["unfamiliar_below"] for b in bundles},
@@ -126,7 +128,13 @@ def _decisions(connection: sa.Connection, within: list[Any]) -> pd.DataFrame:
 
 def _empty(names: list[str]) -> pd.DataFrame:
     kinds: dict[str, Any] = dict.fromkeys(names, float) | dict.fromkeys(WORDS, np.int32) | dict.fromkeys(FLAGS, bool)
-    kinds |= {"decision_id": str, "time": "datetime64[us, UTC]", "reasoning": bool, "policy_reasoning": bool, "prompt": np.uint64}
+    kinds |= {
+        "decision_id": str,
+        "time": "datetime64[us, UTC]",
+        "reasoning": bool,
+        "policy_reasoning": bool,
+        "prompt": np.uint64,
+    }
     gone = ("arm", "policy_arm", "prompt_digest")
     return pd.DataFrame({name: pd.Series(dtype=kind) for name, kind in kinds.items() if name not in gone})
 
@@ -146,7 +154,7 @@ def _attempts(connection: sa.Connection, within: list[Any], decision_id: "pd.Ind
     finish = _Words()
     parts = []
     for block in progress(_blocks(connection, asked, names), "outcomes", length=-(-total // BLOCK)):
-        row = decision_id.get_indexer(block.decision_id)
+        row = decision_id.get_indexer(pd.Index(block.decision_id))
         codes = finish.codes(block.finish_reason).astype(float)
         part = pd.DataFrame(
             {"row": row, "reasoning": block.arm == "reasoning", "attempt": block.attempt.astype(int)}
@@ -159,7 +167,9 @@ def _attempts(connection: sa.Connection, within: list[Any], decision_id: "pd.Ind
         keys = {"row": pd.Series(dtype=int), "reasoning": pd.Series(dtype=bool), "attempt": pd.Series(dtype=int)}
         parts = [pd.DataFrame(keys | columns)]
     told = pd.concat(parts, ignore_index=True)
-    last = told.groupby(["row", "reasoning", "attempt"], as_index=False).last()  # of each field, absent ones passed over
+    last = told.groupby(
+        ["row", "reasoning", "attempt"], as_index=False
+    ).last()  # of each field, absent ones passed over
     return last.assign(finish_reason=finish.column(last.finish_reason.fillna(-1).to_numpy(np.int32)))
 
 
@@ -187,7 +197,7 @@ def _reviews(connection: sa.Connection, within: list[Any], decision_id: "pd.Inde
     asked = sa.select(table.c.decision_id, table.c.reviewer, table.c.mark).order_by(table.c.review_id)
     rows = pd.DataFrame(connection.execute(asked).all(), columns=["decision_id", "reviewer", "mark"])
     rows = rows.drop_duplicates(["decision_id", "reviewer"], keep="last")
-    row = decision_id.get_indexer(rows.decision_id) if len(rows) else np.empty(0, int)
+    row = decision_id.get_indexer(pd.Index(rows.decision_id)) if len(rows) else np.empty(0, int)
     return pd.DataFrame({"row": row, "mark": rows.mark.to_numpy(object)})[row >= 0].reset_index(drop=True)
 
 

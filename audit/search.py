@@ -106,7 +106,9 @@ def _grouping(table: pd.DataFrame, names: Sequence[str]) -> _Grouping:
     return _Grouping(names, code, there[first])
 
 
-def _best(grouping: _Grouping, loss: Array, left: Mask, arms: Array, config: AuditConfig) -> tuple[float, _Grouping, int]:
+def _best(
+    grouping: _Grouping, loss: Array, left: Mask, arms: Array, config: AuditConfig
+) -> tuple[float, _Grouping, int]:
     """Return the largest statistic of the grouping's cells, less what its conditions cost, and the cell."""
     rows = left & (grouping.code >= 0)
     code, values, groups = grouping.code[rows], loss[rows], len(grouping.first)

@@ -5,7 +5,8 @@ all slices of the audit that have evidence on both arms: half of alpha for the v
 up. Modelled slices are never called misrouted: nobody saw the other arm.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -14,7 +15,7 @@ from numpy.typing import NDArray
 
 from audit.config import AuditConfig
 from audit.estimates import Contrast, Means, fraction, means
-from audit.evidence import Evidence
+from audit.evidence import Evidence, usd_per_token
 from audit.figures import EXPLORED
 from audit.modelled import Modelled
 from audit.search import COLUMNS, search
@@ -35,51 +36,93 @@ MOST_VALUES = 200
 STORED_AS = {"band": "familiarity"}
 
 
-def slices(evidence: Evidence, contrasts: list[Contrast], expected: Modelled, config: AuditConfig) -> pd.DataFrame:
-    """Return the slices, one row each per kind and evidence, as the table `audit_slices` has them but for audit_id and slice_id.
+@dataclass(frozen=True)
+class _View:
+    """The decisions where the policy took one arm, seen by one kind of evidence.
 
-    Of slices that a search found, n and estimates are those of the half that was not searched.
+    Attributes:
+        table: all decisions [n].
+        kind: of misroute that this arm may be.
+        contrast: the evidence.
+        arm: the policy took the arm, [n].
+        usd: dollars of an output token, [n].
+        config: the audit's settings.
     """
-    table = evidence.table
-    usd = _usd_per_token(table)
-    rows: list[dict[str, Any]] = []
-    for kind, side in KINDS.items():
-        arm = table.policy_reasoning.to_numpy(bool) == ARM_OF[kind]
-        for column in DIMENSIONS:
-            group, labels = _groups(table, column)
-            total = np.bincount(group[arm & (group >= 0)], minlength=len(labels))
-            for contrast in (*contrasts, expected):
-                own = arm & np.isfinite(contrast.net_benefit) & (group >= 0)
-                found = _means(contrast, own, group[own], table, len(labels))
-                added = _added(contrast, own, group[own], usd, len(labels))
-                where = [{column: label} for label in labels]
-                rows += _rows(kind, side, contrast, where, total, found, added, "dimension", config)
-        for contrast in contrasts:
-            rows += _searched(table, contrast, kind, side, arm, usd, config)
-    return _judged(pd.DataFrame(rows, columns=[*_COLUMNS]), config)
 
+    table: pd.DataFrame
+    kind: str
+    contrast: Contrast | Modelled
+    arm: Mask
+    usd: Array
+    config: AuditConfig
 
-def _searched(
-    table: pd.DataFrame, contrast: Contrast, kind: str, side: int, arm: Mask, usd: Array, config: AuditConfig
-) -> list[dict[str, Any]]:  # fmt: skip
-    """Return the rows of slices that are found on one half of the prompts and estimated on the other, either way round."""
-    own = arm & np.isfinite(contrast.net_benefit)
-    first = fraction(table, config.seed + 1) < 0.5
-    rows = []
-    for half in (first, ~first):
-        for found in search(table, contrast, side, own & half, config):
-            parts = []
-            for mask in (found.rows, found.new):
-                held = own & ~half & mask
-                group = np.zeros(held.sum(), int)
-                parts.append((_means(contrast, held, group, table, 1), _added(contrast, held, group, usd, 1)))
-            (whole, added), (new, _) = parts
-            total = np.array([(arm & found.rows).sum()])
-            row = _rows(kind, side, contrast, [found.where], total, whole, added, "search", config)
-            if row:  # what it adds to the slices found before it has to be misrouted too
-                row[0]["p_value"] = max(row[0]["p_value"], float(_p(new, side)[0]))
-            rows += row
-    return rows
+    @property
+    def side(self) -> int:
+        return KINDS[self.kind]
+
+    @property
+    def own(self) -> Mask:
+        """Decisions with the arm and the evidence, [n]."""
+        return self.arm & np.isfinite(self.contrast.net_benefit)
+
+    def means(self, rows: Mask, group: Array, groups: int) -> Means:
+        """Return the mean net_benefit of rows by group."""
+        prompt, contrast = self.table.prompt.to_numpy()[rows], self.contrast
+        if isinstance(contrast, Modelled):
+            return contrast.means(rows, group, prompt, groups)
+        arms = contrast.arm_counts[rows] if contrast.evidence == EXPLORED else None
+        return means(contrast.net_benefit[rows], group, prompt, groups, arms)
+
+    def p(self, found: Means) -> Array:
+        """Return the p-values of the other arm not being better; nan where the evidence does not tell."""
+        if isinstance(self.contrast, Modelled):
+            return np.full(len(found.n), np.nan)
+        return Means(found.n, self.side * found.mean, found.error, found.freedom).p_above(0.0)
+
+    def added(self, rows: Mask, group: Array, groups: int) -> tuple[Array, Array]:
+        """Return the mean extra tokens of rows and their mean dollars by group, nan where unknown."""
+        out = []
+        for values in (self.contrast.extra_tokens[rows], (self.contrast.extra_tokens * self.usd)[rows]):
+            known = np.isfinite(values)
+            n = np.bincount(group[known], minlength=groups)
+            sums = np.bincount(group[known], values[known], groups)
+            out.append(np.where(n > 0, sums / np.maximum(n, 1), np.nan))
+        return out[0], out[1]
+
+    def enough(self, found: Means) -> Mask:
+        """Return the groups that the evidence says enough of."""
+        told = found.n >= self.config.least_decisions
+        return told & (found.freedom >= self.config.least_of_an_arm - 1) if self.contrast.evidence == EXPLORED else told
+
+    def rows(
+        self, where: Sequence[Mapping[str, Any]], total: Array, rows: Mask, group: Array, how: str
+    ) -> list[dict[str, Any]]:
+        """Return a row of each group that there is enough evidence of.
+
+        Args:
+            where: conditions of each group.
+            total: decisions of each, with or without the evidence.
+            rows: decisions that the estimates are of, [n].
+            group: number of each of these.
+            how: the slices were found.
+        """
+        found, (tokens, usd) = self.means(rows, group, len(where)), self.added(rows, group, len(where))
+        (lower, upper), p, out = found.interval(), self.p(found), []
+        for i in np.flatnonzero(self.enough(found)).tolist():
+            regret = max(self.side * float(found.mean[i]), 0.0)
+            saved = (
+                -self.side * int(total[i]) if regret > 0 else 0
+            )  # decisions that the other arm would have saved tokens in
+            out.append(
+                {
+                    "title": _title(where[i], self.kind), "where": where[i], "kind": self.kind, "evidence": self.contrast.evidence,
+                    "found": how, "decisions": int(total[i]), "evidence_n": int(found.n[i]), "net_benefit": float(found.mean[i]),
+                    "net_benefit_lower": float(lower[i]), "net_benefit_upper": float(upper[i]), "p_value": float(p[i]),
+                    "regret_points": regret, "regret_points_total": regret * int(total[i]),
+                    "regret_tokens_total": saved * float(tokens[i]), "regret_usd_total": saved * float(usd[i]),
+                }
+            )  # fmt: skip
+        return out
 
 
 _COLUMNS = (
@@ -88,55 +131,45 @@ _COLUMNS = (
 )  # fmt: skip
 
 
-def _means(contrast: Contrast | Modelled, rows: Mask, group: Array, table: pd.DataFrame, groups: int) -> Means:
-    prompt = table.prompt.to_numpy()[rows]
-    if isinstance(contrast, Modelled):
-        return contrast.means(rows, group, prompt, groups)
-    arms = contrast.arm_counts[rows] if contrast.evidence == EXPLORED else None
-    return means(contrast.net_benefit[rows], group, prompt, groups, arms)
+def slices(evidence: Evidence, contrasts: Sequence[Contrast], expected: Modelled, config: AuditConfig) -> pd.DataFrame:
+    """Return the slices, one row each per kind and evidence, as the table `audit_slices` has them but for audit_id and slice_id.
+
+    Of slices that a search found, n and estimates are those of the half that was not searched.
+    """
+    table = evidence.table
+    usd, rows = usd_per_token(table), []
+    for kind in KINDS:
+        arm = table.policy_reasoning.to_numpy(bool) == ARM_OF[kind]
+        kinds: list[Contrast | Modelled] = [*contrasts, expected]
+        views = [_View(table, kind, one, arm, usd, config) for one in kinds]
+        for column in DIMENSIONS:
+            group, labels = _groups(table, column)
+            total = np.bincount(group[arm & (group >= 0)], minlength=len(labels))
+            where = [{column: label} for label in labels]
+            for view in views:
+                own = view.own & (group >= 0)
+                rows += view.rows(where, total, own, group[own], "dimension")
+        for view, contrast in zip(views, contrasts, strict=False):
+            rows += _searched(view, contrast)
+    return _judged(pd.DataFrame(rows, columns=[*_COLUMNS]), config)
 
 
-def _added(contrast: Contrast | Modelled, rows: Mask, group: Array, usd: Array, groups: int) -> tuple[Array, Array]:
-    """Return the mean extra tokens and their mean dollars by group, nan where unknown."""
-    out = []
-    for values in (contrast.extra_tokens[rows], (contrast.extra_tokens * usd)[rows]):
-        known = np.isfinite(values)
-        n = np.bincount(group[known], minlength=groups)
-        sums = np.bincount(group[known], values[known], groups)
-        out.append(np.where(n > 0, sums / np.maximum(n, 1), np.nan))
-    return out[0], out[1]
-
-
-def _rows(
-    kind: str, side: int, contrast: Contrast | Modelled, where: list[dict[str, Any]], total: Array, found: Means,
-    added: tuple[Array, Array], how: str, config: AuditConfig,
-) -> list[dict[str, Any]]:  # fmt: skip
-    lower, upper = found.interval()
-    p = np.full(len(where), np.nan) if isinstance(contrast, Modelled) else _p(found, side)
+def _searched(view: _View, contrast: Contrast) -> list[dict[str, Any]]:
+    """Return the rows of slices that are found on one half of the prompts and estimated on the other, either way round."""
+    first = fraction(view.table, view.config.seed + 1) < 0.5
     rows = []
-    for i in np.flatnonzero((found.n >= config.least_decisions) & _enough(found, contrast, config)):
-        regret = max(side * float(found.mean[i]), 0.0)
-        other = (side if regret > 0 else 0) * total[i]
-        rows.append(
-            {
-                "title": _title(where[i], kind), "where": where[i], "kind": kind, "evidence": contrast.evidence, "found": how,
-                "decisions": int(total[i]), "evidence_n": int(found.n[i]), "net_benefit": float(found.mean[i]),
-                "net_benefit_lower": float(lower[i]), "net_benefit_upper": float(upper[i]), "p_value": float(p[i]),
-                "regret_points": regret, "regret_points_total": regret * int(total[i]),
-                "regret_tokens_total": -other * float(added[0][i]), "regret_usd_total": -other * float(added[1][i]),
-            }
-        )  # fmt: skip
+    for half in (first, ~first):
+        held = view.own & ~half
+        for found in search(view.table, contrast, view.side, view.own & half, view.config):
+            whole, new = held & found.rows, held & found.new
+            total = np.array([(view.arm & found.rows).sum()])
+            row = view.rows([found.where], total, whole, np.zeros(whole.sum(), int), "search")
+            if row:  # what it adds to the slices found before it has to be misrouted too
+                row[0]["p_value"] = max(
+                    row[0]["p_value"], float(view.p(view.means(new, np.zeros(new.sum(), int), 1))[0])
+                )
+            rows += row
     return rows
-
-
-def _enough(found: Means, contrast: Contrast | Modelled, config: AuditConfig) -> Mask:
-    if isinstance(contrast, Contrast) and contrast.evidence == EXPLORED:
-        return np.asarray(found.freedom >= config.least_of_an_arm - 1)
-    return np.ones(len(found.n), bool)
-
-
-def _p(found: Means, side: int) -> Array:
-    return Means(found.n, side * found.mean, found.error, found.freedom).p_above(0.0)
 
 
 def _judged(rows: pd.DataFrame, config: AuditConfig) -> pd.DataFrame:
@@ -180,8 +213,3 @@ def _groups(table: pd.DataFrame, column: str) -> tuple[Array, list[Any]]:
 def _title(where: Mapping[str, Any], kind: str) -> str:
     values = ", ".join(f"{STORED_AS.get(name, name)} {value}" for name, value in where.items())
     return f"{values}: {kind}"
-
-
-def _usd_per_token(table: pd.DataFrame) -> Array:
-    tokens = table.expected_extra_tokens.to_numpy(float)
-    return np.where(tokens > 0, table.expected_cost_usd / np.where(tokens > 0, tokens, 1.0), np.nan)

@@ -116,7 +116,10 @@ def _shift(table: pd.DataFrame, contrasts: Sequence[Contrast], expected: Modelle
             rows = np.isfinite(contrast.gain)
             values = contrast.gain[rows] - modelled_gain[rows] - shift[rows]
             found = means(values, cell[rows], table.prompt.to_numpy()[rows], cells, contrast.arm_counts[rows])
-            weight = np.where(np.isfinite(found.error) & (found.error > 0) & (found.freedom >= 4), found.error, np.inf) ** -2.0
+            weight = (
+                np.where(np.isfinite(found.error) & (found.error > 0) & (found.freedom >= 4), found.error, np.inf)
+                ** -2.0
+            )
             precision += weight
             total += weight * np.nan_to_num(found.mean)
         known = precision > 0
@@ -148,7 +151,11 @@ def _spread(evidence: Evidence, m: Array, base: Array, config: AuditConfig) -> S
     error, scale = score[rows] - m[rows, arm[rows]], base[rows, arm[rows]]
     attempts = np.where(arm == 1, table.scored_reasoning, table.scored_direct)[rows]
     whole = float((error**2).mean() / scale.mean())
-    codes = np.unique(table.iloc[rows][list(key)].assign(model=table.model.cat.codes.iloc[rows]).to_numpy(np.uint64), axis=0, return_inverse=True)[1]
+    codes = np.unique(
+        table.iloc[rows][list(key)].assign(model=table.model.cat.codes.iloc[rows]).to_numpy(np.uint64),
+        axis=0,
+        return_inverse=True,
+    )[1]
     size, total, square = np.bincount(codes), np.bincount(codes, error), np.bincount(codes, error**2)
     repeated, products = size > 1, float((size * (size - 1.0)).sum())
     estimated = bool((size[repeated] - 1).sum() >= LEAST_REPEATS)

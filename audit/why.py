@@ -39,7 +39,9 @@ def _of(row: dict[Any, Any], net: float, shift: float, direct: float, reasoning:
         f"where the bundle expected {row['expected_net_benefit']:+.3f}"
     ]
     if row["reasoning"] != row["policy_reasoning"]:
-        out.append(f"the arm {'reasoning' if row['reasoning'] else 'direct'} was drawn instead: what came of that arm is known")
+        out.append(
+            f"the arm {'reasoning' if row['reasoning'] else 'direct'} was drawn instead: what came of that arm is known"
+        )
     for name, expected in (("direct", direct), ("reasoning", reasoning)):
         score = row[f"score_{name}"]
         if np.isfinite(score):

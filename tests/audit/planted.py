@@ -46,7 +46,9 @@ class Slice:
         return mask
 
 
-def truth(n: int, planted: tuple[Slice, ...] = (), *, seed: int = 0, repeats: float = 1.5, even: float = 0.3) -> pd.DataFrame:
+def truth(
+    n: int, planted: tuple[Slice, ...] = (), *, seed: int = 0, repeats: float = 1.5, even: float = 0.3
+) -> pd.DataFrame:
     """Return decisions with what is true of them: theta_direct, theta_reasoning, extra_tokens, net_benefit (of the prompt) and
     mean_net_benefit (of all prompts like it); and what the bundle expects.
 
@@ -124,7 +126,13 @@ def rows(
         told.append(other[both])
     outcomes = pd.concat(told, ignore_index=True)
     outcomes["outcome_id"] = outcomes["digest"] = [f"{i:012x}" for i in range(len(outcomes))]
-    bundle = {"time": START, "profiles": PROFILES, "unfamiliar_below": 0.3, "small_budget": 1024, "data_digest": "0" * 64}
+    bundle = {
+        "time": START,
+        "profiles": PROFILES,
+        "unfamiliar_below": 0.3,
+        "small_budget": 1024,
+        "data_digest": "0" * 64,
+    }
     return _decisions(true, ids, drawn, p_reasoning), outcomes, [{"revision": r, **bundle} for r in ("r1", "r2")]
 
 
@@ -172,3 +180,62 @@ def _decisions(true: pd.DataFrame, ids: np.ndarray, drawn: np.ndarray, p_reasoni
         expected_cost_usd=true.expected_extra_tokens * DOLLARS_PER_TOKEN, prompt_digest=[f"{p:016x}" for p in true.prompt],
         reasons=[[]] * len(true),
     )  # fmt: skip
+
+
+def logged_pairs(log: pd.DataFrame) -> pd.DataFrame:
+    """Return the pairs of a log of real attempts: task, model, language, prompt, and the first scored attempt of either arm."""
+    usable = log[(log.pair_kind == "toggle") & log.flag.isna() & log.score.notna()]
+    key = ["source", "prompt_id", "model", "task"]
+    first = usable.sort_values("attempt", kind="stable").drop_duplicates([*key, "arm"])
+    wide = first.pivot(index=key, columns="arm", values=["score", "output_tokens"]).dropna(
+        subset=[("score", "direct"), ("score", "reasoning")]
+    )
+    wide.columns = [f"{name}_{arm}" for name, arm in wide.columns]
+    return wide.reset_index()
+
+
+def hidden(pairs: pd.DataFrame, *, wrong: float, p: float, seed: int) -> tuple[pd.DataFrame, tuple]:
+    """Return real pairs as decisions with one arm hidden, and the rows of the tables for them.
+
+    The policy takes the arm that is better in the mean of a pair's task and model, but in a share `wrong` of those where that matters
+    (250 pairs, .15 points) it takes the other. The arm is the policy's with the probability 1 - p.
+
+    Returns:
+        The pairs with net_benefit, policy_reasoning and `planted`, and (decisions, outcomes, bundles).
+    """
+    rng = np.random.default_rng((seed, 3))
+    n, per_point = len(pairs), PROFILES["balanced"]["tokens_per_point"]
+    extra = (pairs.output_tokens_reasoning - pairs.output_tokens_direct).astype(float)
+    net = (pairs.score_reasoning - pairs.score_direct).astype(float) - extra.fillna(extra.median()) / per_point
+    cell = pairs.groupby(["task", "model"], dropna=False).ngroup().to_numpy()
+    mean, size = net.groupby(cell).transform("mean").to_numpy(), net.groupby(cell).transform("size").to_numpy()
+    planted = (np.abs(mean) >= 0.15) & (size >= 250) & (rng.random(cell.max() + 1) < wrong)[cell]
+    policy = (mean > 0) != planted
+    p_reasoning = np.where(policy, 1 - p, p)
+    drawn = rng.random(n) < p_reasoning
+    true = pd.DataFrame(
+        {
+            "task": pairs.task, "model": pairs.model, "language": "en", "profile": "balanced", "revision": "r1", "familiarity": 0.7,
+            "time": [START + timedelta(minutes=i) for i in range(n)], "prompt_characters": 100, "prompt": pd.factorize(pairs.prompt_id)[0],
+            "expected_score_direct": pairs.score_direct.mean(), "expected_extra_tokens": float(extra.mean()), "per_point": per_point,
+            "expected_net_benefit": np.where(policy, 0.1, -0.1), "policy_reasoning": policy, "net_benefit": net, "planted": planted,
+        }
+    )  # fmt: skip
+    ids = np.array([f"{i:012x}-{seed:08x}" for i in range(n)])
+    outcomes = pd.DataFrame(
+        {
+            "decision_id": ids, "arm": np.where(drawn, "reasoning", "direct"), "attempt": 0, "overridden": False,
+            "score": np.where(drawn, pairs.score_reasoning, pairs.score_direct).astype(float),
+            "output_tokens": np.where(drawn, pairs.output_tokens_reasoning, pairs.output_tokens_direct), "source": "planted",
+            "time": true.time, "contradicts": False, "late": False, "outcome_id": ids, "digest": ids,
+        }
+    )  # fmt: skip
+    bundle = {
+        "revision": "r1",
+        "time": START,
+        "profiles": PROFILES,
+        "unfamiliar_below": 0.3,
+        "small_budget": 1024,
+        "data_digest": "0" * 64,
+    }
+    return true, (_decisions(true, ids, drawn, p_reasoning), outcomes, [bundle])
