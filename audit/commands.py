@@ -52,14 +52,17 @@ def audit(
     if first and last and first >= last:
         raise InvalidInput(f"--since {since} is not before --until {until}; swap them", field="since")
     engine = open_store(store or load_settings().store_address)
-    with _answering():
-        migrate(engine)
-        with engine.begin() as connection:
-            match_waiting(connection)
-        with reading(engine) as connection:
-            record = read(connection, since=first, until=last)
-        made = run(record, settings, time=datetime.now(UTC))
-        audit_id = write_store(engine, made)
+    try:
+        with _answering():
+            migrate(engine)
+            with engine.begin() as connection:
+                match_waiting(connection)
+            with reading(engine) as connection:
+                record = read(connection, since=first, until=last)
+            made = run(record, settings, time=datetime.now(UTC))
+            audit_id = write_store(engine, made)
+    finally:
+        engine.dispose()
     with folder_written_atomically(out) as folder:
         write_folder(folder, made, audit_id)  # the page of the report is one more file of this folder
     run_id = log_audit(made.report, audit_id, out) if register else None

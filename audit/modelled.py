@@ -1,7 +1,7 @@
 """What a bundle expected of both arms, corrected by what came of the arm taken: an estimate of the rest, and marked as one.
 
 Of the arm taken, the error of the expected score is seen: its mean over all, and that of each task and model, drawn to the former by
-empirical Bayes (Morris 1983). Of the other arm it is not. It is taken to be off by its own mean where it was taken elsewhere (else by
+empirical Bayes (`audit.shrinkage`). Of the other arm it is not. It is taken to be off by its own mean where it was taken elsewhere (else by
 that of the arm taken: a stricter grader is one for both), and by CARRIED of the arm taken's deviation in the task and model.
 """
 
@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from audit.estimates import Means, means
 from audit.evidence import Evidence, own_arm, price
 from audit.figures import MODELLED
+from audit.shrinkage import shrunk
 
 Array = NDArray[Any]
 
@@ -86,11 +87,9 @@ def _correction(table: pd.DataFrame, expected: Array, arm: bool, cell: Array, ce
     known = np.isfinite(found.error) & (found.error > 0)
     if known.sum() < 2:
         return overall, np.where(found.n > 0, 0.0, np.nan), np.zeros(cells)
-    noise = np.where(known, found.error, np.inf) ** 2
-    spread = max(float(np.mean(found.mean[known] ** 2 - noise[known])), 0.0)
-    share = spread / (spread + noise) if spread > 0 else np.zeros(cells)
-    own = np.where(found.n > 0, share * np.nan_to_num(found.mean), np.nan)
-    return overall, own, np.where(found.n > 0, spread * (1 - share), 0.0)
+    own, variance = np.where(found.n > 0, 0.0, np.nan), np.zeros(cells)
+    own[known], variance[known] = shrunk(found.mean[known], found.error[known] ** 2)
+    return overall, own, variance
 
 
 def _cells(table: pd.DataFrame) -> Array:

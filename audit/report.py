@@ -200,7 +200,7 @@ def _notes(record: Record, evidence: Evidence, contrasts: Sequence[Contrast], mi
 def _suspected(suspected: int, listed: pd.DataFrame, posterior: Suspicion, evidence: Evidence) -> dict[str, Any]:
     n, spread = len(evidence.table), posterior.spread
     figures = {
-        "suspected": figure(float(suspected), n=n, evidence=MODELLED, unit="decisions"),
+        "suspected": figure(float(suspected) if n else None, n=n, evidence=MODELLED, unit="decisions"),
         "listed": figure(float(len(listed)), n=n, evidence=RECORDED, unit="decisions"),
         "prompt_variance_share": figure(
             spread.between if spread.between_estimated else None, n=n, evidence=OBSERVED, unit="share of m (1 - m)"

@@ -90,8 +90,8 @@ class _Grouping:
 
 
 def _conjunctions(table: pd.DataFrame, most: int) -> list[tuple[str, ...]]:
-    """Return the sets of columns, fewer first; a column of one value says nothing."""
-    telling = [name for name in COLUMNS if (np.unique(table[name].cat.codes) >= 0).sum() > 1]
+    """Return the sets of columns, fewer first; a column whose value all decisions share says nothing."""
+    telling = [name for name in COLUMNS if len(np.unique(table[name].cat.codes)) > 1]
     return [names for size in range(1, most + 1) for names in combinations(telling, size)]
 
 

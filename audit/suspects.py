@@ -4,7 +4,7 @@ One outcome is noise, so it only moves a posterior. A prompt's true scores in th
 it, with variances BETWEEN m (1 - m) and a correlation; an attempt deviates from its prompt's with variance WITHIN m (1 - m). Both are
 estimated from answers to one prompt by one model in one arm, the correlation from pairs, and declared where there are too few. What is
 expected is the bundle's expectation, corrected (`audit.modelled`) and moved by what pairs and draws say of the task, and of the task, model
-and profile, each drawn to the former by empirical Bayes. The posterior is the linear one (normal, by two moments).
+and profile, each drawn to the former (`audit.shrinkage`). The posterior is the linear one (normal, by two moments).
 
 Here, and nowhere else in an audit, kinds of evidence are combined: a rank is no estimate. `evidence` says the best that a decision has.
 """
@@ -22,6 +22,7 @@ from audit.config import AuditConfig
 from audit.estimates import Contrast, means
 from audit.evidence import Evidence, own_arm, price
 from audit.modelled import Modelled
+from audit.shrinkage import shrunk
 from audit.why import reasons
 
 Array = NDArray[Any]
@@ -125,19 +126,11 @@ def _shift(table: pd.DataFrame, contrasts: Sequence[Contrast], expected: Modelle
         known = precision > 0
         if known.sum() < 2:
             continue
-        mean = np.divide(total, precision, out=np.zeros(cells), where=known)
-        noise = np.divide(1.0, precision, out=np.full(cells, np.inf), where=known)
-        spread = _signal(mean[known], noise[known])
-        share = spread / (spread + noise) if spread > 0 else np.zeros(cells)
-        shift += (share * mean)[cell]
-        left = np.where(known[cell], np.minimum(left, (1 - share[cell]) * max(spread, 1e-6)), left)
+        moved, doubt = np.zeros(cells), np.full(cells, np.inf)
+        moved[known], doubt[known] = shrunk(total[known] / precision[known], 1 / precision[known])
+        shift += moved[cell]
+        left = np.minimum(left, doubt[cell])
     return shift, left
-
-
-def _signal(mean: Array, noise: Array) -> float:
-    """Return the variance of true means around 0 (method of moments, weighed by precision)."""
-    weight = 1 / noise
-    return max(float(((mean**2 - noise) * weight).sum() / weight.sum()), 0.0)
 
 
 def _spread(evidence: Evidence, m: Array, base: Array, config: AuditConfig) -> Spread:

@@ -136,7 +136,8 @@ def _times(connection: sa.Connection, ids: Iterable[str]) -> dict[str, datetime]
     found: dict[str, datetime] = {}
     column = decisions.c.decision_id
     for some in _blocks(ids):
-        found |= dict(connection.execute(sa.select(column, decisions.c.time).where(column.in_(some))).tuples())
+        asked = sa.select(column, decisions.c.time).where(column.in_(some))
+        found |= {row.decision_id: row.time for row in connection.execute(asked)}
     return found
 
 
