@@ -33,6 +33,7 @@ from audit.search import COLUMNS, Found, matching, search
 from audit.slices import DIMENSIONS, STORED_AS
 from contract.locate import ROOT
 from contract.profiles import Profile
+from contract.progress import progress
 
 sys.path.insert(0, str(ROOT / "tests" / "audit"))
 import planted
@@ -281,15 +282,10 @@ def main() -> None:
     figure: dict[str, Any] = {**before, "command": command, "loss_points": 0.15, "settings": {}, "real_pairs": {}}
 
     def measure(place: str, name: str, one: Callable[[int], list[dict[str, Any]]]) -> None:
-        table = pd.DataFrame([row for seed in range(options.repetitions) for row in one(seed)])
+        table = pd.DataFrame([row for seed in progress(range(options.repetitions), name) for row in one(seed)])
         figure[place][name] = {finder: summary(table[table.finder == finder]) for finder in options.finders}
+        write(figure, options.out)
 
-    for name, setting in SETTINGS.items():
-        measure(
-            "settings",
-            name,
-            lambda seed, own=setting: repetition(options.decisions, own, options.finders, seed, nothing=seed % 2 == 0),
-        )
     if all(path.is_file() for path in PATHS):
         pairs = planted.logged_pairs(pd.concat([pd.read_parquet(path) for path in PATHS], ignore_index=True))
         for p in CHANCES:
@@ -298,7 +294,12 @@ def main() -> None:
                 f"the other arm with probability {p}",
                 lambda seed, p=p: on_pairs(pairs, p, options.finders, seed),
             )
-    write(figure, options.out)
+    for name, setting in SETTINGS.items():
+        measure(
+            "settings",
+            name,
+            lambda seed, own=setting: repetition(options.decisions, own, options.finders, seed, nothing=seed % 2 == 0),
+        )
 
 
 if __name__ == "__main__":

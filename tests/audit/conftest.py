@@ -93,17 +93,27 @@ def record(engine: sa.Engine) -> Callable[..., Record]:
 
 
 @pytest.fixture(scope="session")
-def read_planted(planted: ModuleType, tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Record]:
-    """What writes a planted truth into a store of its own and reads it."""
+def read_rows(planted: ModuleType, tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Record]:
+    """What writes rows of the tables into a store of its own and reads it."""
 
-    def read_planted(true: Any, **options: Any) -> Record:
+    def read_rows(*rows: Any) -> Record:
         engine = open_store(f"sqlite:///{tmp_path_factory.mktemp('planted') / 'decisions.sqlite'}")
         migrate(engine)
-        planted.fill(engine, *planted.rows(true, **options))
+        planted.fill(engine, *rows)
         with reading(engine) as connection:
             found = read(connection)
         engine.dispose()
         return found
+
+    return read_rows
+
+
+@pytest.fixture(scope="session")
+def read_planted(planted: ModuleType, read_rows: Callable[..., Record]) -> Callable[..., Record]:
+    """What makes outcomes of a planted truth, writes them into a store of its own and reads it."""
+
+    def read_planted(true: Any, **options: Any) -> Record:
+        return read_rows(*planted.rows(true, **options))
 
     return read_planted
 

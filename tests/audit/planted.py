@@ -139,7 +139,8 @@ def rows(
 def fill(engine: sa.Engine, decided: pd.DataFrame, outcomes: pd.DataFrame, bundles: list[dict]) -> None:
     """Write rows into a migrated, empty store."""
     with engine.begin() as connection:
-        connection.execute(sa.insert(tables.bundles), bundles)
+        if bundles:
+            connection.execute(sa.insert(tables.bundles), bundles)
         for table, frame in ((tables.decisions, decided), (tables.outcomes, outcomes)):
             listed = frame.astype(object).where(frame.notna(), None).to_dict("records")
             for start in range(0, len(listed), 20_000):
