@@ -87,12 +87,13 @@ def _said_of(path: Path) -> Iterator[None]:
         raise InvalidInput(f"{path} cannot be written: {error.strerror or error}; name another place") from error
 
 
-def check_replaceable(out: Path, of: str) -> None:
+def check_replaceable(out: Path, of: str, marker: str = MANIFEST) -> None:
     """Refuse to replace what is no folder of ours: a slip of --out must not cost a thesis.
 
     Args:
-        out: where a folder with a manifest is to lie.
+        out: where a folder with the marker is to lie.
         of: what it is a folder of, for the message.
+        marker: name of the file that says so.
 
     Raises:
         InvalidInput: something else is there, or nothing can be written there.
@@ -103,7 +104,7 @@ def check_replaceable(out: Path, of: str) -> None:
             f"{out} cannot be written: {above} is no folder that may be written; name another place with --out"
         )
     empty = not out.exists() or (out.is_dir() and not any(out.iterdir()))
-    if not empty and not (out / MANIFEST).is_file():
+    if not empty and not (out / marker).is_file():
         raise InvalidInput(f"{out} exists and is no {of}; name another folder with --out", field="out")
 
 

@@ -136,8 +136,8 @@ def _times(connection: sa.Connection, ids: Iterable[str]) -> dict[str, datetime]
     found: dict[str, datetime] = {}
     column = decisions.c.decision_id
     for some in _blocks(ids):
-        rows = connection.execute(sa.select(column, decisions.c.time).where(column.in_(some)))
-        found |= {decision_id: time for decision_id, time in rows}
+        asked = sa.select(column, decisions.c.time).where(column.in_(some))
+        found |= {row.decision_id: row.time for row in connection.execute(asked)}
     return found
 
 

@@ -1,0 +1,126 @@
+"""The verb `audit`. Nothing heavy is imported before it runs."""
+
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from contract.errors import InvalidInput, StoreDown
+from contract.settings import load_settings
+from training.commands import needs
+
+if TYPE_CHECKING:
+    from audit.report import Audit
+
+
+def audit(
+    out: Annotated[Path, typer.Option(help="Folder of the report; replaced whole.")] = Path("report"),
+    since: Annotated[
+        str | None,
+        typer.Option(help="First moment, such as 2026-11-01 or 2026-11-01T12:00+01:00; UTC if it has no zone."),
+    ] = None,
+    until: Annotated[str | None, typer.Option(help="Moment before which decisions are read.")] = None,
+    store: Annotated[
+        str | None, typer.Option(help="Address of the decision store; the configured one if not given.")
+    ] = None,
+    config: Annotated[Path | None, typer.Option(help="YAML of audit settings.")] = None,
+    register: Annotated[bool, typer.Option(help="Log the report to MLflow as a run of its own.")] = True,
+    json_report: Annotated[bool, typer.Option("--json", help="Print the result as JSON.")] = False,
+) -> None:
+    """Find where recorded decisions took the wrong arm, and what that cost: report.json and a CSV of every table, also in the store.
+
+    Evidence is of three kinds, never mixed: both arms observed, arms drawn at random, and modelled. Only the first two call a slice misrouted.
+
+    Example: thinkworth audit --out report/ --since 2026-11-01
+    """
+    with needs("train"):
+        from audit.config import load_config
+        from audit.reading import read
+        from audit.report import audit as run
+        from audit.tracking import log_audit
+        from audit.writing import INDEX, write_folder, write_store
+        from training.files import check_replaceable, folder_written_atomically
+    from contract.store.opening import migrate, open_store, reading
+    from contract.store.outcomes import match_waiting
+
+    check_replaceable(out, of="report of an audit", marker=INDEX)  # what is wrong here need not wait for the store
+    settings, first, last = load_config(config), _moment(since, "since"), _moment(until, "until")
+    if first and last and first >= last:
+        raise InvalidInput(f"--since {since} is not before --until {until}; swap them", field="since")
+    engine = open_store(store or load_settings().store_address)
+    try:
+        with _answering():
+            migrate(engine)
+            with engine.begin() as connection:
+                match_waiting(connection)
+            with reading(engine) as connection:
+                record = read(connection, since=first, until=last)
+            made = run(record, settings, time=datetime.now(UTC))
+            audit_id = write_store(engine, made)
+    finally:
+        engine.dispose()
+    with folder_written_atomically(out) as folder:
+        write_folder(folder, made, audit_id)  # the page of the report is one more file of this folder
+    run_id = log_audit(made.report, audit_id, out) if register else None
+    told = {"audit_id": audit_id, "out": str(out), "mlflow_run": run_id, **_headline(made)}
+    typer.echo(json.dumps(told, ensure_ascii=False) if json_report else _text(made, told))
+
+
+def _moment(text: str | None, name: str) -> datetime | None:
+    if text is None:
+        return None
+    try:
+        moment = datetime.fromisoformat(text)
+    except ValueError as error:
+        what = f"--{name} {text} is no date of ISO 8601; give 2026-11-01 or 2026-11-01T12:00+01:00"
+        raise InvalidInput(what, field=name) from error
+    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+
+
+@contextmanager
+def _answering() -> Iterator[None]:
+    """Turn a failure of the store into an error of ours, without its address, which may hold a password.
+
+    Raises:
+        StoreDown: the store cannot be reached, is locked too long, or is no store of ours.
+    """
+    from sqlalchemy.exc import DBAPIError
+
+    try:
+        yield
+    except DBAPIError as error:
+        reason = str(error.orig).strip().splitlines()[0] if error.orig else type(error).__name__
+        raise StoreDown(
+            f"the decision store does not answer: {reason}; check store_url, or name another with --store"
+        ) from error
+
+
+def _headline(made: "Audit") -> dict[str, object]:
+    report = made.report
+    return {
+        "decisions": report["decisions"], "since": report["since"], "until": report["until"],
+        "misrouted_slices": int(made.slices.misrouted.sum()), "slices": len(made.slices),
+        "suspected": report["suspects"]["figures"]["suspected"]["value"], "notes": report["notes"],
+    }  # fmt: skip
+
+
+def _text(made: "Audit", told: dict[str, object]) -> str:
+    """Return what a person reads at the end: what to know first, the worst slices, and where the rest lies."""
+    lines = [f"note: {note}" for note in made.report["notes"]]
+    lines.append(
+        f"{told['decisions']:,} decisions; {told['misrouted_slices']} of {told['slices']} slices are misrouted, {len(made.suspects):,} decisions suspected"
+    )
+    for row in made.slices[made.slices.misrouted].head(10).to_dict("records"):
+        lines.append(
+            f"  {row['title']} ({row['evidence']}): net_benefit {row['net_benefit']:+.3f} [{row['net_benefit_lower']:+.3f}, "
+            f"{row['net_benefit_upper']:+.3f}], {row['decisions']:,} decisions, {row['regret_points_total']:,.0f} points lost"
+        )
+    lines.append(
+        f"audit {told['audit_id']} in the store, report in {told['out']}"
+        + (f", MLflow run {told['mlflow_run']}" if told["mlflow_run"] else "")
+    )
+    return "\n".join(lines)

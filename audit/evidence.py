@@ -1,0 +1,157 @@
+"""Who says what of which decision: outcomes joined to decisions, and what kind of evidence each decision has.
+
+observed_pairs    a score in both arms: a shadow run
+explored          the arm was drawn with a recorded chance of either, the draw was followed, and its outcome is scored
+modelled          every decision: what its bundle expected, corrected by what came of the arm taken
+
+A decision may have several kinds; figures of different kinds are never added up.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from audit.config import AuditConfig
+from audit.figures import EXPLORED, MODELLED, PAIRS
+from audit.reading import Record
+
+Array = NDArray[Any]
+Mask = NDArray[np.bool_]
+
+MEANS = ("score", "output_tokens", "latency_s", "gpu_seconds", "cost_usd", "defect", "thinking_tokens")
+"""Means over the attempts of an arm that tell them."""
+
+BANDS = ("unfamiliar", "low", "middle", "high")
+"""Of familiarity: under the bundle's threshold for a confident verdict, and the rest by BAND_EDGES."""
+
+BAND_EDGES = (0.6, 0.8)
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """Decisions with their outcomes.
+
+    Attributes:
+        table: the decisions, with their profile's prices, their band of familiarity, and for each arm and each of MEANS the mean over
+            the attempts that tell it (`score_direct`), and how many are scored (`scored_direct`).
+        pairs: has a score in both arms, [n].
+        explored: may be weighed by the recorded chance of its arm, [n].
+        drawn: has an outcome that would be explored evidence were it scored, [n].
+        excluded: decisions left out of the explored ones, by reason.
+    """
+
+    table: pd.DataFrame
+    pairs: Mask
+    explored: Mask
+    drawn: Mask
+    excluded: Mapping[str, int]
+
+    def best(self) -> Array:
+        """Return the best kind of evidence that each decision has, [n]."""
+        return np.select([self.pairs, self.explored], [PAIRS, EXPLORED], MODELLED)
+
+
+def join(record: Record, config: AuditConfig) -> Evidence:
+    """Return the decisions of a record with their outcomes, and who is which evidence."""
+    table = pd.concat([record.decisions, _prices(record), _by_arm(record)], axis=1)
+    table["band"] = pd.Categorical.from_codes(_band(table, record), categories=pd.Index(BANDS))
+    score = table[["score_direct", "score_reasoning"]].to_numpy(float)
+    own = np.where(table.reasoning, score[:, 1], score[:, 0])
+    counted = table[["attempts_direct", "attempts_reasoning"]].to_numpy(int)
+    followed = np.where(table.reasoning, counted[:, 1], counted[:, 0]) > 0
+    overridden = np.zeros(len(table), bool)
+    overridden[record.attempts.row[record.attempts.overridden == 1].to_numpy(int)] = True
+    p = table.p_reasoning.to_numpy(float)
+    reasons: dict[str, Mask] = {
+        str(reason): (table.not_explored == reason).to_numpy(bool) for reason in table.not_explored.cat.categories
+    }
+    reasons |= {
+        "arm not enforced": ~table.enforced.to_numpy(bool),
+        "nothing was drawn": (p <= 0) | (p >= 1),
+        f"chance of an arm under {config.least_chance}": np.minimum(p, 1 - p) < config.least_chance,
+        "no outcome": counted.sum(axis=1) == 0,
+        "overridden by the caller": overridden,
+        "another arm was used than drawn": ~followed,
+    }
+    left, excluded = np.ones(len(table), bool), {}
+    for reason, mask in reasons.items():
+        excluded[reason] = int((left & mask).sum())
+        left &= ~mask
+    unscored = left & ~np.isfinite(own)
+    return Evidence(
+        table=table, pairs=np.isfinite(score).all(axis=1), explored=left & ~unscored, drawn=left,
+        excluded={**excluded, "unscored": int(unscored.sum())},
+    )  # fmt: skip
+
+
+def own_arm(table: pd.DataFrame, name: str, reasoning: "pd.Series[Any] | None" = None) -> Array:
+    """Return one of MEANS in the arm that was answered, or in that of `reasoning`, [n]."""
+    arm = (table.reasoning if reasoning is None else reasoning).to_numpy(bool)
+    return np.asarray(np.where(arm, table[f"{name}_reasoning"], table[f"{name}_direct"]))
+
+
+def price(table: pd.DataFrame, extra_tokens: Array, extra_latency_s: Array | None = None) -> Array:
+    """Return what extra tokens, and the seconds where the profile charges them, cost in points, [n]."""
+    points: Array = extra_tokens / table.tokens_per_point.to_numpy(float)
+    charged = np.isfinite(table.seconds_per_point.to_numpy(float))
+    if extra_latency_s is None or not charged.any():
+        return points
+    seconds = extra_latency_s / np.where(charged, table.seconds_per_point, 1.0)
+    return np.asarray(points + np.where(charged & np.isfinite(seconds), seconds, 0.0))
+
+
+def usd_per_token(table: pd.DataFrame) -> Array:
+    """Return the dollars of an output token of each decision's model, as its bundle had them, [n]; nan where unknown."""
+    tokens = table.expected_extra_tokens.to_numpy(float)
+    return np.asarray(np.where(tokens > 0, table.expected_cost_usd / np.where(tokens > 0, tokens, 1.0), np.nan))
+
+
+def _prices(record: Record) -> pd.DataFrame:
+    """Return tokens_per_point and seconds_per_point of each decision; nan where its revision or profile is not recorded."""
+    decided = record.decisions
+    known = {
+        (revision, name): (profile.tokens_per_point, profile.seconds_per_point or np.nan)
+        for revision, profiles in record.profiles.items()
+        for name, profile in profiles.items()
+    }
+    keys, code = _combined(decided, ("revision", "profile"))
+    found = np.array([known.get(key, (np.nan, np.nan)) for key in keys]).reshape(-1, 2)[code]
+    return pd.DataFrame(found, columns=["tokens_per_point", "seconds_per_point"], index=decided.index)
+
+
+def _combined(decided: pd.DataFrame, names: tuple[str, str]) -> tuple[list[tuple[Any, Any]], Array]:
+    """Return the pairs of values of two categories that occur, and the number of each row's."""
+    first, second = (decided[name].cat for name in names)
+    both = first.codes.to_numpy(int) * max(len(second.categories), 1) + second.codes.to_numpy(int)
+    values, code = np.unique(both, return_inverse=True)
+    width = max(len(second.categories), 1)
+    return [(first.categories[v // width], second.categories[v % width]) for v in values], code
+
+
+def _band(table: pd.DataFrame, record: Record) -> Array:
+    below = table.revision.astype(object).map(dict(record.unfamiliar_below)).to_numpy(float)
+    known = 1 + np.searchsorted(BAND_EDGES, table.familiarity.to_numpy(float), side="right")
+    return np.where(table.familiarity < below, 0, known).astype(int)
+
+
+def _by_arm(record: Record) -> pd.DataFrame:
+    out: dict[str, Array] = {}
+    n = len(record.decisions)
+    for arm, rows in (("direct", ~record.attempts.reasoning), ("reasoning", record.attempts.reasoning)):
+        grouped = record.attempts[rows.to_numpy(bool)].groupby("row")
+        for name in MEANS:
+            mean = grouped[name].mean()
+            out[f"{name}_{arm}"] = _placed(mean, n, np.nan)
+        out[f"scored_{arm}"] = _placed(grouped["score"].count(), n, 0)
+        out[f"attempts_{arm}"] = _placed(grouped.size(), n, 0)
+    return pd.DataFrame(out, index=record.decisions.index)
+
+
+def _placed(values: "pd.Series[Any]", n: int, absent: float) -> Array:
+    out = np.full(n, absent)
+    out[values.index.to_numpy(int)] = values.to_numpy(float)
+    return out
