@@ -154,3 +154,17 @@ gaps = sa.Table(
 )  # fmt: skip
 
 sa.Index("ix_decisions_verdict_time", decisions.c.verdict, decisions.c.time)
+
+# What the audit page filters, sorts and counts by, so that it reads a fifth of the bytes of the rows and pages through any order.
+sa.Index(
+    "ix_decisions_page",
+    *(
+        decisions.c[name]
+        for name in (
+            "time", "decision_id", "verdict", "arm", "profile", "model", "task", "language", "revision", "familiarity",
+            "expected_net_benefit", "expected_gain", "expected_extra_tokens", "thinking_budget", "p_reasoning",
+        )
+    ),
+)  # fmt: skip
+sa.Index("ix_decisions_prompt_digest", decisions.c.prompt_digest)
+sa.Index("ix_decisions_conversation_id", decisions.c.conversation_id)

@@ -1,0 +1,27 @@
+"""Indexes that the audit page filters, sorts and pages by."""
+
+from alembic import op
+
+revision = "0003"
+down_revision = "0002"
+branch_labels = None
+depends_on = None
+
+PAGE = [
+    "time", "decision_id", "verdict", "arm", "profile", "model", "task", "language", "revision", "familiarity", "expected_net_benefit",
+    "expected_gain", "expected_extra_tokens", "thinking_budget", "p_reasoning",
+]  # fmt: skip
+
+
+def upgrade() -> None:
+    """Add what this revision has more."""
+    op.create_index("ix_decisions_page", "decisions", PAGE, unique=False)
+    op.create_index("ix_decisions_prompt_digest", "decisions", ["prompt_digest"], unique=False)
+    op.create_index("ix_decisions_conversation_id", "decisions", ["conversation_id"], unique=False)
+
+
+def downgrade() -> None:
+    """Take it away."""
+    op.drop_index("ix_decisions_conversation_id", table_name="decisions")
+    op.drop_index("ix_decisions_prompt_digest", table_name="decisions")
+    op.drop_index("ix_decisions_page", table_name="decisions")

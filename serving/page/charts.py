@@ -1,0 +1,123 @@
+"""Charts as Vega-Lite specifications; colours come from the page, so that they follow light and dark."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+Rows = Sequence[Mapping[str, Any]]
+Spec = dict[str, Any]
+
+VERDICTS = ("use", "maybe", "avoid")
+ARMS = ("reasoning", "direct")
+
+_DAY = {
+    "field": "day",
+    "type": "temporal",
+    "timeUnit": "utcyearmonthdate",
+    "title": None,
+    "axis": {"format": "%d %b", "tickCount": 6, "labelOverlap": True},
+}
+_HEIGHT = 200
+
+
+def verdicts(rows: Rows) -> Spec:
+    """Return decisions by day, stacked by verdict."""
+    order = {verdict: i for i, verdict in enumerate(VERDICTS)}
+    values = [{**row, "order": order.get(row["verdict"], 9)} for row in rows]
+    return _chart(values, {
+        "mark": {"type": "bar"},
+        "encoding": {
+            "x": _DAY, "y": {"field": "n", "type": "quantitative", "title": "decisions", "stack": True},
+            "color": _colour("verdict", VERDICTS), "order": {"field": "order"},
+            "tooltip": [_field("day"), _field("verdict"), _number("n", "decisions", ",")],
+        },
+    })  # fmt: skip
+
+
+def means(rows: Rows, title: str, form: str) -> Spec:
+    """Return a mean by day and arm with its 95 % band."""
+    y = {"field": "mean", "type": "quantitative", "title": title, "scale": {"zero": False}, "axis": {"format": form}}
+    tip = [
+        _field("day"),
+        _field("arm"),
+        _number("mean", title, form),
+        _number("lower", "from", form),
+        _number("upper", "to", form),
+        _number("n", "attempts", ","),
+    ]
+    return _chart(rows, {"layer": [_band("lower", "upper", _colour("arm", ARMS)), _line(y, "arm", ARMS, "arm", tip)]})
+
+
+def percentiles(rows: Rows) -> Spec:
+    """Return p50 and p95 of latency by day and arm; the dash is the percentile."""
+    values = [
+        {"day": row["day"], "arm": row["arm"], "percentile": name, "value": row[name], "n": row["n"]}
+        for row in rows for name in ("p50", "p95")
+    ]  # fmt: skip
+    y = {"field": "value", "type": "quantitative", "title": "latency, s"}
+    tip = [
+        _field("day"),
+        _field("arm"),
+        _field("percentile"),
+        _number("value", "seconds", ",.2f"),
+        _number("n", "attempts", ","),
+    ]
+    return _chart(values, {"layer": [_line(y, "arm", ARMS, "percentile", tip)]})
+
+
+def rates(rows: Rows, title: str) -> Spec:
+    """Return shares by day with their band."""
+    names = tuple(dict.fromkeys(row["series"] for row in rows))
+    y = {"field": "value", "type": "quantitative", "title": title, "axis": {"format": "%"}}
+    tip = [
+        _field("day"),
+        _field("series"),
+        _number("value", title, ".1%"),
+        _number("lower", "from", ".1%"),
+        _number("upper", "to", ".1%"),
+    ]
+    return _chart(
+        rows, {"layer": [_band("lower", "upper", _colour("series", names)), _line(y, "series", names, "series", tip)]}
+    )
+
+
+def _chart(values: Rows, more: Spec) -> Spec:
+    return {
+        "$schema": "https://vega.github.io/schema/vega-lite/v6.json", "data": {"values": [dict(row) for row in values]},
+        "width": "container", "height": _HEIGHT, "autosize": {"type": "fit-x", "contains": "padding"}, "background": None, **more,
+    }  # fmt: skip
+
+
+def _colour(name: str, domain: Sequence[str]) -> Spec:
+    return {
+        "field": name,
+        "type": "nominal",
+        "scale": {"domain": list(domain)},
+        "legend": {"title": None, "orient": "top"},
+    }
+
+
+def _band(low: str, high: str, colour: Spec) -> Spec:
+    y = {"field": low, "type": "quantitative", "title": None}
+    return {
+        "mark": {"type": "area", "opacity": 0.18},
+        "encoding": {"x": _DAY, "y": y, "y2": {"field": high}, "color": colour},
+    }
+
+
+def _line(y: Spec, colour: str, domain: Sequence[str], dash: str, tip: list[Spec]) -> Spec:
+    legend = {"title": None, "orient": "top"}
+    return {
+        "mark": {"type": "line", "point": True},
+        "encoding": {
+            "x": _DAY, "y": y, "color": _colour(colour, domain), "tooltip": tip,
+            "strokeDash": {"field": dash, "type": "nominal", "legend": legend, "scale": {"range": [[1, 0], [5, 3]]}},
+        },
+    }  # fmt: skip
+
+
+def _field(name: str) -> Spec:
+    return {"field": name, "type": "nominal"}
+
+
+def _number(name: str, title: str, form: str) -> Spec:
+    return {"field": name, "type": "quantitative", "title": title, "format": form}

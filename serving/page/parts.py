@@ -1,0 +1,186 @@
+"""The parts of an audit's report as the page shows them: sections of figures, tables and notes, whatever else the report holds.
+
+A report is JSON that another version may have written. So it is read by shape: what has a `value` is a figure, a list of mappings is a
+table, a text is a note, any other mapping is a section of its own. Nothing that it says is left out, and nothing it lacks is an error.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, NamedTuple
+
+from serving.page.words import label
+
+READINGS = {
+    "finance": "Finance", "infrastructure": "Infrastructure", "product": "Product", "risk": "Risk",
+}  # fmt: skip
+"""The four readings, in order."""
+
+ELSEWHERE = ("readings", "trend", "trends", "what_if", "slices", "suspects", "notes")
+"""Keys of a report that have a place of their own; all others are sections below the readings."""
+
+_NOTES = ("note", "notes", "text")
+_DEEPEST = 4
+
+
+class Figure(NamedTuple):
+    """One figure: value, 95 % interval, how many it is of, by which evidence; None is unknown."""
+
+    title: str
+    value: Any
+    lower: float | None = None
+    upper: float | None = None
+    n: int | None = None
+    evidence: str | None = None
+    unit: str | None = None
+    note: str | None = None
+
+
+class Table(NamedTuple):
+    """Rows under columns; a cell is a text, a number, None, or a Figure."""
+
+    title: str
+    columns: list[str]
+    rows: list[list[Any]]
+
+
+class Section(NamedTuple):
+    """A titled part of a report."""
+
+    title: str
+    figures: list[Figure]
+    tables: list[Table]
+    notes: list[str]
+    sections: list["Section"]
+
+    def __bool__(self) -> bool:
+        return bool(self.figures or self.tables or self.notes or any(self.sections))
+
+
+def readings(report: Mapping[str, Any]) -> list[Section]:
+    """Return the four readings; one that the report lacks is empty."""
+    found = _named(report.get("readings"))
+    return [section(found.get(name), title) for name, title in READINGS.items()]
+
+
+def others(report: Mapping[str, Any]) -> list[Section]:
+    """Return what the report has beside readings, trend and what-if: calibration, drift and whatever else."""
+    return [found for name, value in report.items() if name not in ELSEWHERE and (found := section(value, label(name).capitalize()))]  # fmt: skip
+
+
+def what_if(report: Mapping[str, Any]) -> Section:
+    """Return what other profiles and thresholds would have cost or saved."""
+    return section(report.get("what_if"), "What if")
+
+
+def notes(report: Mapping[str, Any]) -> list[str]:
+    """Return what the report says of itself."""
+    return list(_texts(report.get("notes")))
+
+
+def trend(report: Mapping[str, Any]) -> list[Mapping[str, Any]]:
+    """Return the rows by day of the report; empty where it has none."""
+    found = report.get("trend") or report.get("trends") or []
+    if isinstance(found, Mapping):
+        found = next((v for v in (found.get("rows"), found.get("days"), *found.values()) if _is_rows(v)), [])
+    return [row for row in found if isinstance(row, Mapping) and "day" in row]
+
+
+def misroute_rates(report: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """Return the rate of misroutes by day with its band, from whichever columns of the trend hold one."""
+    found = []
+    for row in trend(report):
+        for name, value in row.items():
+            if "misroute" not in name or name.endswith(("_lower", "_upper", "_n")):
+                continue
+            cell = value if isinstance(value, Mapping) else {
+                "value": value, "lower": row.get(f"{name}_lower"), "upper": row.get(f"{name}_upper")
+            }  # fmt: skip
+            if isinstance(cell.get("value"), int | float):
+                ends = {end: cell.get(end) for end in ("lower", "upper")}
+                found.append({"day": str(row["day"]), "series": label(name), "value": cell["value"], **ends})
+    return found
+
+
+def section(value: Any, title: str, depth: int = 0) -> Section:
+    """Return a part of a report by its shape, under a title unless it has its own."""
+    made = Section(title, [], [], [], [])
+    if isinstance(value, Mapping):
+        if isinstance(value.get("title"), str):
+            made = made._replace(title=value["title"])
+        for name, part in value.items():
+            _take(made, str(name), part, depth)
+    elif value is not None:
+        _take(made, title, value, depth)
+    return made
+
+
+def _take(made: Section, name: str, part: Any, depth: int) -> None:
+    if name == "title" or part is None or part in ([], {}):
+        return
+    if name in _NOTES:
+        made.notes.extend(_texts(part))
+    elif name == "figures":
+        made.figures.extend(_figure(key, one) for key, one in _named(part).items())
+    elif name == "tables":
+        made.tables.extend(_table(key, one) for key, one in _named(part).items())
+    elif _is_figure(part):
+        made.figures.append(_figure(name, part))
+    elif _is_rows(part) or (isinstance(part, Mapping) and "rows" in part):
+        made.tables.append(_table(name, part))
+    elif isinstance(part, Mapping) and depth < _DEEPEST:
+        made.sections.append(section(part, label(name).capitalize(), depth + 1))
+    else:
+        made.notes.extend(f"{label(name)}: {text}" for text in _texts(part))
+
+
+def _is_figure(part: Any) -> bool:
+    return isinstance(part, bool | int | float) or (isinstance(part, Mapping) and "value" in part)
+
+
+def _is_rows(part: Any) -> bool:
+    return isinstance(part, Sequence) and not isinstance(part, str) and all(isinstance(row, Mapping) for row in part)
+
+
+def _figure(name: str, part: Any) -> Figure:
+    if not isinstance(part, Mapping):
+        return Figure(label(name), part)
+    title = part.get("title") or part.get("name") or label(name)
+    return Figure(str(title), **{field: part.get(field) for field in Figure._fields[1:]})
+
+
+def _table(name: str, part: Any) -> Table:
+    title, rows, columns = label(name).capitalize(), part, None
+    if isinstance(part, Mapping):
+        title, rows, columns = part.get("title") or title, part.get("rows") or [], part.get("columns")
+    if columns is None:
+        columns = list(dict.fromkeys(key for row in rows for key in row))
+    cells = [[row.get(key) for key in columns] if isinstance(row, Mapping) else list(row) for row in rows]
+    shown = [
+        [_figure("", cell) if isinstance(cell, Mapping) and "value" in cell else _cell(cell) for cell in row]
+        for row in cells
+    ]
+    return Table(str(title), [label(str(column)) for column in columns], shown)
+
+
+def _cell(value: Any) -> Any:
+    if isinstance(value, Mapping):
+        return "; ".join(f"{label(str(key))}: {part}" for key, part in value.items())
+    return ", ".join(map(str, value)) if isinstance(value, list | tuple) else value
+
+
+def _named(part: Any) -> dict[str, Any]:
+    """Return parts by name, whether they came by name or in a list with names of their own."""
+    if isinstance(part, Mapping):
+        return {str(name): value for name, value in part.items()}
+    found: dict[str, Any] = {}
+    for i, one in enumerate(part or []):
+        name = one.get("name") or one.get("title") if isinstance(one, Mapping) else None
+        found[str(name or i + 1)] = one
+    return found
+
+
+def _texts(part: Any) -> Iterable[str]:
+    if isinstance(part, str | int | float):
+        return [str(part)]
+    if isinstance(part, Mapping):
+        return [f"{label(str(name))}: {text}" for name, text in part.items()]
+    return [str(text) for text in part or []]
