@@ -1,6 +1,5 @@
 """What a page was asked for: the whole state of filters, order and position, read from the query string and written back to it."""
 
-import re
 from collections.abc import Iterable
 from datetime import UTC, date, datetime, time, timedelta
 from typing import Any, Literal, Self, TypeVar
@@ -15,9 +14,6 @@ NONE = "(none)"
 """How a link says that a column is NULL: the request named no model, the language was not recognised."""
 
 ID_PATTERN = r"^[0-9A-Za-z_.:-]{1,64}$"
-
-BAND = re.compile(r"^(?P<from>0(?:\.\d{1,4})?|1(?:\.0+)?)-(?P<to>0(?:\.\d{1,4})?|1(?:\.0+)?)$")
-BANDS = ("0-0.25", "0.25-0.5", "0.5-0.75", "0.75-1")
 
 Verdict = Literal["use", "maybe", "avoid"]
 Arm = Literal["direct", "reasoning"]
@@ -76,7 +72,8 @@ class Decided(Days):
     revision: str | None = None
     verdict: Verdict | None = None
     arm: Arm | None = None
-    familiarity: str | None = Field(None, pattern=BAND.pattern.replace("?P<from>", "?:").replace("?P<to>", "?:"))
+    policy_arm: Arm | None = None
+    familiarity: Literal["unfamiliar", "low", "middle", "high"] | None = None
 
 
 class Listed(Decided):
@@ -162,17 +159,3 @@ def parse(kind: type[State], pairs: Iterable[tuple[str, str]]) -> State:
         rule = broken_rule(error, kind)
         what = f"address: {rule.words}; correct it, or begin anew from the links above"
         raise InvalidRequest(what, field=rule.where or "address", limit=rule.limit) from None
-
-
-def band(text: str) -> tuple[float, float]:
-    """Return the ends of a band of familiarity that `Decided` accepted."""
-    found = BAND.match(text)
-    assert found is not None
-    return float(found["from"]), float(found["to"])
-
-
-def band_of(label: str | None) -> str | None:
-    """Return the band that an audit's label names by its two ends, such as `[0.25, 0.5)`; None where it names none."""
-    ends = re.findall(r"\d(?:\.\d{1,4})?", label or "")
-    text = "-".join(f"{float(end):g}" for end in ends)
-    return text if len(ends) == 2 and BAND.match(text) else None

@@ -44,7 +44,9 @@ def means(rows: Rows, title: str, form: str) -> Spec:
         _number("upper", "to", form),
         _number("n", "attempts", ","),
     ]
-    return _chart(rows, {"layer": [_band("lower", "upper", _colour("arm", ARMS)), _line(y, "arm", ARMS, "arm", tip)]})
+    return _chart(
+        rows, {"layer": [_band("lower", "upper", _colour("arm", ARMS)), _line(y, "arm", ARMS, "arm", ARMS, tip)]}
+    )
 
 
 def percentiles(rows: Rows) -> Spec:
@@ -61,22 +63,23 @@ def percentiles(rows: Rows) -> Spec:
         _number("value", "seconds", ",.2f"),
         _number("n", "attempts", ","),
     ]
-    return _chart(values, {"layer": [_line(y, "arm", ARMS, "percentile", tip)]})
+    return _chart(values, {"layer": [_line(y, "arm", ARMS, "percentile", ("p50", "p95"), tip)]})
 
 
-def rates(rows: Rows, title: str) -> Spec:
-    """Return shares by day with their band."""
+def bands(rows: Rows, title: str, form: str) -> Spec:
+    """Return values by day and series with their band."""
     names = tuple(dict.fromkeys(row["series"] for row in rows))
-    y = {"field": "value", "type": "quantitative", "title": title, "axis": {"format": "%"}}
+    y = {"field": "value", "type": "quantitative", "title": title, "axis": {"format": form}}
     tip = [
         _field("day"),
         _field("series"),
-        _number("value", title, ".1%"),
-        _number("lower", "from", ".1%"),
-        _number("upper", "to", ".1%"),
+        _number("value", title, form),
+        _number("lower", "from", form),
+        _number("upper", "to", form),
     ]
     return _chart(
-        rows, {"layer": [_band("lower", "upper", _colour("series", names)), _line(y, "series", names, "series", tip)]}
+        rows,
+        {"layer": [_band("lower", "upper", _colour("series", names)), _line(y, "series", names, "series", names, tip)]},
     )
 
 
@@ -104,13 +107,13 @@ def _band(low: str, high: str, colour: Spec) -> Spec:
     }
 
 
-def _line(y: Spec, colour: str, domain: Sequence[str], dash: str, tip: list[Spec]) -> Spec:
-    legend = {"title": None, "orient": "top"}
+def _line(y: Spec, colour: str, domain: Sequence[str], dash: str, dashes: Sequence[str], tip: list[Spec]) -> Spec:
+    legend = {"title": None, "orient": "top", "symbolType": "stroke"}
     return {
         "mark": {"type": "line", "point": True},
         "encoding": {
             "x": _DAY, "y": y, "color": _colour(colour, domain), "tooltip": tip,
-            "strokeDash": {"field": dash, "type": "nominal", "legend": legend, "scale": {"range": [[1, 0], [5, 3]]}},
+            "strokeDash": {"field": dash, "type": "nominal", "legend": legend, "scale": {"domain": list(dashes), "range": [[1, 0], [5, 3]]}},
         },
     }  # fmt: skip
 

@@ -9,16 +9,17 @@ from typing import Any, NamedTuple
 
 import sqlalchemy as sa
 
+from contract.bands import BAND_EDGES
 from contract.errors import NotFound
 from contract.store.audit_tables import suspects
-from contract.store.tables import decisions, outcomes, reviews
-from serving.page.asked import NONE, Decided, Listed, Suspected, band
+from contract.store.tables import bundles, decisions, outcomes, reviews
+from serving.page.asked import NONE, Decided, Listed, Suspected
 
 Row = Mapping[str, Any]
 
 PAGE_ROWS = 50
 
-EQUAL = ("task", "model", "profile", "language", "revision", "verdict", "arm")
+EQUAL = ("task", "model", "profile", "language", "revision", "verdict", "arm", "policy_arm")
 """Filters that are columns of the same name."""
 
 SORTS: dict[str, sa.Column[Any]] = {
@@ -91,9 +92,19 @@ def decided(asked: Decided) -> list[sa.ColumnElement[bool]]:
         if value is not None:
             found.append(table[name].is_(None) if value == NONE else table[name] == value)
     if asked.familiarity:
-        low, high = band(asked.familiarity)
-        found += [table.familiarity >= low, table.familiarity < high if high < 1 else table.familiarity <= 1]
+        found += in_band(asked.familiarity)
     return found + between(table.time, asked.begin, asked.end)
+
+
+def in_band(name: str) -> list[sa.ColumnElement[bool]]:
+    """Return the conditions of a band of familiarity; a decision of a bundle that is not recorded is never unfamiliar."""
+    familiarity, (low, high) = decisions.c.familiarity, BAND_EDGES
+    unfamiliar = sa.exists().where(bundles.c.revision == decisions.c.revision, bundles.c.unfamiliar_below > familiarity)
+    inside = {
+        "unfamiliar": [unfamiliar], "low": [familiarity < low, sa.not_(unfamiliar)],
+        "middle": [familiarity >= low, familiarity < high, sa.not_(unfamiliar)], "high": [familiarity >= high, sa.not_(unfamiliar)],
+    }  # fmt: skip
+    return list(inside[name])
 
 
 def between(column: sa.Column[Any], begin: Any, end: Any) -> list[sa.ColumnElement[bool]]:

@@ -14,10 +14,11 @@ READINGS = {
 }  # fmt: skip
 """The four readings, in order."""
 
-ELSEWHERE = ("readings", "trend", "trends", "what_if", "slices", "suspects", "notes")
+ELSEWHERE = ("readings", "trend", "what_if", "notes", "format", "time", "decisions", "since", "until")
 """Keys of a report that have a place of their own; all others are sections below the readings."""
 
 _NOTES = ("note", "notes", "text")
+_ABOUT_MISROUTES = ("misroute", "gained")
 _DEEPEST = 4
 
 
@@ -35,11 +36,12 @@ class Figure(NamedTuple):
 
 
 class Table(NamedTuple):
-    """Rows under columns; a cell is a text, a number, None, or a Figure."""
+    """Rows under columns; a cell is a text, a number, None, or a Figure. `words` says which columns hold texts."""
 
     title: str
     columns: list[str]
     rows: list[list[Any]]
+    words: list[bool]
 
 
 class Section(NamedTuple):
@@ -76,27 +78,24 @@ def notes(report: Mapping[str, Any]) -> list[str]:
     return list(_texts(report.get("notes")))
 
 
-def trend(report: Mapping[str, Any]) -> list[Mapping[str, Any]]:
-    """Return the rows by day of the report; empty where it has none."""
-    found = report.get("trend") or report.get("trends") or []
-    if isinstance(found, Mapping):
-        found = next((v for v in (found.get("rows"), found.get("days"), *found.values()) if _is_rows(v)), [])
-    return [row for row in found if isinstance(row, Mapping) and "day" in row]
+def trend(report: Mapping[str, Any]) -> Section:
+    """Return what the report says day by day."""
+    return section(report.get("trend"), "By day")
 
 
-def misroute_rates(report: Mapping[str, Any]) -> list[dict[str, Any]]:
-    """Return the rate of misroutes by day with its band, from whichever columns of the trend hold one."""
+def bands_by_day(report: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """Return what the report has by day with an interval and is about misroutes: rates, or what the policy gained by its choices.
+
+    A row has day, series, value, lower and upper. Columns of this kind are named `misroute...` or `gained...`; their bounds have the
+    same name with `_lower` and `_upper`.
+    """
     found = []
-    for row in trend(report):
-        for name, value in row.items():
-            if "misroute" not in name or name.endswith(("_lower", "_upper", "_n")):
-                continue
-            cell = value if isinstance(value, Mapping) else {
-                "value": value, "lower": row.get(f"{name}_lower"), "upper": row.get(f"{name}_upper")
-            }  # fmt: skip
-            if isinstance(cell.get("value"), int | float):
-                ends = {end: cell.get(end) for end in ("lower", "upper")}
-                found.append({"day": str(row["day"]), "series": label(name), "value": cell["value"], **ends})
+    for row in _rows_by_day(report.get("trend")):
+        for name in (str(name) for name in row if str(name).startswith(_ABOUT_MISROUTES)):
+            value = row[name]
+            if isinstance(value, int | float) and f"{name}_lower" in row:
+                ends = {end: row.get(f"{name}_{end}") for end in ("lower", "upper")}
+                found.append({"day": str(row["day"]), "series": label(name), "value": value, **ends})
     return found
 
 
@@ -124,7 +123,7 @@ def _take(made: Section, name: str, part: Any, depth: int) -> None:
         made.tables.extend(_table(key, one) for key, one in _named(part).items())
     elif _is_figure(part):
         made.figures.append(_figure(name, part))
-    elif _is_rows(part) or (isinstance(part, Mapping) and "rows" in part):
+    elif _is_rows(part) or (isinstance(part, Mapping) and _is_rows(part.get("rows"))):
         made.tables.append(_table(name, part))
     elif isinstance(part, Mapping) and depth < _DEEPEST:
         made.sections.append(section(part, label(name).capitalize(), depth + 1))
@@ -148,23 +147,43 @@ def _figure(name: str, part: Any) -> Figure:
 
 
 def _table(name: str, part: Any) -> Table:
-    title, rows, columns = label(name).capitalize(), part, None
+    title, rows = label(name).capitalize(), part
     if isinstance(part, Mapping):
-        title, rows, columns = part.get("title") or title, part.get("rows") or [], part.get("columns")
-    if columns is None:
-        columns = list(dict.fromkeys(key for row in rows for key in row))
-    cells = [[row.get(key) for key in columns] if isinstance(row, Mapping) else list(row) for row in rows]
-    shown = [
-        [_figure("", cell) if isinstance(cell, Mapping) and "value" in cell else _cell(cell) for cell in row]
-        for row in cells
-    ]
-    return Table(str(title), [label(str(column)) for column in columns], shown)
+        title, rows = part.get("title") or title, part.get("rows") or []
+    rows = [row for row in rows if isinstance(row, Mapping)]
+    columns = list(dict.fromkeys(str(key) for row in rows for key in row))
+    bounds = {
+        columns[i - 1]: (columns[i], columns[i + 1])
+        for i in range(1, len(columns) - 1)
+        if _is_bounds(columns[i], columns[i + 1])
+    }
+    inside = {bound for both in bounds.values() for bound in both}
+    kept = [column for column in columns if column not in inside]
+    shown = [[_cell(row, column, bounds.get(column)) for column in kept] for row in rows]
+    words = [any(isinstance(row[i], str) for row in shown) for i in range(len(kept))]
+    return Table(str(title), [label(column) for column in kept], shown, words)
 
 
-def _cell(value: Any) -> Any:
+def _is_bounds(first: str, second: str) -> bool:
+    """Say whether two columns are the bounds of the one before them."""
+    return first.endswith("lower") and second == f"{first.removesuffix('lower')}upper"
+
+
+def _cell(row: Mapping[str, Any], column: str, bounds: tuple[str, str] | None) -> Any:
+    value = row.get(column)
+    if bounds and isinstance(value, int | float):
+        return Figure("", value, *(row.get(bound) for bound in bounds))
     if isinstance(value, Mapping):
-        return "; ".join(f"{label(str(key))}: {part}" for key, part in value.items())
-    return ", ".join(map(str, value)) if isinstance(value, list | tuple) else value
+        parts = (f"{label(str(key))}: {part}" for key, part in value.items())
+        return _figure("", value) if "value" in value else "; ".join(parts)
+    return ", ".join(map(str, value)) if isinstance(value, list) else value
+
+
+def _rows_by_day(part: Any) -> list[Mapping[str, Any]]:
+    """Return the first rows with a day, wherever in the part they are."""
+    if isinstance(part, Mapping):
+        return next((found for inner in part.values() if (found := _rows_by_day(inner))), [])
+    return [row for row in part if isinstance(row, Mapping) and "day" in row] if isinstance(part, list) else []
 
 
 def _named(part: Any) -> dict[str, Any]:

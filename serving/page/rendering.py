@@ -9,13 +9,13 @@ from urllib.parse import quote
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
+from contract.bands import BANDS
 from serving.page import words
-from serving.page.asked import BANDS
 from serving.page.assets import Asset
 from serving.page.drawing import axis_of, widths
 
 VIEWS = (
-    ("", "Overview"), ("trends", "Trends"), ("slices", "Slices"), ("suspected", "Suspected misroutes"), ("decisions", "Decisions"),
+    ("", "Overview"), ("trends", "Trends"), ("slices", "Slices"), ("suspected", "Suspected"), ("decisions", "Decisions"),
     ("what-if", "What if"),
 )  # fmt: skip
 

@@ -59,7 +59,7 @@ def report_html(connection: sa.Connection, audit_id: str | None) -> str:
         readings=parts.readings(report),
         sections=parts.others(report),
         notes=parts.notes(report),
-        charts=views.drawn(trends.by_day(connection, days), parts.misroute_rates(report)),
+        charts=views.drawn(trends.by_day(connection, days), parts.bands_by_day(report)),
         slice_rows=slices,
         slice_total=views.slices_count(connection, Sliced(), known),
         suspect_rows=listing.page(connection, Suspected(), known, MOST_ROWS).rows,

@@ -1,7 +1,9 @@
 """What was decided and what came of it, day by day (UTC)."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Sequence
 from datetime import date, timedelta
+from itertools import groupby
+from operator import itemgetter
 from typing import Any
 
 import sqlalchemy as sa
@@ -65,64 +67,60 @@ def _verdicts(connection: sa.Connection, asked: Trended) -> Rows:
     return _rows(names, connection.execute(chosen))
 
 
-def _told(connection: sa.Connection, asked: Trended, name: str) -> sa.Subquery:
-    """Return the last value told of each attempt, with day and arm."""
-    o = outcomes.c
-    attempt = (sa.func.coalesce(o.decision_id, o.request_id), o.arm, o.attempt)
-    age = sa.func.row_number().over(partition_by=attempt, order_by=o.outcome_id.desc()).label("age")
-    chosen = sa.select(_day(connection, o.time).label("day"), o.arm, o[name].label("value"), age)
-    chosen = chosen.where(o[name].is_not(None), *between(o.time, asked.begin, asked.end))
+def _told(connection: sa.Connection, asked: Trended, name: str) -> sa.Select[Any]:
+    """Return day, arm and the last value told of each attempt of a known decision."""
+    o, newer = outcomes.c, outcomes.alias("newer")
+    replaced = sa.exists().where(
+        newer.c.decision_id == o.decision_id, newer.c.arm == o.arm, newer.c.attempt == o.attempt,
+        newer.c.outcome_id > o.outcome_id, newer.c[name].is_not(None),
+    )  # fmt: skip
+    chosen = sa.select(_day(connection, o.time).label("day"), o.arm, o[name].label("value"))
+    chosen = chosen.where(o.decision_id.is_not(None), o[name].is_not(None), sa.not_(replaced))
     if narrowed := _narrowed(asked):
         chosen = chosen.join(decisions, decisions.c.decision_id == o.decision_id).where(*narrowed)
-    every = chosen.subquery("every")
-    return sa.select(every.c.day, every.c.arm, every.c.value).where(every.c.age == 1).subquery("told")
+    return chosen.where(*between(o.time, asked.begin, asked.end))
 
 
 def _means(connection: sa.Connection, asked: Trended, name: str) -> Rows:
-    told = _told(connection, asked, name).c
+    told = _told(connection, asked, name).subquery("told").c
     value = sa.cast(told.value, sa.Float)
     chosen = sa.select(told.day, told.arm, sa.func.count(), sa.func.avg(value), sa.func.avg(value * value))
     rows = connection.execute(chosen.group_by(told.day, told.arm).order_by(told.day, told.arm))
     return [
-        {"day": str(day), "arm": arm, "n": n, "mean": mean, **_band(n, mean, square)}
+        {"day": str(day), "arm": arm, "n": n, "mean": mean, **_band(n, mean, square, 1.0 if name == "score" else None)}
         for day, arm, n, mean, square in rows
     ]
 
 
-def _band(n: int, mean: float, square: float) -> dict[str, float | None]:
-    """Return the normal 95 % interval of a mean; None of a single value."""
+def _band(n: int, mean: float, square: float, most: float | None) -> dict[str, float | None]:
+    """Return the normal 95 % interval of a mean of values from 0 to `most`; None of a single value."""
     if n < 2:
         return {"lower": None, "upper": None}
     half = 1.96 * (max(square - mean * mean, 0.0) / (n - 1)) ** 0.5
-    return {"lower": mean - half, "upper": mean + half}
+    return {"lower": max(mean - half, 0.0), "upper": mean + half if most is None else min(mean + half, most)}
 
 
 def _latency(connection: sa.Connection, asked: Trended) -> Rows:
-    told = _told(connection, asked, "latency_s").c
-    of_day = (told.day, told.arm)
-    rank = sa.func.row_number().over(partition_by=of_day, order_by=told.value).label("rank")
-    n = sa.func.count().over(partition_by=of_day).label("n")
-    ranked = sa.select(*of_day, told.value, rank, n).subquery("ranked").c
-    chosen = sa.select(ranked.day, ranked.arm, ranked.n, ranked.value, ranked.rank)
-    # ceil(share * n) in whole numbers: both databases divide integers by cutting
-    p50, p95 = (ranked.n * 50 + 99) // 100, (ranked.n * 95 + 99) // 100
-    rows = connection.execute(
-        chosen.where(sa.or_(ranked.rank == p50, ranked.rank == p95)).order_by(*chosen.selected_columns[:2], ranked.rank)
-    )
-    by_day: dict[tuple[str, str], dict[str, Any]] = {}
-    for day, arm, count, value, at in rows:
-        row = by_day.setdefault((str(day), arm), {"day": str(day), "arm": arm, "n": count, "p50": value, "p95": value})
-        row["p95" if at == (count * 95 + 99) // 100 else "p50"] = value
-    return list(by_day.values())
+    told = _told(connection, asked, "latency_s")
+    rows = connection.execute(told.order_by(*told.selected_columns)).tuples()
+    found = []
+    for (day, arm), of_both in groupby(rows, key=itemgetter(0, 1)):
+        values = [value for _, _, value in of_both]
+        found.append(
+            {
+                "day": str(day),
+                "arm": arm,
+                "n": len(values),
+                "p50": _nearest_rank(values, 50),
+                "p95": _nearest_rank(values, 95),
+            }
+        )
+    return found
+
+
+def _nearest_rank(rising: Sequence[float], percent: int) -> float:
+    return rising[(len(rising) * percent + 99) // 100 - 1]
 
 
 def _rows(names: Iterable[str], rows: Iterable[Any]) -> Rows:
     return [dict(zip(names, (str(row[0]), *row[1:]), strict=True)) for row in rows]
-
-
-def as_series(rows: Iterable[Mapping[str, Any]], columns: Mapping[str, str]) -> Rows:
-    """Return rows in long form: a row of day, arm, `series` and `value` for each of the columns, which map to words."""
-    return [
-        {"day": row["day"], "arm": row["arm"], "series": f"{row['arm']}, {words}", "value": row[name], "n": row["n"]}
-        for row in rows for name, words in columns.items()
-    ]  # fmt: skip

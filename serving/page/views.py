@@ -13,10 +13,11 @@ from contract.store.audit_tables import slices, suspects
 from contract.store.reviews import MARKS
 from contract.store.tables import decisions, outcomes
 from serving.page import charts, listing, live, parts, trends
-from serving.page.asked import AllDecisions, Asked, Nothing, Sliced, Suspected, Trended, band_of
+from serving.page.asked import AllDecisions, Asked, Nothing, Sliced, Suspected, Trended
 from serving.page.story import GROUPS, story
 
 Context = dict[str, Any]
+Rows = Sequence[Mapping[str, Any]]
 Gather = Callable[[sa.Connection, Any, live.Facets], Context]
 
 MOST_SLICES = 500
@@ -46,10 +47,11 @@ def trend(connection: sa.Connection, asked: Trended, facets: live.Facets) -> Con
     """Return charts by day, each with its rows."""
     asked = trends.in_days(connection, asked)
     audit = live.last_audit(connection)
-    rates = [] if set(asked.filters()) - {"since", "until"} else _within(asked, parts.misroute_rates(report_of(audit)))
+    report = report_of(audit)
+    judged = [] if set(asked.filters()) - {"since", "until"} else _within(asked, parts.bands_by_day(report))
     return {
-        "asked": asked, "facets": facets.get(connection), "charts": drawn(trends.by_day(connection, asked), rates), "audit": audit,
-        "rates_hidden": bool(audit) and not rates and bool(parts.misroute_rates(report_of(audit))),
+        "asked": asked, "facets": facets.get(connection), "charts": drawn(trends.by_day(connection, asked), judged), "audit": audit,
+        "hidden": bool(parts.bands_by_day(report)) and not judged, "section": parts.trend(report),
     }  # fmt: skip
 
 
@@ -118,19 +120,28 @@ def slices_count(connection: sa.Connection, asked: Sliced, audit_id: str | None)
 
 
 def decisions_in(row: Mapping[Any, Any]) -> str:
-    """Return the query string of the list of a slice's decisions."""
-    same = {name: row[name] for name in ("task", "model", "profile", "language", "revision")}
+    """Return the query string of the list of a slice's decisions: those for which the policy chose the arm that its kind is about."""
+    same = {name: row[name] for name in ("task", "model", "profile", "language", "revision", "familiarity")}
     arm = {"overthinking": "reasoning", "underthinking": "direct"}.get(row["kind"])
     days = {"since": row["day"], "until": row["day"]}
-    return AllDecisions().address(**same, **days, familiarity=band_of(row["familiarity"]), arm=arm)
+    return AllDecisions().address(**same, **days, policy_arm=arm)
 
 
-def drawn(by_day: Mapping[str, Sequence[Mapping[str, Any]]], rates: Sequence[Mapping[str, Any]]) -> list[Context]:
+def drawn(by_day: Mapping[str, Rows], judged: Rows) -> list[Context]:
     """Return the charts of the trends: title, what it is of, specification, and the same rows as a table."""
     score, tokens, latency = by_day["score"], by_day["output_tokens"], by_day["latency_s"]
+    rates = [row for row in judged if row["series"].startswith("misroute")]
+    gained = [row for row in judged if not row["series"].startswith("misroute")]
+    better = "points that the arm chosen was worth over the other; below 0 the day's choices lost"
     found = [
         ("Verdicts", "decisions by day", charts.verdicts(by_day["verdicts"]), by_day["verdicts"]),
-        ("Misroute rate", "of the last audit, with its 95 % band", charts.rates(rates, "misroutes"), rates),
+        ("Misroute rate", "of the last audit, 95 % band", charts.bands(rates, "misroutes", ".1%"), rates),
+        (
+            "Net benefit of choices",
+            f"of the last audit, 95 % band: {better}",
+            charts.bands(gained, "points", "+.2f"),
+            gained,
+        ),
         ("Score by arm", "mean of outcomes by the day told, 95 % band", charts.means(score, "score", ".2f"), score),
         ("Output tokens by arm", "mean an attempt, 95 % band", charts.means(tokens, "tokens", ",.0f"), tokens),
         ("Latency by arm", "p50 and p95, seconds", charts.percentiles(latency), latency),

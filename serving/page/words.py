@@ -7,7 +7,7 @@ from typing import Any
 DASH = "–"
 
 UNITS = {
-    "points": "points", "point": "points", "tokens": "tokens", "usd": "dollars", "dollars": "dollars", "$": "dollars", "s": "seconds",
+    "tokens": "tokens", "usd": "dollars", "dollars": "dollars", "$": "dollars", "s": "seconds",
     "seconds": "seconds", "gpu_seconds": "seconds", "share": "share", "rate": "share", "probability": "share", "count": "count",
     "decisions": "count", "n": "count",
 }  # fmt: skip
@@ -23,8 +23,6 @@ def number(value: Any, unit: str | None = None) -> str:
     if not isinstance(value, int | float):
         return str(value)
     kind = UNITS.get((unit or "").lower())
-    if kind == "points":
-        return f"{value:+.3f}"
     if kind == "share":
         return f"{100 * value:.1f} %"
     if kind == "dollars":
@@ -45,7 +43,7 @@ def plain(value: float) -> str:
 
 def points(value: Any) -> str:
     """Return points of rubric score, with their sign."""
-    return number(value, "points")
+    return DASH if value is None else f"{value:+.3f}"
 
 
 def share(value: Any) -> str:
@@ -61,6 +59,11 @@ def tokens(value: Any) -> str:
 def count(value: Any) -> str:
     """Return how many."""
     return number(value)
+
+
+def loss(value: Any) -> str:
+    """Return points that are lost, which have no sign."""
+    return DASH if value is None else f"{value:.3f}"
 
 
 def decimal(value: Any) -> str:
@@ -84,7 +87,7 @@ def label(name: str) -> str:
 
 
 FILTERS = {
-    "number": number, "points": points, "share": share, "tokens": tokens, "count": count, "decimal": decimal, "moment": moment,
+    "number": number, "points": points, "share": share, "tokens": tokens, "count": count, "decimal": decimal, "loss": loss, "moment": moment,
     "label": label, "of_total": of_total,
 }  # fmt: skip
 """What templates call, by name."""
