@@ -17,6 +17,9 @@ _DAY = {
     "axis": {"format": "%d %b", "tickCount": 6, "labelOverlap": True},
 }
 _HEIGHT = 200
+_LEGEND = {"title": None, "orient": "top", "symbolOpacity": 1}
+_NEUTRAL = "#808a94"
+"""Readable on light and on dark."""
 
 
 def verdicts(rows: Rows) -> Spec:
@@ -95,7 +98,7 @@ def _colour(name: str, domain: Sequence[str]) -> Spec:
         "field": name,
         "type": "nominal",
         "scale": {"domain": list(domain)},
-        "legend": {"title": None, "orient": "top"},
+        "legend": _LEGEND,
     }
 
 
@@ -108,7 +111,9 @@ def _band(low: str, high: str, colour: Spec) -> Spec:
 
 
 def _line(y: Spec, colour: str, domain: Sequence[str], dash: str, dashes: Sequence[str], tip: list[Spec]) -> Spec:
-    legend = {"title": None, "orient": "top", "symbolType": "stroke"}
+    legend = {**_LEGEND, "symbolType": "stroke", "symbolSize": 300, "symbolStrokeWidth": 2}
+    if dash != colour:  # else it is merged with the legend of the colours
+        legend["symbolStrokeColor"] = _NEUTRAL
     return {
         "mark": {"type": "line", "point": True},
         "encoding": {

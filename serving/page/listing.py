@@ -100,11 +100,11 @@ def in_band(name: str) -> list[sa.ColumnElement[bool]]:
     """Return the conditions of a band of familiarity; a decision of a bundle that is not recorded is never unfamiliar."""
     familiarity, (low, high) = decisions.c.familiarity, BAND_EDGES
     unfamiliar = sa.exists().where(bundles.c.revision == decisions.c.revision, bundles.c.unfamiliar_below > familiarity)
-    inside = {
+    inside: dict[str, list[sa.ColumnElement[bool]]] = {
         "unfamiliar": [unfamiliar], "low": [familiarity < low, sa.not_(unfamiliar)],
         "middle": [familiarity >= low, familiarity < high, sa.not_(unfamiliar)], "high": [familiarity >= high, sa.not_(unfamiliar)],
     }  # fmt: skip
-    return list(inside[name])
+    return inside[name]
 
 
 def between(column: sa.Column[Any], begin: Any, end: Any) -> list[sa.ColumnElement[bool]]:

@@ -9,7 +9,7 @@
     const font = getComputedStyle(document.body).fontFamily;
     return {
       font, background: null, axis: { ...axis, titleFontWeight: "normal", labelFontSize: 11, titleFontSize: 11 },
-      legend: { labelColor: colour("text"), titleColor: colour("quiet"), labelFontSize: 12, symbolStrokeColor: colour("quiet"), symbolStrokeWidth: 2 },
+      legend: { labelColor: colour("text"), titleColor: colour("quiet"), labelFontSize: 12, },
       view: { stroke: null }, range: { category: [1, 2, 3].map(n => colour(`series-${n}`)) },
     };
   };
