@@ -15,6 +15,9 @@ NONE = "(none)"
 
 ID_PATTERN = r"^[0-9A-Za-z_.:-]{1,64}$"
 
+FIRST_DAY, LAST_DAY = date(2000, 1, 1), date(2999, 12, 31)
+"""What a day may be: nothing was recorded before, and both databases can reckon with them."""
+
 Verdict = Literal["use", "maybe", "avoid"]
 Arm = Literal["direct", "reasoning"]
 Kind = Literal["overthinking", "underthinking"]
@@ -41,8 +44,8 @@ class Asked(BaseModel):
 class Days(Asked):
     """A range of days of UTC, both included."""
 
-    since: date | None = None
-    until: date | None = None
+    since: date | None = Field(None, ge=FIRST_DAY, le=LAST_DAY)
+    until: date | None = Field(None, ge=FIRST_DAY, le=LAST_DAY)
 
     @model_validator(mode="after")
     def _in_order(self) -> Self:
@@ -58,8 +61,7 @@ class Days(Asked):
     @property
     def end(self) -> datetime | None:
         """The first moment after the range."""
-        last = self.until and min(self.until, date.max - timedelta(days=1))
-        return datetime.combine(last + timedelta(days=1), time.min, UTC) if last else None
+        return datetime.combine(self.until + timedelta(days=1), time.min, UTC) if self.until else None
 
 
 class Decided(Days):

@@ -18,8 +18,7 @@ _DAY = {
 }
 _HEIGHT = 200
 _LEGEND = {"title": None, "orient": "top", "symbolOpacity": 1}
-_NEUTRAL = "#808a94"
-"""Readable on light and on dark."""
+_SOLID, _DASHED = [1, 0], [5, 3]
 
 
 def verdicts(rows: Rows) -> Spec:
@@ -47,26 +46,21 @@ def means(rows: Rows, title: str, form: str) -> Spec:
         _number("upper", "to", form),
         _number("n", "attempts", ","),
     ]
-    return _chart(
-        rows, {"layer": [_band("lower", "upper", _colour("arm", ARMS)), _line(y, "arm", ARMS, "arm", ARMS, tip)]}
-    )
+    return _chart(rows, {"layer": [_band("lower", "upper", _colour("arm", ARMS)), _line(y, "arm", ARMS, tip)]})
 
 
 def percentiles(rows: Rows) -> Spec:
-    """Return p50 and p95 of latency by day and arm; the dash is the percentile."""
+    """Return p50 and p95 of latency by day and arm; the colour is the arm, the dash the percentile."""
     values = [
-        {"day": row["day"], "arm": row["arm"], "percentile": name, "value": row[name], "n": row["n"]}
+        {"day": row["day"], "series": f"{row['arm']} {name}", "value": row[name], "n": row["n"]}
         for row in rows for name in ("p50", "p95")
     ]  # fmt: skip
     y = {"field": "value", "type": "quantitative", "title": "latency, s"}
-    tip = [
-        _field("day"),
-        _field("arm"),
-        _field("percentile"),
-        _number("value", "seconds", ",.2f"),
-        _number("n", "attempts", ","),
-    ]
-    return _chart(values, {"layer": [_line(y, "arm", ARMS, "percentile", ("p50", "p95"), tip)]})
+    tip = [_field("day"), _field("series"), _number("value", "seconds", ",.2f"), _number("n", "attempts", ",")]
+    names = [f"{arm} {name}" for arm in ARMS for name in ("p50", "p95")]
+    line = _line(y, "series", names, tip, dashes=[_SOLID, _DASHED, _SOLID, _DASHED])
+    line["encoding"]["color"]["scale"]["range"] = "twice"  # of the page's theme: each colour two times
+    return _chart(values, {"layer": [line]})
 
 
 def bands(rows: Rows, title: str, form: str) -> Spec:
@@ -82,7 +76,7 @@ def bands(rows: Rows, title: str, form: str) -> Spec:
     ]
     return _chart(
         rows,
-        {"layer": [_band("lower", "upper", _colour("series", names)), _line(y, "series", names, "series", names, tip)]},
+        {"layer": [_band("lower", "upper", _colour("series", names)), _line(y, "series", names, tip)]},
     )
 
 
@@ -110,17 +104,21 @@ def _band(low: str, high: str, colour: Spec) -> Spec:
     }
 
 
-def _line(y: Spec, colour: str, domain: Sequence[str], dash: str, dashes: Sequence[str], tip: list[Spec]) -> Spec:
+def _line(
+    y: Spec, series: str, names: Sequence[str], tip: list[Spec], dashes: Sequence[list[int]] = (_SOLID, _DASHED)
+) -> Spec:
+    """Return lines by series, told apart by colour and by dash."""
     legend = {**_LEGEND, "symbolType": "stroke", "symbolSize": 300, "symbolStrokeWidth": 2}
-    if dash != colour:  # else it is merged with the legend of the colours
-        legend["symbolStrokeColor"] = _NEUTRAL
+    dashed = {
+        "field": series,
+        "type": "nominal",
+        "legend": legend,
+        "scale": {"domain": list(names), "range": list(dashes)},
+    }
     return {
         "mark": {"type": "line", "point": True},
-        "encoding": {
-            "x": _DAY, "y": y, "color": _colour(colour, domain), "tooltip": tip,
-            "strokeDash": {"field": dash, "type": "nominal", "legend": legend, "scale": {"domain": list(dashes), "range": [[1, 0], [5, 3]]}},
-        },
-    }  # fmt: skip
+        "encoding": {"x": _DAY, "y": y, "color": _colour(series, names), "tooltip": tip, "strokeDash": dashed},
+    }
 
 
 def _field(name: str) -> Spec:

@@ -196,9 +196,8 @@ def _whole(asked: Listed, audit_id: str | None, keys: sa.Subquery) -> sa.Select[
         of_audit = sa.and_(suspects.c.decision_id == keys.c.decision_id, suspects.c.audit_id == (audit_id or ""))
         source = source.join(suspects, of_audit)
         columns += [suspects.c[name] for name in SUSPICION]
-    of_one = reviews.alias("of_one")
-    newest = sa.select(sa.func.max(of_one.c.review_id)).where(of_one.c.decision_id == keys.c.decision_id)
-    mark = sa.select(reviews.c.mark).where(reviews.c.review_id == newest.scalar_subquery()).scalar_subquery()
+    of_it = sa.select(reviews.c.mark).where(reviews.c.decision_id == keys.c.decision_id).correlate(keys)
+    mark = of_it.order_by(reviews.c.review_id.desc()).limit(1).scalar_subquery()
     falling = asked.order == "desc"
     order = (keys.c.sorted_by, keys.c.decision_id)
     chosen = sa.select(*columns, mark.label("mark")).select_from(source)

@@ -92,7 +92,7 @@ def _facets(connection: sa.Connection) -> dict[str, list[str]]:
 
 
 def _by(connection: sa.Connection, column: sa.Column[Any]) -> dict[str, int]:
-    return dict(connection.execute(sa.select(column, sa.func.count()).group_by(column)).tuples().all())
+    return {value: n for value, n in connection.execute(sa.select(column, sa.func.count()).group_by(column))}
 
 
 def _pairs() -> sa.Subquery:

@@ -102,7 +102,7 @@ def _band(n: int, mean: float, square: float, most: float | None) -> dict[str, f
 
 def _latency(connection: sa.Connection, asked: Trended) -> Rows:
     told = _told(connection, asked, "latency_s")
-    rows = connection.execute(told.order_by(*told.selected_columns)).tuples()
+    rows = connection.execute(told.order_by(*told.selected_columns))
     found = []
     for (day, arm), of_both in groupby(rows, key=itemgetter(0, 1)):
         values = [value for _, _, value in of_both]

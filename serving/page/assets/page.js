@@ -10,7 +10,8 @@
     return {
       font, background: null, axis: { ...axis, titleFontWeight: "normal", labelFontSize: 11, titleFontSize: 11 },
       legend: { labelColor: colour("text"), titleColor: colour("quiet"), labelFontSize: 12, },
-      view: { stroke: null }, range: { category: [1, 2, 3].map(n => colour(`series-${n}`)) },
+      view: { stroke: null },
+      range: { category: [1, 2, 3].map(n => colour(`series-${n}`)), twice: [1, 1, 2, 2].map(n => colour(`series-${n}`)) },
     };
   };
   const draw = figure => {
@@ -31,7 +32,8 @@
   const body = document.body;
   body.addEventListener("htmx:configRequest", event => {
     const given = event.detail.parameters;
-    for (const name of Object.keys(given)) if (given[name] === "") delete given[name];
+    const usual = name => event.detail.elt.elements?.[name]?.dataset?.usual ?? "";
+    for (const name of Object.keys(given)) if (given[name] === "" || given[name] === usual(name)) delete given[name];
   });
   body.addEventListener("htmx:afterSettle", drawAll);
   const say = text => {
