@@ -32,7 +32,7 @@ def fill(engine: sa.Engine, n: int, *, days: int = 30, seed: int = 7, suspected:
     rng = random.Random(seed)
     misrouted: list[dict[str, Any]] = []
     for start in range(0, n, BLOCK):
-        some = [_decision(rng, i, FIRST + timedelta(days=days) * (i / n)) for i in range(start, min(n, start + BLOCK))]
+        some = [decision(rng, i, FIRST + timedelta(days=days) * (i / n)) for i in range(start, min(n, start + BLOCK))]
         told = [row for decision in some for row in _outcomes(rng, decision)]
         misrouted += [suspicion for decision in some if (suspicion := _suspicion(rng, decision))]
         with engine.begin() as connection:
@@ -48,7 +48,7 @@ def uuid7(when: datetime, number: int) -> str:
     return f"{text[:8]}-{text[8:12]}-{text[12:16]}-{text[16:20]}-{text[20:]}"
 
 
-def _decision(rng: random.Random, i: int, when: datetime) -> dict[str, Any]:
+def decision(rng: random.Random, i: int, when: datetime) -> dict[str, Any]:
     task = rng.choices(list(TASKS), weights=[9, 6, 12, 10, 8, 5, 7, 3, 4, 6])[0]
     profile = rng.choices(list(PROFILES), weights=[8, 2, 2])[0]
     gain = TASKS[task][0] + rng.gauss(0, 0.05)

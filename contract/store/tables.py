@@ -169,5 +169,7 @@ sa.Index(
 sa.Index("ix_decisions_prompt_digest", decisions.c.prompt_digest)
 sa.Index("ix_decisions_conversation_id", decisions.c.conversation_id)
 
-# The events of an attempt in order: which value was told last is found here.
-sa.Index("ix_outcomes_attempt", outcomes.c.decision_id, outcomes.c.arm, outcomes.c.attempt, outcomes.c.outcome_id)
+# The events of an attempt in order, and what is scored: which value was told last, and which arms have a score, is found here alone.
+sa.Index(
+    "ix_outcomes_attempt", *(outcomes.c[name] for name in ("decision_id", "arm", "attempt", "outcome_id", "score"))
+)

@@ -9,14 +9,17 @@ from typing import Any
 import sqlalchemy as sa
 
 from contract.store.audit_tables import audits
-from contract.store.tables import bundles, decisions, gaps, outcomes, prompts, reviews
+from contract.store.tables import decisions, gaps, outcomes, prompts, reviews
 from serving.page.asked import NONE
 
 FACETS = ("task", "model", "profile", "language", "revision")
 """Columns whose values a filter offers."""
 
+FACETS_OF = 50_000
+"""The newest decisions whose values filters offer: older ones are reached by the address, and the record may be of any size."""
+
 FACETS_KEPT_S = 60.0
-"""How long the values of filters are taken from memory: they are all that needs all of the record."""
+"""How long the values of filters are taken from memory."""
 
 MOST_VALUES = 500
 """Values that one filter offers, the most frequent ones; others are reached by the address."""
@@ -24,32 +27,7 @@ MOST_VALUES = 500
 
 def counts(connection: sa.Connection) -> dict[str, Any]:
     """Return how much is recorded, by name; times are None where nothing is."""
-    one, number = connection.execute, sa.func.count
-    d, o = decisions.c, outcomes.c
-    told = sa.select(o.decision_id).where(o.decision_id.is_not(None)).distinct().subquery()
-    known = sa.exists().where(d.decision_id == told.c.decision_id)
-    first, last = one(sa.select(sa.func.min(d.time), sa.func.max(d.time))).one()
-    lost = one(sa.select(number(), sa.func.sum(gaps.c.records), sa.func.max(gaps.c.until))).one()
-    return {
-        "verdicts": _by(connection, d.verdict),
-        "arms": _by(connection, d.arm),
-        "first": first,
-        "last": last,
-        "outcomes": one(sa.select(number()).select_from(outcomes)).scalar_one(),
-        "with_outcome": one(sa.select(number()).select_from(told).where(known)).scalar_one(),
-        "scored": one(sa.select(number(o.decision_id.distinct())).where(o.score.is_not(None))).scalar_one(),
-        "unmatched": one(sa.select(number()).select_from(outcomes).where(o.decision_id.is_(None))).scalar_one(),
-        "contradictory": one(sa.select(number()).select_from(outcomes).where(o.contradicts)).scalar_one(),
-        "late": one(sa.select(number()).select_from(outcomes).where(o.late)).scalar_one(),
-        "observed_pairs": one(sa.select(number()).select_from(_pairs())).scalar_one(),
-        "explored": one(_explored()).scalar_one(),
-        "gaps": lost[0],
-        "lost": lost[1] or 0,
-        "lost_until": lost[2],
-        "prompts": one(sa.select(number()).select_from(prompts)).scalar_one(),
-        "reviewed": one(sa.select(number(reviews.c.decision_id.distinct()))).scalar_one(),
-        "bundles": one(sa.select(number()).select_from(bundles)).scalar_one(),
-    }
+    return {**_decided(connection), **_told(connection), **_judged(connection), **_others(connection)}
 
 
 def last_audit(connection: sa.Connection, audit_id: str | None = None) -> Mapping[str, Any] | None:
@@ -83,7 +61,8 @@ class Facets:
 
 
 def _facets(connection: sa.Connection) -> dict[str, list[str]]:
-    columns = [decisions.c[name] for name in FACETS]
+    newest = sa.select(*(decisions.c[name] for name in FACETS)).order_by(decisions.c.time.desc()).limit(FACETS_OF)
+    columns = list(newest.subquery("newest").c)
     totals: dict[str, Counter[str]] = {name: Counter() for name in FACETS}
     for *values, n in connection.execute(sa.select(*columns, sa.func.count()).group_by(*columns)):
         for name, value in zip(FACETS, values, strict=True):
@@ -91,19 +70,50 @@ def _facets(connection: sa.Connection) -> dict[str, list[str]]:
     return {name: [value for value, _ in counted.most_common(MOST_VALUES)] for name, counted in totals.items()}
 
 
-def _by(connection: sa.Connection, column: sa.Column[Any]) -> dict[str, int]:
-    return {value: n for value, n in connection.execute(sa.select(column, sa.func.count()).group_by(column))}
+def _decided(connection: sa.Connection) -> dict[str, Any]:
+    """Return decisions by verdict and by arm, and when the first and the last one was."""
+    d, number, one = decisions.c, sa.func.count, connection.execute
+    return {
+        "verdicts": {verdict: n for verdict, n in one(sa.select(d.verdict, number()).group_by(d.verdict))},
+        "arms": {arm: n for arm, n in one(sa.select(d.arm, number()).group_by(d.arm))},
+        "first": one(sa.select(sa.func.min(d.time))).scalar(),
+        "last": one(sa.select(sa.func.max(d.time))).scalar(),
+    }
 
 
-def _pairs() -> sa.Subquery:
-    """Decisions whose both arms have a score."""
-    o = outcomes.c
-    scored = sa.select(o.decision_id).where(o.score.is_not(None), o.decision_id.is_not(None)).group_by(o.decision_id)
-    return scored.having(sa.func.min(o.arm) != sa.func.max(o.arm)).subquery()
+def _told(connection: sa.Connection) -> dict[str, Any]:
+    """Return outcomes: all, those whose decision is not there yet, those that contradict, those that came late."""
+    o, number = outcomes.c, sa.func.count
+    chosen = sa.select(
+        number(), number().filter(o.decision_id.is_(None)), number().filter(o.contradicts), number().filter(o.late)
+    )
+    return dict(zip(("outcomes", "unmatched", "contradictory", "late"), connection.execute(chosen).one(), strict=True))
 
 
-def _explored() -> sa.Select[Any]:
-    """Decisions whose arm was drawn and has a score."""
-    d, o = decisions.c, outcomes.c
-    scored = sa.exists().where(o.decision_id == d.decision_id, o.arm == d.arm, o.score.is_not(None))
-    return sa.select(sa.func.count()).select_from(decisions).where(d.p_reasoning > 0, d.p_reasoning < 1, scored)
+def _judged(connection: sa.Connection) -> dict[str, Any]:
+    """Return decisions by what came back: any outcome, a score, scores of both arms, a score of an arm that was drawn."""
+    o, d, number = outcomes.c, decisions.c, sa.func.count
+    scored = sa.case((o.score.is_not(None), o.arm))
+    by_decision = sa.select(o.decision_id, sa.func.min(scored).label("first"), sa.func.max(scored).label("last"))
+    told = by_decision.where(o.decision_id.is_not(None)).group_by(o.decision_id).subquery("told")
+    chosen = sa.select(number(), number(told.c.first), number().filter(told.c.first != told.c.last))
+    known = sa.exists().where(
+        d.decision_id == told.c.decision_id
+    )  # an outcome may name a decision that is not there yet
+    found = dict(
+        zip(("with_outcome", "scored", "observed_pairs"), connection.execute(chosen.where(known)).one(), strict=True)
+    )
+    own_score = sa.exists().where(o.decision_id == d.decision_id, o.arm == d.arm, o.score.is_not(None))
+    drawn = sa.select(number()).select_from(decisions).where(d.p_reasoning > 0, d.p_reasoning < 1, own_score)
+    return {**found, "explored": connection.execute(drawn).scalar_one()}
+
+
+def _others(connection: sa.Connection) -> dict[str, Any]:
+    """Return lost records, prompts that are kept, and decisions that were reviewed."""
+    one, number = connection.execute, sa.func.count
+    lost = one(sa.select(number(), sa.func.sum(gaps.c.records), sa.func.max(gaps.c.until))).one()
+    return {
+        "gaps": lost[0], "lost": lost[1] or 0, "lost_until": lost[2],
+        "prompts": one(sa.select(number()).select_from(prompts)).scalar_one(),
+        "reviewed": one(sa.select(number(reviews.c.decision_id.distinct()))).scalar_one(),
+    }  # fmt: skip

@@ -18,7 +18,9 @@ def upgrade() -> None:
     op.create_index("ix_decisions_page", "decisions", PAGE, unique=False)
     op.create_index("ix_decisions_prompt_digest", "decisions", ["prompt_digest"], unique=False)
     op.create_index("ix_decisions_conversation_id", "decisions", ["conversation_id"], unique=False)
-    op.create_index("ix_outcomes_attempt", "outcomes", ["decision_id", "arm", "attempt", "outcome_id"], unique=False)
+    op.create_index(
+        "ix_outcomes_attempt", "outcomes", ["decision_id", "arm", "attempt", "outcome_id", "score"], unique=False
+    )
     op.drop_index("ix_outcomes_decision_id", table_name="outcomes")  # the beginning of the new one
 
 
