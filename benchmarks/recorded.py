@@ -207,13 +207,14 @@ def _slice(rng: random.Random, i: int, audit_id: str, n: int, days: int) -> dict
     mean = -0.11 if i == 0 else rng.gauss(0.09 if over else -0.07, 0.05)
     half = 0.02 + 0.06 * rng.random()
     regret = max(0.0, -mean if over else mean)
+    wrong = (mean + half < 0) if over else (mean - half > 0)
     members = int(n * rng.uniform(0.01, 0.2))
     return own | {
         "audit_id": audit_id, "slice_id": i, "title": ", ".join(f"{key} {value}" for key, value in own.items() if value),
         "kind": "overthinking" if over else "underthinking", "evidence": ("explored", "modelled", "observed_pairs")[i % 3 if i else 0],
-        "found": "search" if i in (0, 7) else "dimension", "misrouted": (mean + half < 0) if over else (mean - half > 0), "decisions": members,
+        "found": "search" if i in (0, 7) else "dimension", "misrouted": wrong, "decisions": members,
         "evidence_n": members // 9, "net_benefit": mean, "net_benefit_lower": mean - half, "net_benefit_upper": mean + half,
-        "p_value": rng.random() ** 3, "p_adjusted": rng.random() ** 2, "regret_points": regret, "regret_points_total": regret * members,
+        "p_value": 0.0004 if wrong else rng.random(), "p_adjusted": 0.024 if wrong else rng.uniform(0.2, 1), "regret_points": regret, "regret_points_total": regret * members,
         "regret_tokens_total": regret * members * 900, "regret_usd_total": regret * members * 0.009 if i % 4 else None,
     }  # fmt: skip
 

@@ -64,8 +64,9 @@ def readings(report: Mapping[str, Any]) -> list[Section]:
 
 
 def others(report: Mapping[str, Any]) -> list[Section]:
-    """Return what the report has beside readings, trend and what-if: calibration, drift and whatever else."""
-    return [found for name, value in report.items() if name not in ELSEWHERE and (found := section(value, label(name).capitalize()))]  # fmt: skip
+    """Return what the report has beside readings, trend and what-if: calibration, drift and whatever else, its settings last."""
+    names = sorted((name for name in report if name not in ELSEWHERE), key=lambda name: name == "config")
+    return [found for name in names if (found := section(report[name], label(name).capitalize()))]
 
 
 def what_if(report: Mapping[str, Any]) -> Section:
