@@ -100,7 +100,7 @@ outcomes = sa.Table(
     "outcomes",
     metadata,
     column("outcome_id", ID, "UUID version 7: in the order of arrival", null=False, primary_key=True),
-    column("decision_id", ID, "the decision it came of; NULL while only the request is known", index=True),
+    column("decision_id", ID, "the decision it came of; NULL while only the request is known"),
     column("request_id", NAME, "the request it came of, where it was told by that", index=True),
     column("arm", sa.String(12), "what was really done: direct or reasoning", null=False),
     column("attempt", sa.Integer, "number of the attempt within its arm", null=False),
@@ -154,3 +154,22 @@ gaps = sa.Table(
 )  # fmt: skip
 
 sa.Index("ix_decisions_verdict_time", decisions.c.verdict, decisions.c.time)
+
+# What the audit page filters, sorts and counts by, so that it reads a fifth of the bytes of the rows and pages through any order.
+sa.Index(
+    "ix_decisions_page",
+    *(
+        decisions.c[name]
+        for name in (
+            "time", "decision_id", "verdict", "arm", "profile", "model", "task", "language", "revision", "familiarity",
+            "expected_net_benefit", "expected_gain", "expected_extra_tokens", "thinking_budget", "p_reasoning", "policy_arm",
+        )
+    ),
+)  # fmt: skip
+sa.Index("ix_decisions_prompt_digest", decisions.c.prompt_digest)
+sa.Index("ix_decisions_conversation_id", decisions.c.conversation_id)
+
+# The events of an attempt in order, and what is scored: which value was told last, and which arms have a score, is found here alone.
+sa.Index(
+    "ix_outcomes_attempt", *(outcomes.c[name] for name in ("decision_id", "arm", "attempt", "outcome_id", "score"))
+)

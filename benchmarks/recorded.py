@@ -1,0 +1,279 @@
+"""A made-up decision store of any size, written straight into the tables: for the page's benchmark, its pictures and its tests.
+
+Nothing in it was measured; one thing is wrong with its decisions on purpose, so that pages have something to show.
+"""
+
+import hashlib
+import math
+import random
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import sqlalchemy as sa
+
+from contract.store.audit_tables import audits, slices, suspects
+from contract.store.tables import bundles, decisions, gaps, outcomes, prompts, reviews
+
+TASKS = {
+    "multi_step_maths": (0.34, 1500), "table_question": (0.18, 900), "code_generation": (0.22, 2400), "report_lookup": (0.01, 700),
+    "chit_chat": (-0.01, 350), "translation": (0.0, 500), "summarisation": (0.02, 800), "logic_puzzle": (0.29, 3100),
+    "trivial_arithmetic": (0.0, 600), "extraction": (0.03, 450),
+}  # fmt: skip
+MODELS = ("claude-sonnet-4-5", "gpt-5-mini", "qwen3-32b", "deepseek-v3.2", None)
+PROFILES = {"balanced": 20_000, "latency_critical": 2_000, "quality_critical": 100_000}
+LANGUAGES = ("en", "en", "en", "de", "fr", "zh", None)
+REVISIONS = ("thinkworth/4c1f0aa21e07", "thinkworth/9be2d7715f3c")
+FIRST = datetime(2026, 9, 1, 6, tzinfo=UTC)
+BLOCK = 5_000
+
+
+def fill(engine: sa.Engine, n: int, *, days: int = 30, seed: int = 7, suspected: int = 5_000) -> str:
+    """Write n decisions over some days, outcomes of two thirds of them and one audit; return the audit's id."""
+    rng = random.Random(seed)
+    misrouted: list[dict[str, Any]] = []
+    for start in range(0, n, BLOCK):
+        some = [decision(rng, i, FIRST + timedelta(days=days) * (i / n)) for i in range(start, min(n, start + BLOCK))]
+        told = [row for decision in some for row in _outcomes(rng, decision)]
+        misrouted += [suspicion for decision in some if (suspicion := _suspicion(rng, decision))]
+        with engine.begin() as connection:
+            connection.execute(sa.insert(decisions), some)
+            connection.execute(sa.insert(outcomes), told)
+    misrouted.sort(key=lambda row: -row["loss_points"])
+    return _audit(engine, rng, n, days, misrouted[:suspected])
+
+
+def uuid7(when: datetime, number: int) -> str:
+    """Return an id in the order of time, the same for the same arguments."""
+    text = f"{int(when.timestamp() * 1000):012x}7{number % 4096:03x}8{hashlib.sha256(str(number).encode()).hexdigest()[:15]}"
+    return f"{text[:8]}-{text[8:12]}-{text[12:16]}-{text[16:20]}-{text[20:]}"
+
+
+def decision(rng: random.Random, i: int, when: datetime) -> dict[str, Any]:
+    task = rng.choices(list(TASKS), weights=[9, 6, 12, 10, 8, 5, 7, 3, 4, 6])[0]
+    profile = rng.choices(list(PROFILES), weights=[8, 2, 2])[0]
+    gain = TASKS[task][0] + rng.gauss(0, 0.05)
+    extra = TASKS[task][1] * math.exp(rng.gauss(0, 0.4))
+    net = gain - extra / PROFILES[profile]
+    verdict = "use" if net > 0.03 else "avoid" if net < -0.03 else "maybe"
+    policy = "reasoning" if verdict == "use" or (verdict == "maybe" and rng.random() < 0.3) else "direct"
+    drawn = rng.random() < 0.1
+    arm = rng.choice(("direct", "reasoning")) if drawn else policy
+    budget = 0 if arm == "direct" else int(2 ** rng.uniform(9, 13))
+    low, high = gain - 0.06, gain + 0.06
+    p_use = min(0.97, max(0.01, 0.5 + gain))
+    return {
+        "decision_id": uuid7(when, i), "request_id": f"req-{i:07d}", "conversation_id": f"chat-{i // 3:06d}" if i % 4 else None,
+        "time": when, "revision": REVISIONS[i % 1000 > 600], "profile": profile, "model": rng.choice(MODELS), "model_known": rng.random() < 0.8,
+        "task": task, "language": rng.choice(LANGUAGES), "verdict": verdict, "arm": arm, "policy_arm": policy,
+        "p_reasoning": 0.5 if drawn else float(policy == "reasoning"), "not_explored": None, "thinking_budget": budget,
+        "reasoning_budget": budget or 2048, "effort": "none" if not budget else "low" if budget < 1500 else "medium", "enforced": True,
+        "truncated": rng.random() < 0.02, "familiarity": min(1.0, max(0.0, rng.betavariate(4, 2))), "p_use": p_use, "p_maybe": (1 - p_use) / 4,
+        "p_avoid": (1 - p_use) * 3 / 4, "expected_score_direct": rng.uniform(0.4, 0.9), "expected_gain": gain, "expected_gain_lower": low,
+        "expected_gain_upper": high, "expected_extra_tokens": extra, "expected_net_benefit": net, "expected_cost_usd": extra * 1e-5,
+        "expected_latency_s": extra / 80, "max_thinking_tokens": None, "max_latency_ms": None, "max_output_tokens": 4096, "cached_tokens": None,
+        "prompt_characters": int(math.exp(rng.gauss(6, 1))), "prompt_digest": hashlib.sha256(str(i // 5).encode()).hexdigest(),
+        "reasons": [f"nearest task family: {task} (probability 0.9)", f"expected gain {gain:+.3f} points; {extra:.0f} extra tokens"],
+        "shadow": {"thinkworth/0a0b0c0d0e0f": {"verdict": "maybe", "net_benefit": round(net / 2, 3)}} if i % 7 == 0 else None,
+    }  # fmt: skip
+
+
+def _outcomes(rng: random.Random, decision: dict[str, Any]) -> list[dict[str, Any]]:
+    if rng.random() < 0.33:
+        return []
+    arms = [
+        decision["arm"],
+        *(["direct" if decision["arm"] == "reasoning" else "reasoning"] if rng.random() < 0.03 else []),
+    ]
+    found = []
+    for arm in arms:
+        gain = 0.02 if _wrong(decision) else decision["expected_gain"]
+        truth = decision["expected_score_direct"] + (gain if arm == "reasoning" else 0)
+        tokens = int(
+            200 * math.exp(rng.gauss(0, 0.5)) + (decision["expected_extra_tokens"] if arm == "reasoning" else 0)
+        )
+        row = {
+            "decision_id": decision["decision_id"], "request_id": decision["request_id"], "arm": arm, "attempt": 0, "overridden": False,
+            "score": float(rng.random() < truth) if rng.random() < 0.8 else None, "score_kind": "exact", "defect": rng.random() < 0.02,
+            "output_tokens": tokens, "thinking_tokens": tokens // 2 if arm == "reasoning" else 0, "input_tokens": 300, "cost_usd": tokens * 1e-5,
+            "gpu_seconds": None, "latency_s": 0.4 + tokens / 80 * math.exp(rng.gauss(0, 0.3)), "finish_reason": "stop", "source": "service",
+            "time": decision["time"] + timedelta(seconds=40), "contradicts": False, "late": False,
+        }  # fmt: skip
+        found.append(row)
+        if rng.random() < 0.01 and row["score"] is not None:
+            again = row | {
+                "score": 1 - row["score"],
+                "contradicts": True,
+                "time": row["time"] + timedelta(days=2),
+                "late": True,
+            }
+            found.append(again)
+    for row in found:
+        name = f"{row['decision_id']} {row['arm']} {row['contradicts']}"
+        row["outcome_id"] = uuid7(row["time"], int(hashlib.sha256(name.encode()).hexdigest()[:12], 16))
+        row["digest"] = hashlib.sha256(name.encode()).hexdigest()
+    return found
+
+
+def _wrong(decision: dict[str, Any]) -> bool:
+    """Where the made-up bundle is wrong: it thinks on code for one model, which gains nothing there."""
+    return decision["task"] == "code_generation" and decision["model"] == "qwen3-32b"
+
+
+def _suspicion(rng: random.Random, decision: dict[str, Any]) -> dict[str, Any] | None:
+    net, reasoning = decision["expected_net_benefit"], decision["arm"] == "reasoning"
+    p = 0.5 + 0.45 * rng.random() if _wrong(decision) and reasoning else 0.5 * rng.random() * math.exp(-abs(net) * 3)
+    if p < 0.25:
+        return None
+    regret = abs(net) + 0.05
+    kind = "overthinking" if reasoning else "underthinking"
+    drawn = 0 < decision["p_reasoning"] < 1
+    why = [
+        f"the slice {decision['task']} says that the other arm was better",
+        f"familiarity {decision['familiarity']:.2f}",
+    ]
+    return {
+        "decision_id": decision["decision_id"], "kind": kind, "evidence": "explored" if drawn else "modelled", "p_misroute": p,
+        "regret_points": regret, "loss_points": p * regret, "regret_tokens": decision["expected_extra_tokens"] * (1 if reasoning else -1), "why": why,
+    }  # fmt: skip
+
+
+def _audit(engine: sa.Engine, rng: random.Random, n: int, days: int, misrouted: list[dict[str, Any]]) -> str:
+    end = FIRST + timedelta(days=days)
+    audit_id = uuid7(end, 1)
+    with engine.begin() as connection:
+        if misrouted:
+            connection.execute(sa.insert(suspects), [row | {"audit_id": audit_id} for row in misrouted])
+        connection.execute(sa.insert(slices), [_slice(rng, i, audit_id, n, days) for i in range(60)])
+        connection.execute(sa.insert(bundles), [_bundle(revision) for revision in REVISIONS])
+        connection.execute(
+            sa.insert(gaps),
+            {"gap_id": uuid7(end, 2), "since": FIRST, "until": FIRST + timedelta(hours=1), "records": 12},
+        )
+        row = {
+            "audit_id": audit_id,
+            "time": end,
+            "since": FIRST,
+            "until": end,
+            "decisions": n,
+            "report": report(rng, days),
+        }
+        connection.execute(sa.insert(audits), row)
+        some = connection.execute(
+            sa.select(decisions.c.decision_id, decisions.c.time).order_by(decisions.c.time).limit(40)
+        ).all()
+        connection.execute(
+            sa.insert(reviews), [_review(i, decision_id, end) for i, (decision_id, _) in enumerate(some[::2])]
+        )
+        turns = '[["system", "Answer briefly."], ["user", "Write a function that merges two sorted lists."]]'
+        kept = [{"decision_id": i, "time": when, "turns": turns, "tools": 0} for i, when in some]
+        connection.execute(sa.insert(prompts), kept)
+    return audit_id
+
+
+def _bundle(revision: str) -> dict[str, Any]:
+    return {
+        "revision": revision,
+        "time": FIRST,
+        "profiles": {},
+        "unfamiliar_below": 0.5,
+        "small_budget": 512,
+        "data_digest": None,
+    }
+
+
+def _review(i: int, decision_id: str, end: datetime) -> dict[str, Any]:
+    when = end + timedelta(minutes=i)
+    mark = ("right", "wrong", "unsure")[i % 3]
+    return {
+        "review_id": uuid7(when, i),
+        "decision_id": decision_id,
+        "mark": mark,
+        "comment": "",
+        "reviewer": "ada",
+        "time": when,
+    }
+
+
+def _slice(rng: random.Random, i: int, audit_id: str, n: int, days: int) -> dict[str, Any]:
+    own: dict[str, Any] = dict.fromkeys(("task", "model", "profile", "language", "familiarity", "revision", "day"))
+    name, values = (
+        ("task", list(TASKS)), ("model", MODELS[:4]), ("profile", list(PROFILES)), ("language", ("en", "de", "fr", "zh")),
+        ("familiarity", ("unfamiliar", "low", "middle", "high")), ("revision", REVISIONS),
+    )[i % 6]  # fmt: skip
+    own[name] = values[i // 6 % len(values)]
+    if i == 0:
+        own |= {"task": "code_generation", "model": "qwen3-32b"}
+    over = i % 2 == 0
+    mean = -0.11 if i == 0 else rng.gauss(0.09 if over else -0.07, 0.05)
+    half = 0.02 + 0.06 * rng.random()
+    regret = max(0.0, -mean if over else mean)
+    wrong = (mean + half < 0) if over else (mean - half > 0)
+    members = int(n * rng.uniform(0.01, 0.2))
+    return own | {
+        "audit_id": audit_id, "slice_id": i, "title": ", ".join(f"{key} {value}" for key, value in own.items() if value),
+        "kind": "overthinking" if over else "underthinking", "evidence": ("explored", "modelled", "observed_pairs")[i % 3 if i else 0],
+        "found": "search" if i in (0, 7) else "dimension", "misrouted": wrong, "decisions": members,
+        "evidence_n": members // 9, "net_benefit": mean, "net_benefit_lower": mean - half, "net_benefit_upper": mean + half,
+        "p_value": 0.0004 if wrong else rng.random(), "p_adjusted": 0.024 if wrong else rng.uniform(0.2, 1), "regret_points": regret, "regret_points_total": regret * members,
+        "regret_tokens_total": regret * members * 900, "regret_usd_total": regret * members * 0.009 if i % 4 else None,
+    }  # fmt: skip
+
+
+def report(rng: random.Random, days: int) -> dict[str, Any]:
+    """Return the rest of an audit in the shape that audits have."""
+
+    def figure(
+        value: float | None, half: float, unit: str, evidence: str = "explored", n: int = 4120
+    ) -> dict[str, Any]:
+        ends = (None, None) if value is None else (value - half, value + half)
+        return {"value": value, "lower": ends[0], "upper": ends[1], "n": n, "evidence": evidence, "unit": unit}
+
+    def section(title: str, text: str, figures: dict[str, Any], **tables: Any) -> dict[str, Any]:
+        shown = {name: {"title": name.replace("_", " ").capitalize(), "rows": rows} for name, rows in tables.items()}
+        return {"title": title, "text": text, "figures": figures, "tables": shown}
+
+    by_day = []
+    for i in range(days):
+        gained = 0.08 + 0.03 * math.sin(i / 4) + 0.02 * rng.random()
+        rate = 0.06 + 0.02 * math.sin(i / 5) + 0.005 * rng.random()
+        by_day.append({
+            "day": (FIRST + timedelta(days=i)).date().isoformat(), "decisions": 20, "misroute_rate": rate, "misroute_rate_lower": rate - 0.02,
+            "misroute_rate_upper": rate + 0.02, "gained_explored": gained, "gained_explored_lower": gained - 0.05, "gained_explored_upper": gained + 0.05,
+            "n_explored": 12,
+        })  # fmt: skip
+    scenarios = [
+        {"scenario": f"profile {name}", "decisions": 4120, "share_reasoning": share, "evidence": evidence, "score_change": change,
+         "score_lower": change - 0.012, "score_upper": change + 0.012, "output_tokens_change": 3000 * change, "output_tokens_lower": 3000 * change - 60,
+         "output_tokens_upper": 3000 * change + 60}
+        for (name, share, change) in (("balanced", 0.38, 0.001), ("latency_critical", 0.04, -0.09), ("quality_critical", 0.61, 0.05))
+        for evidence in ("explored", "modelled")
+    ]  # fmt: skip
+    return {
+        "format": 1,
+        "notes": ["12 records were lost: figures are without them"],
+        "readings": {
+            "finance": section("Finance", "What the policy saved against always thinking, and against never.", {
+                "tokens_saved_against_always_explored": figure(61_200_000, 1_400_000, "tokens"),
+                "tokens_saved_against_never_explored": figure(-38_900_000, 900_000, "tokens"),
+                "usd_saved_against_always_explored": figure(612.4, 14.2, "usd"),
+                "gpu_seconds_saved_against_always_explored": figure(None, 0, "gpu_seconds", n=0)}),
+            "infrastructure": section("Infrastructure", "Latency from request to last token, by the arm that was really used.", {
+                "latency_p50_direct": figure(2.9, 0.1, "s", "observed"), "latency_p95_direct": figure(6.8, 0.3, "s", "observed"),
+                "latency_p50_reasoning": figure(18.2, 0.6, "s", "observed"), "latency_p95_reasoning": figure(49.1, 2.2, "s", "observed"),
+                "timeouts_reasoning": figure(0.004, 0.001, "share", "observed")}),
+            "product": section("Product", "Observed scores by arm, and rates of misroutes by slices.", {
+                "score_direct": figure(0.641, 0.011, "points", "observed"), "score_reasoning": figure(0.803, 0.01, "points", "observed"),
+                "overthinking_rate_explored": figure(0.062, 0.011, "share"), "overthinking_regret_explored": figure(0.0041, 0.0016, "points a decision")}),
+            "risk": section("Risk", "Share of checked answers with a defect.", {
+                "defect_rate_direct": figure(0.021, 0.003, "share", "observed"), "defect_rate_reasoning": figure(0.018, 0.004, "share", "observed")}),
+        },
+        "trend": section("By day", "gained_* is the mean net_benefit of the policy's arm over the other arm.", {}, days=by_day),
+        "calibration": section("Calibration", "Expected against observed scores of the arm taken.", {
+            "expected_calibration_error": figure(0.031, 0.007, "points", "observed", 20_412),
+            "budget_coverage": figure(0.936, 0.006, "share", "observed", 7_310)}),
+        "drift": section("Drift", "Each day beside the first third.", {"drifted_columns": {**figure(None, 0, "columns", "recorded"), "value": 0.0}}, worst=[
+            {"column": "task", "day": "2026-09-21", "psi": 0.04, "p_adjusted": 0.8, "drifted": False},
+            {"column": "familiarity", "day": "2026-09-19", "psi": 0.02, "p_adjusted": 1.0, "drifted": False}]),
+        "what_if": section("What if", "Verdicts that other profiles would have had on the same decisions. Caps and small budgets are approximated.", {
+            "reproduced": figure(0.981, 0.004, "share", "recorded")}, scenarios=scenarios),
+    }  # fmt: skip

@@ -1,0 +1,180 @@
+"""The page as an ASGI application, to be mounted at /audit: who may come in, what was asked for, and the answer as HTML."""
+
+import logging
+from collections.abc import AsyncIterator, Callable, Iterator
+from functools import partial
+from typing import Any
+from urllib.parse import parse_qsl, quote, unquote
+
+import sqlalchemy as sa
+from starlette.applications import Starlette
+from starlette.middleware import Middleware
+from starlette.requests import Request
+from starlette.responses import HTMLResponse, RedirectResponse, Response, StreamingResponse
+from starlette.routing import Route
+
+from contract.errors import BodyTooLarge, InternalError, InvalidRequest, MethodNotAllowed, NotFound, ThinkworthError
+from contract.store.reviews import add_review
+from serving.page import download, guard, live
+from serving.page.asked import Nothing, parse
+from serving.page.assets import FOREVER, load_assets
+from serving.page.rendering import Renderer, segment
+from serving.page.store import QUESTION_S, Store
+from serving.page.views import VIEWS, View, one_decision
+
+MAX_FORM_BYTES = 65_536
+MAX_FORM_FIELDS = 8
+REVIEWER = "thinkworth_reviewer"
+REMEMBERED_S = 180 * 24 * 3600
+
+LISTS = ("suspected", "decisions", "slices")
+"""Views that can be downloaded."""
+
+logger = logging.getLogger("thinkworth")
+
+Handler = Callable[[Request], Any]
+
+
+def audit_app(engine: Callable[[], sa.Engine], *, question_s: float = QUESTION_S) -> Starlette:
+    """Return the page.
+
+    Args:
+        engine: gives the engine on the decision store; called for each page, so that the store may come up later.
+        question_s: seconds that the questions of one page may take.
+    """
+    page = _Page(Store(engine, question_s))
+    routes = [Route(f"/{place}", page.guarded(partial(page.view, place, view))) for place, view in VIEWS.items()]
+    routes += [
+        Route("/decisions/{decision_id}", page.guarded(page.decision)),
+        Route("/decisions/{decision_id}/reviews", page.guarded(page.review), methods=["POST"]),
+        Route("/{place}.{form}", page.guarded(page.download)),
+        Route("/assets/{name}", page.guarded(page.asset)),
+        Route("/{rest:path}", page.guarded(page.nothing), methods=["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"]),
+    ]  # fmt: skip
+    return Starlette(routes=routes, middleware=[Middleware(guard.Headers)])
+
+
+class _Page:
+    """The handlers; each returns an answer or raises an error of the contract."""
+
+    def __init__(self, store: Store) -> None:
+        self.store = store
+        self.assets = load_assets()
+        self.renderer = Renderer(self.assets)
+        self.facets = live.Facets()
+
+    def guarded(self, handler: Handler) -> Handler:
+        """Return a handler that only this machine reaches, and whose errors are pages."""
+
+        async def answer(request: Request) -> Response:
+            try:
+                server = request.scope.get("server")
+                client = request.client.host if request.client else None
+                guard.refuse_others(client, request.headers, server[1] if server else None)
+                found: Response = await handler(request)
+                return found
+            except ThinkworthError as error:
+                return self._error(request, error)
+            except Exception as error:
+                logger.error("unexpected %s on the audit page", type(error).__name__)
+                return self._error(request, InternalError("an unexpected error; it is logged without the request"))
+
+        return answer
+
+    async def view(self, place: str, view: View, request: Request) -> Response:
+        """Return a view."""
+        asked = parse(view.asked, request.query_params.multi_items())
+        root = request.scope.get("root_path", "").rstrip("/")
+
+        def made() -> str:
+            found = self.store.read(lambda connection: view.gather(connection, asked, self.facets))
+            context = {"asked": asked, "forms": download.forms(), **found}
+            return self.renderer.page(view.template, root, title=view.title, place=place, **context)
+
+        return HTMLResponse(await self.store.run(made))
+
+    async def decision(self, request: Request) -> Response:
+        """Return a decision's story."""
+        parse(Nothing, request.query_params.multi_items())
+        decision_id, reviewer = request.path_params["decision_id"], unquote(request.cookies.get(REVIEWER, ""))
+        root = request.scope.get("root_path", "").rstrip("/")
+
+        def made() -> str:
+            found = self.store.read(lambda connection: one_decision(connection, decision_id))
+            return self.renderer.page(
+                "decision.html", root, title="Decision", place="decisions", reviewer=reviewer, **found
+            )
+
+        return HTMLResponse(await self.store.run(made))
+
+    async def review(self, request: Request) -> Response:
+        """Add a mark and go back to the decision."""
+        guard.refuse_foreign_form(request.headers, request.url.scheme)
+        form, decision_id = await _form(request), request.path_params["decision_id"]
+        mark, comment, reviewer = (form.get(name, "") for name in ("mark", "comment", "reviewer"))
+        add = partial(add_review, decision_id=decision_id, mark=mark, comment=comment, reviewer=reviewer)
+        await self.store.run(lambda: self.store.write(add))
+        root = request.scope.get("root_path", "").rstrip("/")
+        back = RedirectResponse(f"{root}/decisions/{segment(decision_id)}#reviews", status_code=303)
+        back.set_cookie(
+            REVIEWER, quote(reviewer.strip()), max_age=REMEMBERED_S, path=root or "/", httponly=True, samesite="strict"
+        )  # fmt: skip
+        return back
+
+    async def download(self, request: Request) -> Response:
+        """Return a list as a file."""
+        place, form = request.path_params["place"], request.path_params["form"]
+        if place not in LISTS or form not in download.forms():
+            return await self.nothing(request)
+        asked = parse(VIEWS[place].asked, request.query_params.multi_items())
+        audit = await self.store.run(lambda: self.store.read(live.last_audit))
+        pieces = download.chunks(self.store.read, asked, live.id_of(audit), form)
+        first = await self.store.run(lambda: next(pieces, b""))  # an error is still a page, not a torn file
+        headers = {"content-disposition": f'attachment; filename="{place}.{form}"'}
+        return StreamingResponse(self._pieces(first, pieces), media_type=download.MEDIA[form], headers=headers)
+
+    async def asset(self, request: Request) -> Response:
+        """Return a script or style."""
+        found = self.assets.get(request.path_params["name"])
+        if found is None:
+            return await self.nothing(request)
+        kept = FOREVER if request.query_params.get("v") == found.version else "no-cache"
+        headers = {"cache-control": kept, "etag": f'"{found.version}"'}
+        if request.headers.get("if-none-match") == headers["etag"]:
+            return Response(status_code=304, headers=headers)
+        return Response(found.content, media_type=found.kind, headers=headers)
+
+    async def nothing(self, request: Request) -> Response:
+        """Say that there is no such page."""
+        if request.method not in ("GET", "HEAD"):
+            raise MethodNotAllowed("this page takes no such method; only marks of a decision are posted")
+        raise NotFound("there is no such page; go on from the links above")
+
+    async def _pieces(self, first: bytes, pieces: Iterator[bytes]) -> AsyncIterator[bytes]:
+        piece: bytes | None = first
+        while piece is not None:
+            yield piece
+            piece = await self.store.run(lambda: next(pieces, None))
+
+    def _error(self, request: Request, error: ThinkworthError) -> Response:
+        root = request.scope.get("root_path", "").rstrip("/")
+        html = self.renderer.page("error.html", root, title="Not shown", place=None, error=error)
+        return HTMLResponse(html, status_code=error.status)
+
+
+async def _form(request: Request) -> dict[str, str]:
+    """Return the fields of a form.
+
+    Raises:
+        BodyTooLarge: it is over the limit.
+        InvalidRequest: it is no form of the page's.
+    """
+    body = bytearray()
+    async for piece in request.stream():
+        body += piece
+        if len(body) > MAX_FORM_BYTES:
+            raise BodyTooLarge(f"the form is over {MAX_FORM_BYTES:,} bytes; shorten the comment", limit=MAX_FORM_BYTES)
+    try:
+        return dict(parse_qsl(body.decode(), keep_blank_values=True, errors="strict", max_num_fields=MAX_FORM_FIELDS))
+    except ValueError as error:
+        raise InvalidRequest("the form cannot be read; send it from the page of the decision", field="body") from error

@@ -1,0 +1,48 @@
+"use strict";
+// All pages work without this: it draws charts, keeps addresses short and says when the server refused.
+(() => {
+  const drawn = new Map();
+  const theme = () => {
+    const style = getComputedStyle(document.documentElement);
+    const colour = name => style.getPropertyValue(`--${name}`).trim();
+    const axis = { labelColor: colour("quiet"), titleColor: colour("quiet"), gridColor: colour("line"), domainColor: colour("line"), tickColor: colour("line") };
+    const font = getComputedStyle(document.body).fontFamily;
+    return {
+      font, background: null, axis: { ...axis, titleFontWeight: "normal", labelFontSize: 11, titleFontSize: 11 },
+      legend: { labelColor: colour("text"), titleColor: colour("quiet"), labelFontSize: 12, },
+      view: { stroke: null },
+      range: { category: [1, 2, 3].map(n => colour(`series-${n}`)), twice: [1, 1, 2, 2].map(n => colour(`series-${n}`)) },
+    };
+  };
+  const draw = figure => {
+    const place = figure.querySelector(".canvas"), data = figure.querySelector('script[type="application/json"]');
+    drawn.get(figure)?.finalize();
+    place.replaceChildren();
+    globalThis.drawChart(place, JSON.parse(data.textContent), theme()).then(view => drawn.set(figure, view));
+  };
+  const drawAll = () => {
+    for (const [figure, view] of drawn) if (!figure.isConnected) { view.finalize(); drawn.delete(figure); }
+    if (globalThis.drawChart) document.querySelectorAll("figure.chart").forEach(draw);
+  };
+  drawAll();
+  matchMedia("(prefers-color-scheme: dark)").addEventListener("change", drawAll);
+  let wait = 0;
+  addEventListener("resize", () => { clearTimeout(wait); wait = setTimeout(drawAll, 150); });
+
+  const body = document.body;
+  body.addEventListener("htmx:configRequest", event => {
+    const given = event.detail.parameters;
+    const usual = name => event.detail.elt.elements?.[name]?.dataset?.usual ?? "";
+    for (const name of Object.keys(given)) if (given[name] === "" || given[name] === usual(name)) delete given[name];
+  });
+  body.addEventListener("htmx:afterSettle", drawAll);
+  const say = text => {
+    const status = document.getElementById("status");
+    if (status) status.textContent = text;
+  };
+  body.addEventListener("htmx:responseError", event => {
+    const page = new DOMParser().parseFromString(event.detail.xhr.responseText, "text/html");
+    say(page.querySelector('[role="alert"]')?.textContent || `The server refused: ${event.detail.xhr.status}.`);
+  });
+  body.addEventListener("htmx:sendError", () => say("The service does not answer; is it still running?"));
+})();

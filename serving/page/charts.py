@@ -1,0 +1,129 @@
+"""Charts as Vega-Lite specifications; colours come from the page, so that they follow light and dark."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+Rows = Sequence[Mapping[str, Any]]
+Spec = dict[str, Any]
+
+VERDICTS = ("use", "maybe", "avoid")
+ARMS = ("reasoning", "direct")
+
+_DAY = {
+    "field": "day",
+    "type": "temporal",
+    "timeUnit": "utcyearmonthdate",
+    "title": None,
+    "axis": {"format": "%d %b", "tickCount": 6, "labelOverlap": True},
+}
+_HEIGHT = 200
+_LEGEND = {"title": None, "orient": "top", "symbolOpacity": 1}
+_SOLID, _DASHED = [1, 0], [5, 3]
+
+
+def verdicts(rows: Rows) -> Spec:
+    """Return decisions by day, stacked by verdict."""
+    order = {verdict: i for i, verdict in enumerate(VERDICTS)}
+    values = [{**row, "order": order.get(row["verdict"], 9)} for row in rows]
+    return _chart(values, {
+        "mark": {"type": "bar"},
+        "encoding": {
+            "x": _DAY, "y": {"field": "n", "type": "quantitative", "title": "decisions", "stack": True},
+            "color": _colour("verdict", VERDICTS), "order": {"field": "order"},
+            "tooltip": [_field("day"), _field("verdict"), _number("n", "decisions", ",")],
+        },
+    })  # fmt: skip
+
+
+def means(rows: Rows, title: str, form: str) -> Spec:
+    """Return a mean by day and arm with its 95 % band."""
+    y = {"field": "mean", "type": "quantitative", "title": title, "scale": {"zero": False}, "axis": {"format": form}}
+    tip = [
+        _field("day"),
+        _field("arm"),
+        _number("mean", title, form),
+        _number("lower", "from", form),
+        _number("upper", "to", form),
+        _number("n", "attempts", ","),
+    ]
+    return _chart(rows, {"layer": [_band("lower", "upper", _colour("arm", ARMS)), _line(y, "arm", ARMS, tip)]})
+
+
+def percentiles(rows: Rows) -> Spec:
+    """Return p50 and p95 of latency by day and arm; the colour is the arm, the dash the percentile."""
+    values = [
+        {"day": row["day"], "series": f"{row['arm']} {name}", "value": row[name], "n": row["n"]}
+        for row in rows for name in ("p50", "p95")
+    ]  # fmt: skip
+    y = {"field": "value", "type": "quantitative", "title": "latency, s"}
+    tip = [_field("day"), _field("series"), _number("value", "seconds", ",.2f"), _number("n", "attempts", ",")]
+    names = [f"{arm} {name}" for arm in ARMS for name in ("p50", "p95")]
+    line = _line(y, "series", names, tip, dashes=[_SOLID, _DASHED, _SOLID, _DASHED])
+    line["encoding"]["color"]["scale"]["range"] = "twice"  # of the page's theme: each colour two times
+    return _chart(values, {"layer": [line]})
+
+
+def bands(rows: Rows, title: str, form: str) -> Spec:
+    """Return values by day and series with their band."""
+    names = tuple(dict.fromkeys(row["series"] for row in rows))
+    y = {"field": "value", "type": "quantitative", "title": title, "axis": {"format": form}}
+    tip = [
+        _field("day"),
+        _field("series"),
+        _number("value", title, form),
+        _number("lower", "from", form),
+        _number("upper", "to", form),
+    ]
+    return _chart(
+        rows,
+        {"layer": [_band("lower", "upper", _colour("series", names)), _line(y, "series", names, tip)]},
+    )
+
+
+def _chart(values: Rows, more: Spec) -> Spec:
+    return {
+        "$schema": "https://vega.github.io/schema/vega-lite/v6.json", "data": {"values": [dict(row) for row in values]},
+        "width": "container", "height": _HEIGHT, "autosize": {"type": "fit-x", "contains": "padding"}, "background": None, **more,
+    }  # fmt: skip
+
+
+def _colour(name: str, domain: Sequence[str]) -> Spec:
+    return {
+        "field": name,
+        "type": "nominal",
+        "scale": {"domain": list(domain)},
+        "legend": _LEGEND,
+    }
+
+
+def _band(low: str, high: str, colour: Spec) -> Spec:
+    y = {"field": low, "type": "quantitative", "title": None}
+    return {
+        "mark": {"type": "area", "opacity": 0.18},
+        "encoding": {"x": _DAY, "y": y, "y2": {"field": high}, "color": colour},
+    }
+
+
+def _line(
+    y: Spec, series: str, names: Sequence[str], tip: list[Spec], dashes: Sequence[list[int]] = (_SOLID, _DASHED)
+) -> Spec:
+    """Return lines by series, told apart by colour and by dash."""
+    legend = {**_LEGEND, "symbolType": "stroke", "symbolSize": 300, "symbolStrokeWidth": 2}
+    dashed = {
+        "field": series,
+        "type": "nominal",
+        "legend": legend,
+        "scale": {"domain": list(names), "range": list(dashes)},
+    }
+    return {
+        "mark": {"type": "line", "point": True},
+        "encoding": {"x": _DAY, "y": y, "color": _colour(series, names), "tooltip": tip, "strokeDash": dashed},
+    }
+
+
+def _field(name: str) -> Spec:
+    return {"field": name, "type": "nominal"}
+
+
+def _number(name: str, title: str, form: str) -> Spec:
+    return {"field": name, "type": "quantitative", "title": title, "format": form}

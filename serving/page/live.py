@@ -1,0 +1,119 @@
+"""Counts straight from the record, as it is now: what was decided, what came back, what is missing."""
+
+import threading
+import time
+from collections import Counter
+from collections.abc import Mapping
+from typing import Any
+
+import sqlalchemy as sa
+
+from contract.store.audit_tables import audits
+from contract.store.tables import decisions, gaps, outcomes, prompts, reviews
+from serving.page.asked import NONE
+
+FACETS = ("task", "model", "profile", "language", "revision")
+"""Columns whose values a filter offers."""
+
+FACETS_OF = 50_000
+"""The newest decisions whose values filters offer: older ones are reached by the address, and the record may be of any size."""
+
+FACETS_KEPT_S = 60.0
+"""How long the values of filters are taken from memory."""
+
+MOST_VALUES = 500
+"""Values that one filter offers, the most frequent ones; others are reached by the address."""
+
+
+def counts(connection: sa.Connection) -> dict[str, Any]:
+    """Return how much is recorded, by name; times are None where nothing is."""
+    return {**_decided(connection), **_told(connection), **_judged(connection), **_others(connection)}
+
+
+def last_audit(connection: sa.Connection, audit_id: str | None = None) -> Mapping[str, Any] | None:
+    """Return an audit, the last one unless another is named; None where there is none."""
+    chosen = sa.select(audits).order_by(audits.c.time.desc(), audits.c.audit_id.desc()).limit(1)
+    chosen = chosen.where(audits.c.audit_id == audit_id) if audit_id else chosen
+    row = connection.execute(chosen).mappings().first()
+    return dict(row) if row else None
+
+
+def id_of(audit: Mapping[str, Any] | None) -> str | None:
+    """Return the id of an audit, None where there is none."""
+    return str(audit["audit_id"]) if audit else None
+
+
+class Facets:
+    """The values that filters offer, by column, the most frequent first; kept in memory for a minute."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._found: dict[str, list[str]] = {}
+        self._until = 0.0
+
+    def get(self, connection: sa.Connection) -> dict[str, list[str]]:
+        """Return the values by column, at most a minute old."""
+        with self._lock:
+            if time.monotonic() >= self._until:
+                self._found = _facets(connection)
+                self._until = time.monotonic() + (FACETS_KEPT_S if any(self._found.values()) else 0)
+            return self._found
+
+
+def _facets(connection: sa.Connection) -> dict[str, list[str]]:
+    newest = sa.select(*(decisions.c[name] for name in FACETS)).order_by(decisions.c.time.desc()).limit(FACETS_OF)
+    columns = list(newest.subquery("newest").c)
+    totals: dict[str, Counter[str]] = {name: Counter() for name in FACETS}
+    for *values, n in connection.execute(sa.select(*columns, sa.func.count()).group_by(*columns)):
+        for name, value in zip(FACETS, values, strict=True):
+            totals[name][NONE if value is None else value] += n
+    return {name: [value for value, _ in counted.most_common(MOST_VALUES)] for name, counted in totals.items()}
+
+
+def _decided(connection: sa.Connection) -> dict[str, Any]:
+    """Return decisions by verdict and by arm, and when the first and the last one was."""
+    d, number, one = decisions.c, sa.func.count, connection.execute
+    return {
+        "verdicts": {verdict: n for verdict, n in one(sa.select(d.verdict, number()).group_by(d.verdict))},
+        "arms": {arm: n for arm, n in one(sa.select(d.arm, number()).group_by(d.arm))},
+        "first": one(sa.select(sa.func.min(d.time))).scalar(),
+        "last": one(sa.select(sa.func.max(d.time))).scalar(),
+    }
+
+
+def _told(connection: sa.Connection) -> dict[str, Any]:
+    """Return outcomes: all, those whose decision is not there yet, those that contradict, those that came late."""
+    o, number = outcomes.c, sa.func.count
+    chosen = sa.select(
+        number(), number().filter(o.decision_id.is_(None)), number().filter(o.contradicts), number().filter(o.late)
+    )
+    return dict(zip(("outcomes", "unmatched", "contradictory", "late"), connection.execute(chosen).one(), strict=True))
+
+
+def _judged(connection: sa.Connection) -> dict[str, Any]:
+    """Return decisions by what came back: any outcome, a score, scores of both arms, a score of an arm that was drawn."""
+    o, d, number = outcomes.c, decisions.c, sa.func.count
+    scored = sa.case((o.score.is_not(None), o.arm))
+    by_decision = sa.select(o.decision_id, sa.func.min(scored).label("first"), sa.func.max(scored).label("last"))
+    told = by_decision.where(o.decision_id.is_not(None)).group_by(o.decision_id).subquery("told")
+    chosen = sa.select(number(), number(told.c.first), number().filter(told.c.first != told.c.last))
+    known = sa.exists().where(
+        d.decision_id == told.c.decision_id
+    )  # an outcome may name a decision that is not there yet
+    found = dict(
+        zip(("with_outcome", "scored", "observed_pairs"), connection.execute(chosen.where(known)).one(), strict=True)
+    )
+    own_score = sa.exists().where(o.decision_id == d.decision_id, o.arm == d.arm, o.score.is_not(None))
+    drawn = sa.select(number()).select_from(decisions).where(d.p_reasoning > 0, d.p_reasoning < 1, own_score)
+    return {**found, "explored": connection.execute(drawn).scalar_one()}
+
+
+def _others(connection: sa.Connection) -> dict[str, Any]:
+    """Return lost records, prompts that are kept, and decisions that were reviewed."""
+    one, number = connection.execute, sa.func.count
+    lost = one(sa.select(number(), sa.func.sum(gaps.c.records), sa.func.max(gaps.c.until))).one()
+    return {
+        "gaps": lost[0], "lost": lost[1] or 0, "lost_until": lost[2],
+        "prompts": one(sa.select(number()).select_from(prompts)).scalar_one(),
+        "reviewed": one(sa.select(number(reviews.c.decision_id.distinct()))).scalar_one(),
+    }  # fmt: skip

@@ -1,0 +1,206 @@
+"""The parts of an audit's report as the page shows them: sections of figures, tables and notes, whatever else the report holds.
+
+A report is JSON that another version may have written. So it is read by shape: what has a `value` is a figure, a list of mappings is a
+table, a text is a note, any other mapping is a section of its own. Nothing that it says is left out, and nothing it lacks is an error.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, NamedTuple
+
+from serving.page.words import label
+
+READINGS = {
+    "finance": "Finance", "infrastructure": "Infrastructure", "product": "Product", "risk": "Risk",
+}  # fmt: skip
+"""The four readings, in order."""
+
+ELSEWHERE = ("readings", "trend", "what_if", "notes", "format", "time", "decisions", "since", "until")
+"""Keys of a report that have a place of their own; all others are sections below the readings."""
+
+_NOTES = ("note", "notes", "text")
+_ABOUT_MISROUTES = ("misroute", "gained")
+_DEEPEST = 4
+
+
+class Figure(NamedTuple):
+    """One figure: value, 95 % interval, how many it is of, by which evidence; None is unknown."""
+
+    title: str
+    value: Any
+    lower: float | None = None
+    upper: float | None = None
+    n: int | None = None
+    evidence: str | None = None
+    unit: str | None = None
+    note: str | None = None
+
+
+class Table(NamedTuple):
+    """Rows under columns; a cell is a text, a number, None, or a Figure. `words` says which columns hold texts."""
+
+    title: str
+    columns: list[str]
+    rows: list[list[Any]]
+    words: list[bool]
+
+
+class Section(NamedTuple):
+    """A titled part of a report."""
+
+    title: str
+    figures: list[Figure]
+    tables: list[Table]
+    notes: list[str]
+    sections: list["Section"]
+
+    def __bool__(self) -> bool:
+        return bool(self.figures or self.tables or self.notes or any(self.sections))
+
+
+def readings(report: Mapping[str, Any]) -> list[Section]:
+    """Return the four readings; one that the report lacks is empty."""
+    found = _named(report.get("readings"))
+    return [section(found.get(name), title) for name, title in READINGS.items()]
+
+
+def others(report: Mapping[str, Any]) -> list[Section]:
+    """Return what the report has beside readings, trend and what-if: calibration, drift and whatever else, its settings last."""
+    names = sorted((name for name in report if name not in ELSEWHERE), key=lambda name: name == "config")
+    return [found for name in names if (found := section(report[name], label(name).capitalize()))]
+
+
+def what_if(report: Mapping[str, Any]) -> Section:
+    """Return what other profiles and thresholds would have cost or saved."""
+    return section(report.get("what_if"), "What if")
+
+
+def notes(report: Mapping[str, Any]) -> list[str]:
+    """Return what the report says of itself."""
+    return list(_texts(report.get("notes")))
+
+
+def trend(report: Mapping[str, Any]) -> Section:
+    """Return what the report says day by day."""
+    return section(report.get("trend"), "By day")
+
+
+def bands_by_day(report: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """Return what the report has by day with an interval and is about misroutes: rates, or what the policy gained by its choices.
+
+    A row has day, series, value, lower and upper. Columns of this kind are named `misroute...` or `gained...`; their bounds have the
+    same name with `_lower` and `_upper`.
+    """
+    found = []
+    for row in _rows_by_day(report.get("trend")):
+        for name in (str(name) for name in row if str(name).startswith(_ABOUT_MISROUTES)):
+            value = row[name]
+            if isinstance(value, int | float) and f"{name}_lower" in row:
+                ends = {end: row.get(f"{name}_{end}") for end in ("lower", "upper")}
+                found.append({"day": str(row["day"]), "series": label(name), "value": value, **ends})
+    return found
+
+
+def section(value: Any, title: str, depth: int = 0) -> Section:
+    """Return a part of a report by its shape, under a title unless it has its own."""
+    made = Section(title, [], [], [], [])
+    if isinstance(value, Mapping):
+        if isinstance(value.get("title"), str):
+            made = made._replace(title=value["title"])
+        for name, part in value.items():
+            _take(made, str(name), part, depth)
+    elif value is not None:
+        _take(made, title, value, depth)
+    return made
+
+
+def _take(made: Section, name: str, part: Any, depth: int) -> None:
+    if name == "title" or part is None or part in ([], {}):
+        return
+    if name in _NOTES:
+        made.notes.extend(_texts(part))
+    elif name == "figures":
+        made.figures.extend(_figure(key, one) for key, one in _named(part).items())
+    elif name == "tables":
+        made.tables.extend(_table(key, one) for key, one in _named(part).items())
+    elif _is_figure(part):
+        made.figures.append(_figure(name, part))
+    elif _is_rows(part) or (isinstance(part, Mapping) and _is_rows(part.get("rows"))):
+        made.tables.append(_table(name, part))
+    elif isinstance(part, Mapping) and depth < _DEEPEST:
+        made.sections.append(section(part, label(name).capitalize(), depth + 1))
+    else:
+        made.notes.extend(f"{label(name)}: {text}" for text in _texts(part))
+
+
+def _is_figure(part: Any) -> bool:
+    return isinstance(part, bool | int | float) or (isinstance(part, Mapping) and "value" in part)
+
+
+def _is_rows(part: Any) -> bool:
+    return isinstance(part, Sequence) and not isinstance(part, str) and all(isinstance(row, Mapping) for row in part)
+
+
+def _figure(name: str, part: Any) -> Figure:
+    if not isinstance(part, Mapping):
+        return Figure(label(name), part)
+    title = part.get("title") or part.get("name") or label(name)
+    return Figure(str(title), **{field: part.get(field) for field in Figure._fields[1:]})
+
+
+def _table(name: str, part: Any) -> Table:
+    title, rows = label(name).capitalize(), part
+    if isinstance(part, Mapping):
+        title, rows = part.get("title") or title, part.get("rows") or []
+    rows = [row for row in rows if isinstance(row, Mapping)]
+    columns = list(dict.fromkeys(str(key) for row in rows for key in row))
+    bounds = {
+        columns[i - 1]: (columns[i], columns[i + 1])
+        for i in range(1, len(columns) - 1)
+        if _is_bounds(columns[i], columns[i + 1])
+    }
+    inside = {bound for both in bounds.values() for bound in both}
+    kept = [column for column in columns if column not in inside]
+    shown = [[_cell(row, column, bounds.get(column)) for column in kept] for row in rows]
+    words = [any(isinstance(row[i], str) for row in shown) for i in range(len(kept))]
+    return Table(str(title), [label(column) for column in kept], shown, words)
+
+
+def _is_bounds(first: str, second: str) -> bool:
+    """Say whether two columns are the bounds of the one before them."""
+    return first.endswith("lower") and second == f"{first.removesuffix('lower')}upper"
+
+
+def _cell(row: Mapping[str, Any], column: str, bounds: tuple[str, str] | None) -> Any:
+    value = row.get(column)
+    if bounds and isinstance(value, int | float):
+        return Figure("", value, *(row.get(bound) for bound in bounds))
+    if isinstance(value, Mapping):
+        parts = (f"{label(str(key))}: {part}" for key, part in value.items())
+        return _figure("", value) if "value" in value else "; ".join(parts)
+    return ", ".join(map(str, value)) if isinstance(value, list) else value
+
+
+def _rows_by_day(part: Any) -> list[Mapping[str, Any]]:
+    """Return the first rows with a day, wherever in the part they are."""
+    if isinstance(part, Mapping):
+        return next((found for inner in part.values() if (found := _rows_by_day(inner))), [])
+    return [row for row in part if isinstance(row, Mapping) and "day" in row] if isinstance(part, list) else []
+
+
+def _named(part: Any) -> dict[str, Any]:
+    """Return parts by name, whether they came by name or in a list with names of their own."""
+    if isinstance(part, Mapping):
+        return {str(name): value for name, value in part.items()}
+    found: dict[str, Any] = {}
+    for i, one in enumerate(part or []):
+        name = one.get("name") or one.get("title") if isinstance(one, Mapping) else None
+        found[str(name or i + 1)] = one
+    return found
+
+
+def _texts(part: Any) -> Iterable[str]:
+    if isinstance(part, str | int | float):
+        return [str(part)]
+    if isinstance(part, Mapping):
+        return [f"{label(str(name))}: {text}" for name, text in part.items()]
+    return [str(text) for text in part or []]

@@ -1,0 +1,68 @@
+"""The page as one file: the last audit, or a named one, in a self-contained HTML that loads nothing."""
+
+import os
+from pathlib import Path
+from uuid import uuid4
+
+import sqlalchemy as sa
+
+from contract.errors import InvalidInput
+from contract.store.opening import reading
+from serving.page import listing, live, parts, trends, views
+from serving.page.asked import Sliced, Suspected, Trended
+from serving.page.assets import load_assets
+from serving.page.rendering import Renderer
+
+MOST_ROWS = 200
+"""Rows of a long table in the file; the CSV beside it has them all."""
+
+
+def write_report(engine: sa.Engine, audit_id: str | None, out: Path) -> None:
+    """Write an audit as one HTML file, whole or not at all.
+
+    Args:
+        engine: on the decision store.
+        audit_id: of the audit; None: the last one, or none where none was made.
+        out: the file; its folder is there. Long tables name `slices.csv` and `suspects.csv` beside it.
+
+    Raises:
+        InvalidInput: there is no audit of that id.
+    """
+    with reading(engine) as connection:
+        html = report_html(connection, audit_id)
+    half = out.with_name(f".{out.name}.{uuid4().hex}")
+    try:
+        half.write_text(html, encoding="utf-8")
+        os.replace(half, out)  # noqa: PTH105 - as Path.replace, which says nothing more
+    finally:
+        half.unlink(missing_ok=True)
+
+
+def report_html(connection: sa.Connection, audit_id: str | None) -> str:
+    """Return the file's text.
+
+    Raises:
+        InvalidInput: there is no audit of that id.
+    """
+    audit = live.last_audit(connection, audit_id)
+    if audit is None and audit_id is not None:
+        raise InvalidInput(f"no audit {audit_id} is in the store; make one with `thinkworth audit`", field="audit_id")
+    known, report = live.id_of(audit), views.report_of(audit)
+    days = Trended(since=audit["since"].date(), until=audit["until"].date()) if audit else Trended()
+    days = trends.in_days(connection, days)
+    slices = connection.execute(views.slices_of(Sliced(), known).limit(MOST_ROWS)).mappings().all()
+    return Renderer(load_assets()).file(
+        "report.html",
+        title="Audit",
+        audit=audit,
+        live=live.counts(connection),
+        readings=parts.readings(report),
+        sections=parts.others(report),
+        notes=parts.notes(report),
+        charts=views.drawn(trends.by_day(connection, days), parts.bands_by_day(report)),
+        slice_rows=slices,
+        slice_total=views.slices_count(connection, Sliced(), known),
+        suspect_rows=listing.page(connection, Suspected(), known, MOST_ROWS).rows,
+        suspect_total=listing.count(connection, Suspected(), known),
+        section=parts.what_if(report),
+    )

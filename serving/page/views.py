@@ -1,0 +1,177 @@
+"""What each view of the page shows: gathered from one moment of the store, for the templates.
+
+A view is a function of a connection and of what was asked for; it never renders and knows no request.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, NamedTuple
+
+import sqlalchemy as sa
+
+from contract.errors import NotFound
+from contract.store.audit_tables import slices, suspects
+from contract.store.reviews import MARKS
+from contract.store.tables import decisions, outcomes
+from serving.page import charts, listing, live, parts, trends
+from serving.page.asked import AllDecisions, Asked, Nothing, Sliced, Suspected, Trended
+from serving.page.story import GROUPS, story
+
+Context = dict[str, Any]
+Rows = Sequence[Mapping[str, Any]]
+Gather = Callable[[sa.Connection, Any, live.Facets], Context]
+
+MOST_SLICES = 500
+"""Slices that one page shows; the download has them all."""
+
+
+class View(NamedTuple):
+    """A page: its title, its template, what it may be asked, and what it gathers."""
+
+    title: str
+    template: str
+    asked: type[Asked]
+    gather: Gather
+
+
+def overview(connection: sa.Connection, asked: Asked, facets: live.Facets) -> Context:
+    """Return live counts, the four readings of the last audit and what is missing."""
+    audit = live.last_audit(connection)
+    report = report_of(audit)
+    return {
+        "live": live.counts(connection), "audit": audit, "readings": parts.readings(report), "sections": parts.others(report),
+        "notes": parts.notes(report),
+    }  # fmt: skip
+
+
+def trend(connection: sa.Connection, asked: Trended, facets: live.Facets) -> Context:
+    """Return charts by day, each with its rows."""
+    asked = trends.in_days(connection, asked)
+    audit = live.last_audit(connection)
+    report = report_of(audit)
+    judged = [] if set(asked.filters()) - {"since", "until"} else _within(asked, parts.bands_by_day(report))
+    return {
+        "asked": asked, "facets": facets.get(connection), "charts": drawn(trends.by_day(connection, asked), judged), "audit": audit,
+        "hidden": bool(parts.bands_by_day(report)) and not judged, "section": parts.trend(report),
+    }  # fmt: skip
+
+
+def sliced(connection: sa.Connection, asked: Sliced, facets: live.Facets) -> Context:
+    """Return the slices of the last audit."""
+    audit = live.last_audit(connection)
+    rows = connection.execute(slices_of(asked, live.id_of(audit)).limit(MOST_SLICES)).mappings().all()
+    return {
+        "asked": asked, "audit": audit, "total": slices_count(connection, asked, live.id_of(audit)),
+        "rows": [{**row, "address": decisions_in(row)} for row in rows],
+    }  # fmt: skip
+
+
+def suspected(connection: sa.Connection, asked: Suspected, facets: live.Facets) -> Context:
+    """Return a page of the suspected misroutes of the last audit."""
+    return _list(connection, asked, facets)
+
+
+def all_decisions(connection: sa.Connection, asked: AllDecisions, facets: live.Facets) -> Context:
+    """Return a page of all decisions."""
+    return _list(connection, asked, facets)
+
+
+def what_if(connection: sa.Connection, asked: Asked, facets: live.Facets) -> Context:
+    """Return what the last audit says of other profiles and thresholds."""
+    audit = live.last_audit(connection)
+    return {"audit": audit, "section": parts.what_if(report_of(audit))}
+
+
+def one_decision(connection: sa.Connection, decision_id: str) -> Context:
+    """Return a decision's story.
+
+    Raises:
+        NotFound: it is not recorded.
+    """
+    audit = live.last_audit(connection)
+    told = story(connection, decision_id, live.id_of(audit))
+    if told is None:
+        raise NotFound("no such decision is recorded here; look for it in the list of decisions", field="decision_id")
+    comments = {column.name: column.comment for column in (*decisions.c, *outcomes.c, *suspects.c)}
+    return {"story": told, "groups": GROUPS, "comments": comments, "marks": MARKS, "audit": audit}
+
+
+VIEWS: Mapping[str, View] = {
+    "": View("Overview", "overview.html", Nothing, overview),
+    "trends": View("Trends", "trends.html", Trended, trend),
+    "slices": View("Slices", "slices.html", Sliced, sliced),
+    "suspected": View("Suspected misroutes", "list.html", Suspected, suspected),
+    "decisions": View("Decisions", "list.html", AllDecisions, all_decisions),
+    "what-if": View("What if", "what_if.html", Nothing, what_if),
+}
+"""The views by their place under the page."""
+
+
+def slices_of(asked: Sliced, audit_id: str | None) -> sa.Select[Any]:
+    """Return the query of the slices that were asked for, in order; unknown values come last either way."""
+    column = slices.c[asked.sort]
+    ordered = column.desc().nulls_last() if asked.order == "desc" else column.asc().nulls_last()
+    return sa.select(slices).where(*_conditions(asked, audit_id)).order_by(ordered, slices.c.slice_id)
+
+
+def slices_count(connection: sa.Connection, asked: Sliced, audit_id: str | None) -> int:
+    """Return how many slices were asked for."""
+    counted = sa.select(sa.func.count()).select_from(slices).where(*_conditions(asked, audit_id))
+    return int(connection.execute(counted).scalar_one())
+
+
+def decisions_in(row: Mapping[Any, Any]) -> str:
+    """Return the query string of the list of a slice's decisions: those for which the policy chose the arm that its kind is about."""
+    same = {name: row[name] for name in ("task", "model", "profile", "language", "revision", "familiarity")}
+    arm = {"overthinking": "reasoning", "underthinking": "direct"}.get(row["kind"])
+    days = {"since": row["day"], "until": row["day"]}
+    return AllDecisions().address(**same, **days, policy_arm=arm)
+
+
+def drawn(by_day: Mapping[str, Rows], judged: Rows) -> list[Context]:
+    """Return the charts of the trends: title, what it is of, specification, and the same rows as a table."""
+    score, tokens, latency = by_day["score"], by_day["output_tokens"], by_day["latency_s"]
+    rates = [row for row in judged if row["series"].startswith("misroute")]
+    gained = [row for row in judged if not row["series"].startswith("misroute")]
+    better = "points that the arm chosen was worth over the other; below 0 the day's choices lost"
+    found = [
+        ("Verdicts", "decisions by day", charts.verdicts(by_day["verdicts"]), by_day["verdicts"]),
+        ("Misroute rate", "of the last audit, 95 % band", charts.bands(rates, "misroutes", ".1%"), rates),
+        (
+            "Net benefit of choices",
+            f"of the last audit, 95 % band: {better}",
+            charts.bands(gained, "points", "+.2f"),
+            gained,
+        ),
+        ("Score by arm", "mean of outcomes by the day told, 95 % band", charts.means(score, "score", ".2f"), score),
+        ("Output tokens by arm", "mean an attempt, 95 % band", charts.means(tokens, "tokens", ",.0f"), tokens),
+        ("Latency by arm", "p50 and p95, seconds", charts.percentiles(latency), latency),
+    ]
+    return [{"title": title, "note": note, "spec": spec, "rows": rows} for title, note, spec, rows in found if rows]
+
+
+def _list(connection: sa.Connection, asked: Suspected | AllDecisions, facets: live.Facets) -> Context:
+    audit = live.last_audit(connection)
+    audit_id = live.id_of(audit)
+    return {
+        "asked": asked, "audit": audit, "facets": facets.get(connection), "page": listing.page(connection, asked, audit_id),
+        "total": listing.count(connection, asked, audit_id), "is_suspected": isinstance(asked, Suspected),
+    }  # fmt: skip
+
+
+def _conditions(asked: Sliced, audit_id: str | None) -> list[sa.ColumnElement[bool]]:
+    found: list[sa.ColumnElement[bool]] = [slices.c.audit_id == (audit_id or "")]
+    for name in ("kind", "evidence", "found"):
+        value = getattr(asked, name)
+        found += [slices.c[name] == value] if value else []
+    found += [slices.c.misrouted.is_(asked.misrouted == "yes")] if asked.misrouted else []
+    return found + ([slices.c[asked.by].is_not(None)] if asked.by else [])
+
+
+def report_of(audit: Mapping[str, Any] | None) -> Mapping[str, Any]:
+    """Return the report of an audit; empty where there is none."""
+    return audit["report"] if audit and isinstance(audit["report"], Mapping) else {}
+
+
+def _within(asked: Trended, rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    first, last = str(asked.since or ""), str(asked.until or "9999")
+    return [row for row in rows if first <= row["day"] <= last]
