@@ -31,7 +31,7 @@ def audit(
     register: Annotated[bool, typer.Option(help="Log the report to MLflow as a run of its own.")] = True,
     json_report: Annotated[bool, typer.Option("--json", help="Print the result as JSON.")] = False,
 ) -> None:
-    """Find where recorded decisions took the wrong arm, and what that cost: report.json and a CSV of every table, also in the store.
+    """Find where recorded decisions took the wrong arm, and what that cost: index.html, report.json and a CSV of every table, also in the store.
 
     Evidence is of three kinds, never mixed: both arms observed, arms drawn at random, and modelled. Only the first two call a slice misrouted.
 
@@ -46,6 +46,7 @@ def audit(
         from training.files import check_replaceable, folder_written_atomically
     from contract.store.opening import migrate, open_store, reading
     from contract.store.outcomes import match_waiting
+    from serving.page.report import write_report
 
     check_replaceable(out, of="report of an audit", marker=INDEX)  # what is wrong here need not wait for the store
     settings, first, last = load_config(config), _moment(since, "since"), _moment(until, "until")
@@ -61,10 +62,11 @@ def audit(
                 record = read(connection, since=first, until=last)
             made = run(record, settings, time=datetime.now(UTC))
             audit_id = write_store(engine, made)
+        with folder_written_atomically(out) as folder:
+            write_folder(folder, made, audit_id)
+            write_report(engine, audit_id, folder / "index.html")
     finally:
         engine.dispose()
-    with folder_written_atomically(out) as folder:
-        write_folder(folder, made, audit_id)  # the page of the report is one more file of this folder
     run_id = log_audit(made.report, audit_id, out) if register else None
     told = {"audit_id": audit_id, "out": str(out), "mlflow_run": run_id, **_headline(made)}
     typer.echo(json.dumps(told, ensure_ascii=False) if json_report else _text(made, told))

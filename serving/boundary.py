@@ -22,6 +22,9 @@ MAX_BODY_BYTES = 1_048_576
 MAX_DRAINED_BYTES = 64 * MAX_BODY_BYTES
 """A body over the limit is read up to this and dropped, so that the client can read the answer."""
 
+PAGE = "/audit"
+"""Where the audit page is mounted: it answers people, in HTML, its errors too."""
+
 BODIES: dict[str, type[BaseModel]] = {
     "/predict": PredictRequest,
     "/predict_batch": BatchRequest,
@@ -46,7 +49,7 @@ class Boundary:
 
     async def __call__(self, scope: Any, receive: Receive, send: Send) -> None:
         """Serve one connection."""
-        if scope["type"] != "http":
+        if scope["type"] != "http" or f"{scope['path']}/".startswith(f"{PAGE}/"):
             await self.app(scope, receive, send)
             return
         answer = _Answer(send, self.state if scope["path"] == "/readyz" else None)
@@ -187,7 +190,7 @@ def _is_ours(body: bytes) -> bool:
 
 def _ours(status: int, path: str) -> ThinkworthError:
     """Return a foreign error in our shape, without its text."""
-    known = "/predict, /predict_batch, /outcomes, /model, /livez, /readyz, /metrics, /docs.json"
+    known = "/predict, /predict_batch, /outcomes, /model, /livez, /readyz, /metrics, /docs.json, /audit"
     if status == 404:
         return NotFound(f"no such route; there are {known}")
     if status == 405:

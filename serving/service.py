@@ -4,19 +4,23 @@ import asyncio
 import os
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
+from functools import cache
 from pathlib import Path
 from typing import Any
 
 import bentoml
+from sqlalchemy import Engine
 from starlette.responses import JSONResponse
 
 from contract.bundle import in_use
 from contract.errors import RecordingOff, ThinkworthError
 from contract.scorer import Scorer
 from contract.settings import load_settings
+from contract.store.opening import open_store
 from contract.store.records import Record
-from serving.boundary import Boundary
+from serving.boundary import PAGE, Boundary
 from serving.metrics import Metrics
+from serving.page.app import audit_app
 from serving.record import Keeper, bundle_record, outcome_record
 from serving.recorder import Recorder
 from serving.router import Router, place
@@ -134,4 +138,11 @@ def _state() -> dict[str, Any]:
     return service.state() if service is not None else {"ready": True}
 
 
+@cache
+def _engine() -> Engine:
+    """Return what the page reads the store through, also where nothing is recorded any more."""
+    return open_store(load_settings().store_address)
+
+
+Thinkworth.mount_asgi_app(audit_app(_engine), path=PAGE)  # type: ignore[attr-defined]
 Thinkworth.add_asgi_middleware(Boundary, state=_state)  # type: ignore[attr-defined]
