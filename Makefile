@@ -5,7 +5,7 @@ PORT ?= 3000
 BIN := .venv/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint requirements.lock
 
-.PHONY: run test check train bench lock clean
+.PHONY: run test soak check train bench lock clean
 
 run: .venv/base
 	$(BIN)/thinkworth serve --port $(PORT)
@@ -13,6 +13,10 @@ run: .venv/base
 test: .venv/dev
 	$(MAKE) .venv/litellm/ready || echo 'LiteLLM proxy not installed: its test skips'
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n auto --dist loadfile --no-loadscope-reorder $(ARGS)  # a worker a core: threads would wait for each other
+
+# The same tests of the record and more of them: 20 kills, 30 seconds without PostgreSQL, 1,000,000 decisions; figures go to benchmarks/results.
+soak: .venv/dev
+	SOAK=full OMP_NUM_THREADS=1 $(BIN)/python -m pytest tests/soak $(ARGS)
 
 check: .venv/dev
 	$(BIN)/ruff check .
@@ -34,6 +38,9 @@ bench: .venv/dev
 	$(BIN)/python benchmarks/import_scale.py
 	$(BIN)/python benchmarks/feature_cost.py
 	$(BIN)/python benchmarks/interval_coverage.py
+	$(BIN)/python benchmarks/recording.py
+	$(BIN)/python benchmarks/audit_recovery.py
+	$(BIN)/python benchmarks/audit_page.py
 	if [ -d ../shared/data ]; then $(BIN)/thinkworth evaluate models/default ../shared/data/bbh.parquet --json benchmarks/results/unseen.json; fi
 	if [ -d ../shared/data ]; then $(BIN)/thinkworth evaluate models/default ../shared/data/bbh.parquet $(SHARED) --json benchmarks/results/unseen_without_shared.json; fi
 	if [ -d ../shared/data ]; then $(BIN)/python benchmarks/cross_validation.py $(TRAIN_LOGS) $(LEAVE_OUT) $(BUDGET_FLAG) --without source --keep data/cache/without_source; fi
