@@ -14,6 +14,7 @@ from contract.settings import load_settings
 from training.commands import needs
 
 if TYPE_CHECKING:
+    from audit.config import AuditConfig
     from audit.report import Audit
 
 
@@ -39,35 +40,42 @@ def audit(
     """
     with needs("train"):
         from audit.config import load_config
-        from audit.reading import read
-        from audit.report import audit as run
         from audit.tracking import log_audit
-        from audit.writing import INDEX, write_folder, write_store
+        from audit.writing import INDEX, write_folder
         from training.files import check_replaceable, folder_written_atomically
-    from contract.store.opening import migrate, open_store, reading
-    from contract.store.outcomes import match_waiting
 
     check_replaceable(out, of="report of an audit", marker=INDEX)  # what is wrong here need not wait for the store
     settings, first, last = load_config(config), _moment(since, "since"), _moment(until, "until")
     if first and last and first >= last:
         raise InvalidInput(f"--since {since} is not before --until {until}; swap them", field="since")
-    engine = open_store(store or load_settings().store_address)
+    made, audit_id = _made(store or load_settings().store_address, first, last, settings)
+    with folder_written_atomically(out) as folder:
+        write_folder(folder, made, audit_id)  # the page of the report is one more file of this folder
+    run_id = log_audit(made.report, audit_id, out) if register else None
+    told = {"audit_id": audit_id, "out": str(out), "mlflow_run": run_id, **_headline(made)}
+    typer.echo(json.dumps(told, ensure_ascii=False) if json_report else _text(made, told))
+
+
+def _made(address: str, since: datetime | None, until: datetime | None, settings: "AuditConfig") -> tuple["Audit", str]:
+    """Return the audit of a store, which has it now too, and its id."""
+    from audit.reading import read
+    from audit.report import audit as run
+    from audit.writing import write_store
+    from contract.store.opening import migrate, open_store, reading
+    from contract.store.outcomes import match_waiting
+
+    engine = open_store(address)
     try:
         with _answering():
             migrate(engine)
             with engine.begin() as connection:
                 match_waiting(connection)
             with reading(engine) as connection:
-                record = read(connection, since=first, until=last)
+                record = read(connection, since=since, until=until)
             made = run(record, settings, time=datetime.now(UTC))
-            audit_id = write_store(engine, made)
+            return made, write_store(engine, made)
     finally:
         engine.dispose()
-    with folder_written_atomically(out) as folder:
-        write_folder(folder, made, audit_id)  # the page of the report is one more file of this folder
-    run_id = log_audit(made.report, audit_id, out) if register else None
-    told = {"audit_id": audit_id, "out": str(out), "mlflow_run": run_id, **_headline(made)}
-    typer.echo(json.dumps(told, ensure_ascii=False) if json_report else _text(made, told))
 
 
 def _moment(text: str | None, name: str) -> datetime | None:

@@ -7,7 +7,7 @@ from importlib.metadata import version
 
 import pytest
 
-VERBS = ["collect", "encoder", "evaluate", "import", "label", "predict", "serve", "simulate", "train"]
+VERBS = ["audit", "collect", "encoder", "evaluate", "import", "label", "predict", "serve", "simulate", "train"]
 HEAVY = ("pandas", "sklearn", "mlflow", "torch", "skl2onnx", "matplotlib", "bentoml")
 RUN = "import sys; sys.argv[0] = 'thinkworth'; from contract.cli import main; main()"
 
