@@ -14,6 +14,9 @@ from contract.settings import load_settings
 from training.commands import needs
 
 if TYPE_CHECKING:
+    from sqlalchemy import Engine
+
+    from audit.config import AuditConfig
     from audit.report import Audit
 
 
@@ -39,13 +42,10 @@ def audit(
     """
     with needs("train"):
         from audit.config import load_config
-        from audit.reading import read
-        from audit.report import audit as run
         from audit.tracking import log_audit
-        from audit.writing import INDEX, write_folder, write_store
+        from audit.writing import INDEX, write_folder
         from training.files import check_replaceable, folder_written_atomically
-    from contract.store.opening import migrate, open_store, reading
-    from contract.store.outcomes import match_waiting
+    from contract.store.opening import open_store
     from serving.page.report import write_report
 
     check_replaceable(out, of="report of an audit", marker=INDEX)  # what is wrong here need not wait for the store
@@ -54,14 +54,7 @@ def audit(
         raise InvalidInput(f"--since {since} is not before --until {until}; swap them", field="since")
     engine = open_store(store or load_settings().store_address)
     try:
-        with _answering():
-            migrate(engine)
-            with engine.begin() as connection:
-                match_waiting(connection)
-            with reading(engine) as connection:
-                record = read(connection, since=first, until=last)
-            made = run(record, settings, time=datetime.now(UTC))
-            audit_id = write_store(engine, made)
+        made, audit_id = _made(engine, first, last, settings)
         with folder_written_atomically(out) as folder:
             write_folder(folder, made, audit_id)
             write_report(engine, audit_id, folder / "index.html")
@@ -70,6 +63,26 @@ def audit(
     run_id = log_audit(made.report, audit_id, out) if register else None
     told = {"audit_id": audit_id, "out": str(out), "mlflow_run": run_id, **_headline(made)}
     typer.echo(json.dumps(told, ensure_ascii=False) if json_report else _text(made, told))
+
+
+def _made(
+    engine: "Engine", since: datetime | None, until: datetime | None, settings: "AuditConfig"
+) -> tuple["Audit", str]:
+    """Return the audit of a store, which has it now too, and its id."""
+    from audit.reading import read
+    from audit.report import audit as run
+    from audit.writing import write_store
+    from contract.store.opening import migrate, reading
+    from contract.store.outcomes import match_waiting
+
+    with _answering():
+        migrate(engine)
+        with engine.begin() as connection:
+            match_waiting(connection)
+        with reading(engine) as connection:
+            record = read(connection, since=since, until=until)
+        made = run(record, settings, time=datetime.now(UTC))
+        return made, write_store(engine, made)
 
 
 def _moment(text: str | None, name: str) -> datetime | None:

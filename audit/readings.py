@@ -144,35 +144,37 @@ def misroutes(
         covered: decisions [n] in a slice called misrouted, by evidence and kind.
         expected: the modelled estimates.
     """
-    decided, n = evidence.table, len(evidence.table)
-    figures: dict[str, Any] = {}
+    decided, figures = evidence.table, dict[str, Any]()
     for contrast in contrasts:
         judged = bool((slices.evidence == contrast.evidence).any())
-        seen = int(np.isfinite(contrast.net_benefit).sum())
-        for kind, side in (("overthinking", -1), ("underthinking", 1)):
-            rows = covered.get((contrast.evidence, kind), np.zeros(n, bool))
-            share = float(rows.mean()) if judged and n else None
-            figures[f"{kind}_rate_{contrast.evidence}"] = figure(
-                share, n=seen, evidence=contrast.evidence, unit="share"
-            )
-            lost = np.where(np.isfinite(contrast.net_benefit), np.where(rows, side * contrast.net_benefit, 0.0), np.nan)
-            whole = mean_of(lost, decided) if judged else (None, None, seen)
-            figures[f"{kind}_regret_{contrast.evidence}"] = figure(
-                whole[0], whole[1], n=whole[2], evidence=contrast.evidence, unit="points a decision"
-            )
+        figures |= _rates(contrast, decided, covered, judged=judged)
         for name, value, interval, seen in _over_constants(contrast, decided):
-            figures[f"{name}_{contrast.evidence}"] = figure(
-                value, interval, n=seen, evidence=contrast.evidence, unit="points a decision"
-            )
+            key = f"{name}_{contrast.evidence}"
+            figures[key] = figure(value, interval, n=seen, evidence=contrast.evidence, unit="points a decision")
     wrong = np.where(decided.policy_reasoning, -1, 1) * expected.net_benefit
-    value = float(np.nanmean(np.clip(wrong, 0, None))) if np.isfinite(wrong).any() else None
-    figures["regret_modelled"] = figure(
-        value, n=int(np.isfinite(wrong).sum()), evidence=MODELLED, unit="points a decision"
-    )
-    figures["slices_called_misrouted"] = figure(
-        float(slices.misrouted.sum()), n=len(slices), evidence=RECORDED, unit="slices"
-    )
+    known = int(np.isfinite(wrong).sum())
+    value = float(np.nanmean(np.clip(wrong, 0, None))) if known else None
+    figures["regret_modelled"] = figure(value, n=known, evidence=MODELLED, unit="points a decision")
+    called = float(slices.misrouted.sum())
+    figures["slices_called_misrouted"] = figure(called, n=len(slices), evidence=RECORDED, unit="slices")
     return figures
+
+
+def _rates(
+    contrast: Contrast, decided: pd.DataFrame, covered: dict[tuple[str, str], Any], *, judged: bool
+) -> dict[str, Any]:
+    """Return the rate and the regret of either kind of misroute; null where no slice could be judged."""
+    out, n = {}, len(decided)
+    seen = np.isfinite(contrast.net_benefit)
+    for kind, side in (("overthinking", -1), ("underthinking", 1)):
+        rows = covered.get((contrast.evidence, kind), np.zeros(n, bool))
+        share = float(rows.mean()) if judged and n else None
+        name, kind_of = f"{kind}_{{}}_{contrast.evidence}", contrast.evidence
+        out[name.format("rate")] = figure(share, n=int(seen.sum()), evidence=kind_of, unit="share")
+        lost = np.where(seen, np.where(rows, side * contrast.net_benefit, 0.0), np.nan)
+        value, interval, known = mean_of(lost, decided) if judged else (None, None, int(seen.sum()))
+        out[name.format("regret")] = figure(value, interval, n=known, evidence=kind_of, unit="points a decision")
+    return out
 
 
 def _over_constants(contrast: Contrast, decided: pd.DataFrame) -> list[tuple[str, Any, Any, int]]:

@@ -79,14 +79,19 @@ def matching(table: pd.DataFrame, where: dict[str, Any]) -> Mask:
 
 @dataclass(frozen=True)
 class _Grouping:
-    """The cells of some columns: the number of each row's, -1 where it lacks a value; the first row of each."""
+    """The cells of some columns: the number of each row's, -1 where it lacks a value; of each cell, the numbers of its values in one."""
 
     names: Sequence[str]
     code: Array
-    first: Array
+    cells: Array
 
     def values(self, table: pd.DataFrame, number: int) -> dict[str, Any]:
-        return {name: table[name].iloc[self.first[number]] for name in self.names}
+        """Return the values of a cell by column."""
+        rest, out = int(self.cells[number]), {}
+        for name in reversed(self.names):
+            rest, own = divmod(rest, len(table[name].cat.categories))
+            out[name] = table[name].cat.categories[own]
+        return {name: out[name] for name in self.names}
 
 
 def _conjunctions(table: pd.DataFrame, most: int) -> list[tuple[str, ...]]:
@@ -101,9 +106,8 @@ def _grouping(table: pd.DataFrame, names: Sequence[str]) -> _Grouping:
         own = table[name].cat.codes.to_numpy(int)
         code = np.where((code < 0) | (own < 0), -1, code * len(table[name].cat.categories) + own)
     there = np.flatnonzero(code >= 0)
-    _, first, number = np.unique(code[there], return_index=True, return_inverse=True)
-    code[there] = number
-    return _Grouping(names, code, there[first])
+    code[there], cells = pd.factorize(code[there])
+    return _Grouping(names, code, np.asarray(cells))
 
 
 def _best(
@@ -111,7 +115,7 @@ def _best(
 ) -> tuple[float, _Grouping, int]:
     """Return the largest statistic of the grouping's cells, less what its conditions cost, and the cell."""
     rows = left & (grouping.code >= 0)
-    code, values, groups = grouping.code[rows], loss[rows], len(grouping.first)
+    code, values, groups = grouping.code[rows], loss[rows], len(grouping.cells)
     n = np.bincount(code, minlength=groups)
     rarer = np.min([np.bincount(code, arms[rows, arm], groups) for arm in (0, 1)], axis=0)
     mean = np.bincount(code, values, groups) / np.maximum(n, 1)

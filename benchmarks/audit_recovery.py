@@ -46,8 +46,6 @@ SETTINGS: dict[str, dict[str, Any]] = {
     "pairs, 20 % shadowed": {"rate": 0.0, "shadow": 0.2},
 }
 ALIKE = 0.8
-LARGE = 0.25
-"""Points a decision: planted slices of real pairs lose what they lose, some of them hardly anything."""
 
 REAL = ("zero_shot_cot", "tatqa", "thoughtsource", "bbh")
 PATHS = [ROOT.parent / "shared" / "data" / f"{name}.parquet" for name in REAL]
@@ -238,12 +236,8 @@ def judged(table: pd.DataFrame, true: pd.DataFrame, plants: list[Plant], calls: 
         counts["false_by_search"] += wrong and row.found == "search"
         for i, (own, kind) in enumerate(plants):
             hit[row.found][i] |= kind == row.kind and (own & rows).sum() >= ALIKE * (own | rows).sum()
-    loss = np.array([abs(true.mean_net_benefit[own].mean()) for own, _ in plants])
-    found, large = hit["dimension"] | hit["search"], loss >= LARGE
-    return {
-        "planted": len(plants), "found": int(found.sum()), "by_search": int(hit["search"].sum()), "large": int(large.sum()),
-        "found_large": int((found & large).sum()), **counts,
-    }  # fmt: skip
+    found = hit["dimension"] | hit["search"]
+    return {"planted": len(plants), "found": int(found.sum()), "by_search": int(hit["search"].sum()), **counts}
 
 
 def found_title(where: dict[str, Any]) -> str:

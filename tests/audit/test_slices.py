@@ -71,16 +71,16 @@ def test_the_other_arms_tokens_are_saved_by_overthinking_and_spent_by_underthink
 
 
 def test_a_policy_that_is_right_everywhere_has_no_misrouted_slice(planted, read_planted):
-    """Three stores in which most slices gain nothing either way: at 5 % each and without control, some would be called."""
+    """Two stores in which most slices gain nothing either way: at 5 % each and without control, some would be called."""
     called = uncontrolled = 0
-    for seed in range(3):
+    for seed in range(2):
         record = read_planted(planted.truth(3000, seed=seed, even=0.6), rate=1.0, shadow=0.1, seed=seed)
         evidence = join(record, CONFIG)
         table = slices(evidence, [paired(evidence), explored(evidence, CONFIG)], modelled(evidence), CONFIG)
         called += int(table.misrouted.sum())
         uncontrolled += int((table.p_value < 0.05).sum())
     assert called == 0
-    assert uncontrolled > 5
+    assert uncontrolled > 3
 
 
 def columns(n, **given):

@@ -10,7 +10,7 @@ import pytest
 VERBS = [
     "audit", "collect", "encoder", "evaluate", "import", "label", "outcomes", "predict", "promote", "purge", "retrain", "rollback", "serve", "simulate",
     "status", "store", "train",
-]  # fmt: skip  # fmt: skip
+]  # fmt: skip
 HEAVY = ("pandas", "sklearn", "mlflow", "torch", "skl2onnx", "matplotlib", "bentoml")
 RUN = "import sys; sys.argv[0] = 'thinkworth'; from contract.cli import main; main()"
 
