@@ -81,8 +81,10 @@ def filled(folder: Path, n: int) -> Iterator[sa.Engine]:
 
 
 def questions(engine: sa.Engine) -> dict[str, dict[str, float]]:
-    """Return milliseconds of each address: the first time, the median, and of its slowest question the same; of the processor too,
-    whose time others on the machine lengthen less."""
+    """Return milliseconds of each address: the first time and the median, of all its questions and of the slowest.
+
+    Processor time stands beside them: others on the machine lengthen it less.
+    """
     asked_at: list[float] = []
     sa.event.listen(engine, "before_cursor_execute", lambda *_: asked_at.append(time.perf_counter()))
     found = {}
