@@ -255,6 +255,8 @@ def report(rng: random.Random, days: int) -> dict[str, Any]:
             "finance": section("Finance", "What the policy saved against always thinking, and against never.", {
                 "tokens_saved_against_always_explored": figure(61_200_000, 1_400_000, "tokens"),
                 "tokens_saved_against_never_explored": figure(-38_900_000, 900_000, "tokens"),
+                "tokens_saved_against_always_modelled": figure(58_900_000, 300_000, "tokens", "modelled", 100_000),
+                "tokens_saved_against_never_modelled": figure(-41_200_000, 300_000, "tokens", "modelled", 100_000),
                 "usd_saved_against_always_explored": figure(612.4, 14.2, "usd"),
                 "gpu_seconds_saved_against_always_explored": figure(None, 0, "gpu_seconds", n=0)}),
             "infrastructure": section("Infrastructure", "Latency from request to last token, by the arm that was really used.", {

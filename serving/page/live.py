@@ -15,10 +15,10 @@ from serving.page.asked import NONE
 FACETS = ("task", "model", "profile", "language", "revision")
 """Columns whose values a filter offers."""
 
-FACETS_OF = 50_000
+FACETS_OF = 20_000
 """The newest decisions whose values filters offer: older ones are reached by the address, and the record may be of any size."""
 
-FACETS_KEPT_S = 60.0
+FACETS_KEPT_S = 300.0
 """How long the values of filters are taken from memory."""
 
 MOST_VALUES = 500
@@ -44,7 +44,7 @@ def id_of(audit: Mapping[str, Any] | None) -> str | None:
 
 
 class Facets:
-    """The values that filters offer, by column, the most frequent first; kept in memory for a minute."""
+    """The values that filters offer, by column, the most frequent first; kept in memory for some minutes."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
@@ -52,7 +52,7 @@ class Facets:
         self._until = 0.0
 
     def get(self, connection: sa.Connection) -> dict[str, list[str]]:
-        """Return the values by column, at most a minute old."""
+        """Return the values by column, at most five minutes old."""
         with self._lock:
             if time.monotonic() >= self._until:
                 self._found = _facets(connection)

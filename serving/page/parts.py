@@ -44,17 +44,30 @@ class Table(NamedTuple):
     words: list[bool]
 
 
+class Compared(NamedTuple):
+    """One figure by several kinds of evidence, each beside the others and never mixed."""
+
+    title: str
+    by: Mapping[str, Figure]
+
+
 class Section(NamedTuple):
-    """A titled part of a report."""
+    """A titled part of a report; a figure that several kinds of evidence tell is in `compared`, all others in `figures`."""
 
     title: str
     figures: list[Figure]
     tables: list[Table]
     notes: list[str]
     sections: list["Section"]
+    compared: list[Compared]
 
     def __bool__(self) -> bool:
-        return bool(self.figures or self.tables or self.notes or any(self.sections))
+        return bool(self.figures or self.compared or self.tables or self.notes or any(self.sections))
+
+    @property
+    def evidences(self) -> list[str]:
+        """The kinds of evidence of what is compared, in order."""
+        return list(dict.fromkeys(kind for one in self.compared for kind in one.by))
 
 
 def readings(report: Mapping[str, Any]) -> list[Section]:
@@ -102,7 +115,7 @@ def bands_by_day(report: Mapping[str, Any]) -> list[dict[str, Any]]:
 
 def section(value: Any, title: str, depth: int = 0) -> Section:
     """Return a part of a report by its shape, under a title unless it has its own."""
-    made = Section(title, [], [], [], [])
+    made = Section(title, [], [], [], [], [])
     if isinstance(value, Mapping):
         if isinstance(value.get("title"), str):
             made = made._replace(title=value["title"])
@@ -110,7 +123,7 @@ def section(value: Any, title: str, depth: int = 0) -> Section:
             _take(made, str(name), part, depth)
     elif value is not None:
         _take(made, title, value, depth)
-    return made
+    return _compare(made)
 
 
 def _take(made: Section, name: str, part: Any, depth: int) -> None:
@@ -132,6 +145,16 @@ def _take(made: Section, name: str, part: Any, depth: int) -> None:
         made.notes.extend(f"{label(name)}: {text}" for text in _texts(part))
 
 
+def _compare(made: Section) -> Section:
+    """Bring together what several kinds of evidence say of the same."""
+    by_title: dict[str, dict[str, Figure]] = {}
+    for figure in made.figures:
+        by_title.setdefault(figure.title, {})[figure.evidence or ""] = figure
+    several = {title: by for title, by in by_title.items() if len(by) > 1}
+    alone = [figure for figure in made.figures if figure.title not in several]
+    return made._replace(figures=alone, compared=[Compared(title, by) for title, by in several.items()])
+
+
 def _is_figure(part: Any) -> bool:
     return isinstance(part, bool | int | float) or (isinstance(part, Mapping) and "value" in part)
 
@@ -143,7 +166,7 @@ def _is_rows(part: Any) -> bool:
 def _figure(name: str, part: Any) -> Figure:
     if not isinstance(part, Mapping):
         return Figure(label(name), part)
-    title = part.get("title") or part.get("name") or label(name)
+    title = part.get("title") or part.get("name") or label(name.removesuffix(f"_{part.get('evidence')}"))
     return Figure(str(title), **{field: part.get(field) for field in Figure._fields[1:]})
 
 

@@ -12,7 +12,7 @@ from contract.store.tables import decisions, outcomes
 from serving.page.asked import NONE, Trended
 from serving.page.listing import between
 
-DEFAULT_DAYS = 30
+DEFAULT_DAYS = 14
 """Days up to the last decision where the address names none."""
 
 MEASURES = ("score", "output_tokens")
@@ -22,7 +22,7 @@ Rows = list[dict[str, Any]]
 
 
 def in_days(connection: sa.Connection, asked: Trended) -> Trended:
-    """Return what was asked for with a first day: thirty days up to the last one, unless it names one."""
+    """Return what was asked for with a first day: two weeks up to the last one, unless it names one."""
     if asked.since is not None:
         return asked
     end = asked.until or _last_day(connection)

@@ -5,12 +5,13 @@ from datetime import UTC, datetime, timedelta
 import pytest
 import sqlalchemy as sa
 
-from contract.errors import NotFound
+from contract.errors import NotFound, StoreDown
 from contract.store.opening import migrate, open_store, reading
 from contract.store.tables import bundles, decisions, outcomes
 from serving.page import listing, live, trends, views
 from serving.page.asked import AllDecisions, Listed, Sliced, Suspected, Trended
 from serving.page.report import report_html
+from serving.page.store import Store
 
 SORTS = [
     *((AllDecisions, sort) for sort in AllDecisions.model_fields["sort"].annotation.__args__),
@@ -156,6 +157,16 @@ def test_counts_and_trends_take_the_last_value_told(small):
         ("direct", 2, 1.0, 9.0),
         ("reasoning", 1, 3.0, 3.0),
     ]
+
+
+def test_a_question_is_ended_by_the_database(small):
+    store = Store(lambda: small, question_s=0.2)
+    assert store.read(lambda connection: connection.execute(sa.text("SELECT 1")).scalar()) == 1
+    endless = "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n) SELECT count(*) FROM n"
+    slow = "SELECT pg_sleep(60)" if small.dialect.name == "postgresql" else endless
+    with pytest.raises(StoreDown, match=r"within 0\.2 s"):
+        store.read(lambda connection: connection.execute(sa.text(slow)).scalar())
+    assert store.read(lambda connection: connection.execute(sa.text("SELECT 1")).scalar()) == 1
 
 
 def test_every_view_and_the_report_work_in_each_database(small):

@@ -26,6 +26,19 @@ def test_sections_figures_tables_and_notes_are_told_apart():
     assert word.notes == ["Word: as it is"]
 
 
+def test_kinds_of_evidence_stand_beside_each_other():
+    figures = {
+        f"saved_{kind}": {"value": i, "evidence": kind}
+        for i, kind in enumerate(("observed_pairs", "explored", "modelled"))
+    }
+    found = parts.section({"figures": figures | {"spent": {"value": 9, "evidence": "observed"}}}, "T")
+    assert found.evidences == ["observed_pairs", "explored", "modelled"]
+    assert [(one.title, [figure.value for figure in one.by.values()]) for one in found.compared] == [
+        ("saved", [0, 1, 2])
+    ]
+    assert [figure.title for figure in found.figures] == ["spent"]
+
+
 def test_bounds_beside_a_column_are_its_interval():
     rows = [
         {
