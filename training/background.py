@@ -20,7 +20,6 @@ from numpy.typing import NDArray
 from onnx import TensorProto, compose, helper
 
 from contract.bundle import QUANTILES, Bundle, Manifest
-from contract.errors import BundleMismatch
 from training.evidence import Rows
 from training.graph import Graph
 from training.prior import LIKELY, Z95, Prior, token_offsets
@@ -126,18 +125,14 @@ def seen_by(manifest: Manifest) -> dict[str, str]:
     return {**before, **{digest: name for name, digest in training.get("files", {}).items()}}
 
 
-def splits_of(manifest: Manifest) -> list[tuple[int, float]]:
-    """Return seed and share of the holdout of a bundle's training, and of the trainings that it started from.
-
-    Raises:
-        BundleMismatch: it started from a bundle and does not say what that held out.
-    """
-    config, before = manifest.training["config"], manifest.training.get("started_from")
-    if before and "splits" not in before:
-        what = f"{manifest.revision} does not say which prompts {before['revision']} held out"
-        raise BundleMismatch(f"{what}; train it again with `thinkworth train --warm-start`", field="started_from")
-    earlier = [(int(seed), float(share)) for seed, share in before["splits"]] if before else []
-    return [(int(config["seed"]), float(config["holdout_share"])), *earlier]
+def splits_of(manifest: Manifest) -> list[tuple[int, float]] | None:
+    """Return seed and share of the holdout of a bundle's training, and of the trainings that it started from; None where one is not told."""
+    config, start = manifest.training.get("config"), manifest.training.get("started_from")
+    before = (start or {}).get("splits") if start else []
+    if config is None or before is None:
+        return None
+    own = int(config["seed"]), float(config["holdout_share"])
+    return [own, *((int(seed), float(share)) for seed, share in before)]
 
 
 class Base:

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from contract.bundle import Bundle, Manifest
 from contract.encoder import Encoder
+from contract.errors import BundleMismatch
 from contract.locate import find
 from contract.profiles import default_name
 from contract.progress import progress
@@ -38,8 +39,16 @@ def held_out(groups: "pd.Series[Any]", manifests: Sequence[Manifest]) -> NDArray
 
     A holdout is a hash of the prompt, so it says of any prompt whether a training can have fitted on it, whatever file it came from and
     whether that file is still there. Equal seeds and shares hold out the same prompts; another seed leaves the share of the share.
+
+    Raises:
+        BundleMismatch: a bundle started from one and does not say what that held out.
     """
-    splits = {split for manifest in manifests for split in splits_of(manifest)}
+    splits: set[tuple[int, float]] = set()
+    for manifest in manifests:
+        if (known := splits_of(manifest)) is None:
+            what = f"{manifest.revision} does not say which prompts it, or the bundle that it started from, held out"
+            raise BundleMismatch(f"{what}; train it again with `thinkworth train`", field="started_from")
+        splits.update(known)
     kept: NDArray[np.bool_] = np.logical_and.reduce([fraction(groups, seed) < share for seed, share in splits])
     return kept
 
@@ -73,7 +82,13 @@ def compare(
     needs = needs.take(held_out(needs.table.group, manifests))
     times = _times(scorers, prompts_of(kept.head(TIMED_PROMPTS)), kept.model.head(TIMED_PROMPTS).tolist())
     before, after = (
-        Side(scorer.manifest.revision, _told(scorer, rows, kept), _budgeted(scorer, needs), time)
+        Side(
+            scorer.manifest.revision,
+            _told(scorer, rows, kept),
+            _budgeted(scorer, needs),
+            time,
+            ROUNDS * min(len(kept), TIMED_PROMPTS),
+        )
         for scorer, time in zip(scorers, times, strict=True)
     )
     outcomes = None

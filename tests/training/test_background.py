@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from contract.policy import calibrated_gain
-from training.background import BASE, SAYS, WIDE, Base, Families, seen_by
+from training.background import BASE, SAYS, WIDE, Base, Families, seen_by, splits_of
 from training.calibrate import AS_IT_IS, calibrate, cross_fitted
 from training.export import check_parity, graph_of
 from training.fitting import SURE, TOKEN_PROMPTS, fit
@@ -176,5 +176,14 @@ def test_it_names_all_that_it_was_trained_on(base):
         "pairs": {"a": 4, "b": 2},
         "files": seen_by(later.manifest),
         "licences": base.manifest.licences,
+        "splits": None,  # what neither says
     }
     assert later.told() == said
+
+
+@pytest.mark.parametrize(("before", "known"), [([[9, 0.2]], [(7, 0.1), (9, 0.2)]), (None, None)])
+def test_it_names_the_prompts_that_each_training_held_out(base, before, known):
+    training = {"config": {"seed": 7, "holdout_share": 0.1}}
+    assert splits_of(base.manifest.model_copy(update={"training": training})) == [(7, 0.1)]
+    started = {**training, "started_from": {"revision": "r", "splits": before}}
+    assert splits_of(base.manifest.model_copy(update={"training": started})) == known

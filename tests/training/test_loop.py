@@ -167,8 +167,10 @@ def test_held_out_is_what_every_training_held_out(here):
         == ((fraction(groups, 7) < 0.1) & (fraction(groups, 8) < 0.2)).tolist()
     )
     unknown = made.model_copy(update={"training": {**made.training, "started_from": {"revision": "r"}}})
-    with pytest.raises(BundleMismatch, match="does not say which prompts r held out"):
-        splits_of(unknown)
+    with pytest.raises(
+        BundleMismatch, match="does not say which prompts it, or the bundle that it started from, held out"
+    ):
+        held_out(groups, [unknown])
 
 
 def test_who_may_be_promoted(here, thinkworth):

@@ -55,7 +55,7 @@ def judge(
             checks.coverage(champion.budgets, challenger.budgets, config), checks.worst(slices, config),
         ]  # fmt: skip
     table += [
-        checks.latency(champion.latency_ms, challenger.latency_ms, config),
+        checks.latency(champion, challenger, config),
         checks.recent(outcomes, profile, config),
     ]
     failed = [one["check"] for one in table if one["passed"] is False]

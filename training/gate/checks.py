@@ -11,7 +11,7 @@ from contract.bundle import QUANTILES
 from contract.errors import InvalidInput
 from contract.profiles import Profile
 from contract.records import Arm
-from training.gate.sides import IMPROVED, OUTCOMES, GateConfig, bounds_of, floor, mean_bounds, row
+from training.gate.sides import IMPROVED, OUTCOMES, GateConfig, Side, bounds_of, floor, mean_bounds, row
 from training.metrics import expected_calibration_error, resampled
 from training.report.outcomes import realised_net_benefit
 from training.report.reliability import BINS, clustered
@@ -126,13 +126,13 @@ def worst(slices: Sequence[Mapping[str, Any]], config: GateConfig) -> dict[str, 
     return {**lowest, "check": f"net_benefit of the worst slice: {lowest['check']}"}
 
 
-def latency(champion: float | None, challenger: float | None, config: GateConfig) -> dict[str, Any]:
+def latency(champion: Side, challenger: Side, config: GateConfig) -> dict[str, Any]:
     """Return the floor of the time of an answer: a ratio, or so few milliseconds that no ratio counts."""
-    if champion is None or challenger is None:
-        return row("ms an answer", (champion, challenger), n=0, limit=config.latency_ratio, passed=None)
-    more = challenger - champion
-    fits = challenger <= config.latency_ratio * champion or more <= config.latency_ms
-    return row("ms an answer", (champion, challenger), n=1, limit=config.latency_ratio, passed=fits, difference=more)
+    before, after, n, limit = champion.latency_ms, challenger.latency_ms, challenger.timed, config.latency_ratio
+    if before is None or after is None:
+        return row("ms an answer", (before, after), n=n, limit=limit, passed=None)
+    fits = after <= limit * before or after - before <= config.latency_ms
+    return row("ms an answer", (before, after), n=n, limit=limit, passed=fits, difference=after - before)
 
 
 def improvements(both: pd.DataFrame, found: Order) -> Table:

@@ -74,12 +74,14 @@ class Side(NamedTuple):
         told: rows of evidence beside its answers (`training.evaluate.told`), with `thinking_mode` and `language`.
         budgets: needs of thinking tokens beside its budgets (`training.report.answers.budgeted`).
         latency_ms: median time of an answer, heads and encoder, measured beside the other's; None: not measured.
+        timed: answers behind that.
     """
 
     revision: str
     told: pd.DataFrame
     budgets: pd.DataFrame
     latency_ms: float | None
+    timed: int = 0
 
 
 def row(
