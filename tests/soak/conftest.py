@@ -25,7 +25,11 @@ FULL = os.environ.get("SOAK") == "full"
 @pytest.fixture(scope="session")
 def size():
     """How much of everything: what the issue of the record asks for, or a tenth of it."""
-    return {"kills": 20, "outage_s": 30} if FULL else {"kills": 3, "outage_s": 5}
+    return (
+        {"kills": 20, "outage_s": 30, "decisions": 1_000_000}
+        if FULL
+        else {"kills": 3, "outage_s": 5, "decisions": 20_000}
+    )
 
 
 @pytest.fixture
