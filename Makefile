@@ -34,6 +34,7 @@ bench: .venv/dev
 	$(BIN)/python benchmarks/import_scale.py
 	$(BIN)/python benchmarks/feature_cost.py
 	$(BIN)/python benchmarks/interval_coverage.py
+	$(BIN)/python benchmarks/audit_recovery.py
 	if [ -d ../shared/data ]; then $(BIN)/thinkworth evaluate models/default ../shared/data/bbh.parquet --json benchmarks/results/unseen.json; fi
 	if [ -d ../shared/data ]; then $(BIN)/thinkworth evaluate models/default ../shared/data/bbh.parquet $(SHARED) --json benchmarks/results/unseen_without_shared.json; fi
 	if [ -d ../shared/data ]; then $(BIN)/python benchmarks/cross_validation.py $(TRAIN_LOGS) $(LEAVE_OUT) $(BUDGET_FLAG) --without source --keep data/cache/without_source; fi
