@@ -18,17 +18,13 @@ from numpy.typing import NDArray
 from audit.config import AuditConfig
 from audit.figures import EXPLORED, MODELLED, PAIRS
 from audit.reading import Record
+from contract.bands import BAND_EDGES, BANDS
 
 Array = NDArray[Any]
 Mask = NDArray[np.bool_]
 
 MEANS = ("score", "output_tokens", "latency_s", "gpu_seconds", "cost_usd", "defect", "thinking_tokens")
 """Means over the attempts of an arm that tell them."""
-
-BANDS = ("unfamiliar", "low", "middle", "high")
-"""Of familiarity: under the bundle's threshold for a confident verdict, and the rest by BAND_EDGES."""
-
-BAND_EDGES = (0.6, 0.8)
 
 
 @dataclass(frozen=True)

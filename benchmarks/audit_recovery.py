@@ -268,7 +268,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--repetitions", type=int, default=50)
     parser.add_argument("--decisions", type=int, default=100_000)
-    parser.add_argument("--finders", nargs="+", default=["lattice", "tree", "sliceline"], choices=list(FINDERS))
+    parser.add_argument("--finders", nargs="+", default=["lattice"], choices=list(FINDERS))
     parser.add_argument("--out", type=Path, default=RESULTS / "audit_recovery.json")
     options, before = parser.parse_args(), provenance()
     command = f"python benchmarks/audit_recovery.py --repetitions {options.repetitions} --decisions {options.decisions}"

@@ -1,21 +1,22 @@
 #!/usr/bin/env bash
 # The whole loop on simulated traffic with a known truth: serve, decide, tell what came of it, audit, retrain, gate, promote, serve again.
 #
-#     examples/loop.sh [FOLDER]      FOLDER is made; a temporary one if not given. REQUESTS (2,000) a round, PORT (3210).
+#     examples/loop.sh [FOLDER]      FOLDER is made; a temporary one if not given. REQUESTS (1,600) a round, PORT (a free one).
 #
 # The world of examples/traffic.py differs from what the first bundle was taught in five cells (family and model). The audit has to find these
 # and no other; the challenger, trained on what was recorded, has to lose less there. Nothing is written outside FOLDER.
 set -euo pipefail
 root=$(cd "$(dirname "$0")/.." && pwd)
 PATH=${THINKWORTH_BIN:-$root/.venv/bin}:$PATH
-port=${PORT:-3210} requests=${REQUESTS:-2000}
+port=${PORT:-0} requests=${REQUESTS:-1600}
+[ "$port" != 0 ] || port=$(python -c 'import socket; s = socket.socket(); s.bind(("127.0.0.1", 0)); print(s.getsockname()[1])')
 folder=${1:-$(mktemp -d)}
 mkdir -p "$folder" && cd "$folder"
 export MLFLOW_TRACKING_URI=sqlite:///$PWD/mlflow.db THINKWORTH_STORE_FOLDER=$PWD/store OMP_NUM_THREADS=1
 export THINKWORTH_STORE_PROMPTS=text THINKWORTH_EXPLORATION=0.5
 mkdir -p models
 # few iterations: a demonstration, trained in half a minute
-printf 'iterations: 40\ncomponents: 16\nholdout_share: 0.2\n' > train.yaml
+printf 'iterations: 20\ncomponents: 8\nholdout_share: 0.2\n' > train.yaml
 
 say() { printf '\n== %s\n' "$*"; }
 serve() {
@@ -27,7 +28,7 @@ serve() {
 stop() { kill "$server"; wait "$server" 2> /dev/null || true; }
 
 say "a first bundle, from simulated logs of the world as it was"
-thinkworth simulate --prompts 800 --seed 3 --out september.parquet
+thinkworth simulate --prompts 400 --seed 3 --out september.parquet
 thinkworth train september.parquet --config train.yaml --out models/first 2> train.log
 thinkworth promote 1 --force --why "the first" --models models
 

@@ -19,7 +19,7 @@ import pytest
 from contract.cli import main
 
 SLOW = (
-    "test_warm_start.py", "test_readme_logs.py", "test_guide_ml_engineer.py", "test_loop.py", "test_encoder_export.py", "test_pipeline.py",
+    "test_example_loop.py", "test_warm_start.py", "test_readme_logs.py", "test_guide_ml_engineer.py", "test_loop.py", "test_encoder_export.py", "test_pipeline.py",
     "test_one_arm.py", "test_readme.py",
 )  # fmt: skip
 """Files that take minutes: dealt out first, so that none of them keeps one worker busy when the others are done."""

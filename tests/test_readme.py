@@ -70,12 +70,14 @@ def test_make_run_says_where_and_how(server):
 
 def test_the_curl_line_gives_the_answer_shown(server):
     port, _ = server
-    (curl,) = (line for line in LINES if line.startswith("curl"))
-    out = subprocess.run(curl.replace(":3000", f":{port}"), shell=True, capture_output=True, text=True, timeout=60)
+    curl, told = (line.replace(":3000", f":{port}") for line in LINES if line.startswith("curl"))
+    out = subprocess.run(curl, shell=True, capture_output=True, text=True, timeout=60)
     shown = json.loads(re.search(r"answers\n\n```json\n(.*?)```", README, re.DOTALL).group(1))
     answer = json.loads(out.stdout)
     assert answer.pop("decision_id") != shown.pop("decision_id")
     assert answer == shown
+    out = subprocess.run(told, shell=True, capture_output=True, text=True, timeout=60)
+    assert json.loads(out.stdout)["counts"] == {"new": 1}
 
 
 def test_no_command_is_run_by_nobody():

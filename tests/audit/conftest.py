@@ -136,7 +136,7 @@ def planted_store(planted: ModuleType, read_planted: Callable[..., Record]) -> P
     )
     true = planted.truth(10_000, slices, seed=3)
     record = read_planted(true, rate=1.0, shadow=0.15, seed=3)
-    return Planted(true, slices, record, audit(record, AuditConfig(), time=NOON))
+    return Planted(true, slices, record, audit(record, AuditConfig(resamples=50), time=NOON))
 
 
 @pytest.fixture(scope="session")

@@ -10,7 +10,7 @@ from audit.config import AuditConfig
 from audit.report import audit
 from audit.writing import sections
 
-CONFIG = AuditConfig()
+CONFIG = AuditConfig(resamples=50)
 TIME = datetime(2026, 6, 1, tzinfo=UTC)
 SCORED = {
     "score": 1.0,

@@ -15,7 +15,7 @@ from audit.modelled import modelled
 from audit.what_if import verdicts
 from contract.policy import verdict_of
 
-CONFIG = AuditConfig()
+CONFIG = AuditConfig(resamples=50)
 
 
 @pytest.fixture(scope="module")
