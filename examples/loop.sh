@@ -3,7 +3,7 @@
 #
 #     examples/loop.sh [FOLDER]      FOLDER is made; a temporary one if not given. REQUESTS (1,600) a round, PORT (a free one).
 #
-# The world of examples/traffic.py differs from what the first bundle was taught in five cells (family and model). The audit has to find these
+# The world of examples/traffic.py differs from what the first bundle was taught in three slices. The audit has to find these
 # and no other; the challenger, trained on what was recorded, has to lose less there. Nothing is written outside FOLDER.
 set -euo pipefail
 root=$(cd "$(dirname "$0")/.." && pwd)
@@ -39,7 +39,7 @@ stop
 
 say "audit: which slices are misrouted?"
 thinkworth audit --out report
-python "$root/examples/judge.py" slices before.csv report/slices.csv
+python "$root/examples/judge.py" slices before.csv report/slices.csv store/decisions.sqlite
 
 say "retrain on what was recorded; the gate compares challenger and champion"
 thinkworth retrain --config train.yaml --out models/second 2>> train.log

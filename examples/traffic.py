@@ -3,7 +3,7 @@
     python examples/traffic.py --url http://127.0.0.1:3000 --requests 2000 --seed 1 --out truth.csv
 
 Prompts are those of eight families of data/taxonomy.yaml, each made distinct by a number, for two models. In most cells (family and model) the world
-is as the taxonomy has it: `score` with and without thinking and thinking tokens of the family's prior. In the cells of CHANGED it is
+is as the taxonomy has it: score with and without thinking, and thinking tokens, of the family's prior. In the slices of CHANGED it is
 another one, which no log has told yet: a model has become better without thinking, or worse. What the service answers there
 is a misroute, planted. Every row says that it is simulated.
 
@@ -29,11 +29,9 @@ FAMILIES = (
     "logic_puzzle", "object_tracking", "multi_step_maths", "symbolic_manipulation",  # it buys correctness
 )  # fmt: skip
 CHANGED = {
-    # family, model: expected score without thinking, and with it
-    ("translation", "sim-large"): (0.25, 0.90),
-    ("translation", "sim-small"): (0.25, 0.90),
-    ("object_tracking", "sim-large"): (0.95, 0.60),
-    ("object_tracking", "sim-small"): (0.95, 0.60),
+    # family, model (None: both): expected score without thinking, and with it
+    ("translation", None): (0.25, 0.90),
+    ("object_tracking", None): (0.95, 0.60),
     ("logic_puzzle", "sim-large"): (0.95, 0.60),
 }
 
@@ -44,7 +42,8 @@ def world(families: dict[str, dict]) -> dict[tuple[str, str], tuple[float, float
     for name, family in families.items():
         prior = family["prior"]
         for model in MODELS:
-            direct, reasoning = CHANGED.get((name, model), (prior["score_direct"], prior["score_reasoning"]))
+            usual = prior["score_direct"], prior["score_reasoning"]
+            direct, reasoning = CHANGED.get((name, model), CHANGED.get((name, None), usual))
             cells[name, model] = (direct, reasoning, float(prior["thinking_tokens"]))
     return cells
 

@@ -95,11 +95,11 @@ def _record_is_usable(settings: Settings) -> str:
         return "records nothing: durability is off"
     from sqlalchemy.exc import SQLAlchemyError
 
-    from contract.store.opening import migrate, open_store
+    from contract.store.opening import migrate, open_store, shown
     from serving.record import digest_key, redaction_hook
 
     engine = open_store(settings.store_address)
-    where = engine.url.render_as_string(hide_password=True)
+    where = shown(engine.url)
     digest_key(settings.digest_key)
     if settings.redact:
         redaction_hook(settings.redact)

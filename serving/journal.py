@@ -3,6 +3,7 @@
 import fcntl
 import os
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from pathlib import Path
 from threading import Lock
 from uuid import uuid4
@@ -31,12 +32,13 @@ class Journal:
         self.path, self._file = _own_file(folder)
         self._lock = Lock()
         self.records = self.bytes = self._replayed = 0
+        self._closed = False
 
     def append(self, records: Sequence[Record]) -> bool:
         """Add records, all or none of them; return whether there was room."""
         lines = b"".join(map(to_line, records))
         with self._lock:
-            if self.bytes + len(lines) > self.limit_bytes:
+            if self._closed or self.bytes + len(lines) > self.limit_bytes:
                 return False
             try:
                 written = os.write(self._file, lines)
@@ -81,7 +83,7 @@ class Journal:
         for path in sorted(self.folder.glob("*.jsonl")):
             if path == self.path:
                 continue
-            with path.open("r+b") as lines:
+            with suppress(OSError), path.open("r+b") as lines:  # gone meanwhile, or of another user
                 try:
                     fcntl.flock(lines, fcntl.LOCK_EX | fcntl.LOCK_NB)
                 except OSError:
@@ -101,6 +103,9 @@ class Journal:
     def close(self) -> None:
         """Let go of the file, which is removed where nothing waits in it."""
         with self._lock:
+            if self._closed:
+                return
+            self._closed = True
             if not self.bytes:
                 self.path.unlink(missing_ok=True)
             os.close(self._file)

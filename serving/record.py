@@ -16,6 +16,7 @@ import numpy as np
 from contract.bundle import Manifest
 from contract.errors import InvalidInput
 from contract.settings import Settings
+from contract.store.outcomes import new_id
 from contract.store.records import Record
 from serving.language import language_of
 from serving.router import Decided
@@ -100,8 +101,9 @@ def bundle_record(manifest: Manifest) -> Record:
 
 def outcome_record(outcome: Outcome) -> Record:
     """Return what is recorded of an outcome that the service was told."""
-    row = {name: _plain(value) if isinstance(value, str) else value for name, value in outcome.model_dump().items()}
-    return Record("outcomes", {**row, "source": "service", "time": datetime.now(UTC)})
+    return Record(
+        "outcomes", {**outcome.model_dump(), "outcome_id": new_id(), "source": "service", "time": datetime.now(UTC)}
+    )
 
 
 def digest_key(path: Path) -> bytes:

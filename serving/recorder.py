@@ -5,6 +5,7 @@ mender thread puts them into the store when it is back. No answer ever fails for
 """
 
 import asyncio
+import hashlib
 import logging
 import threading
 import time
@@ -24,7 +25,7 @@ from sqlalchemy.exc import DataError, DBAPIError, IntegrityError, SQLAlchemyErro
 from contract.errors import InternalError, StoreDown, StoreTooNew
 from contract.settings import Settings
 from contract.store import writing
-from contract.store.opening import migrate, open_store
+from contract.store.opening import migrate, open_store, squeeze
 from contract.store.outcomes import Told, match_waiting
 from contract.store.records import Record
 from serving.journal import Journal
@@ -62,7 +63,9 @@ class Recorder:
         self.engine: Engine = open_store(settings.store_address)
         self.journal: Journal | None = None
         try:
-            self.journal = Journal(settings.folder / "journal", settings.journal_mib * 2**20)
+            # a folder for each store: what waits for one is not put into another
+            name = hashlib.sha256(settings.store_address.encode()).hexdigest()[:8]
+            self.journal = Journal(settings.folder / "journal" / name, settings.journal_mib * 2**20)
         except OSError as error:
             logger.error("no journal: %s; while the store is away records are lost", error)
         self._queue: Queue[Item] = Queue(WAITING)
@@ -110,6 +113,9 @@ class Recorder:
         self._stop.set()
         for thread in self._threads:
             thread.join(timeout=10)
+        while not self._queue.empty():  # the writer hangs
+            self._spill(*self._queue.get_nowait())
+        self._note_gap()
         if self.journal:
             self.journal.close()
         self.engine.dispose()
@@ -211,35 +217,61 @@ class Recorder:
                 return  # the writer still hangs
             if not self._up.is_set():
                 migrate(self.engine)
-                self._up.set()
-                self._refused = None
             self._replay()
-            if time.monotonic() - self._mended >= TIDY_EVERY_S:
-                before = datetime.now(UTC) - timedelta(days=self.settings.retention_days)
-                with self.engine.begin() as connection:
-                    writing.forget(connection, before)
-                writing.forget_files(self.settings.training_folder, before)
-                self._mended = time.monotonic()
+            self._note_gap()
+            self._is_up()
         except (SQLAlchemyError, StoreTooNew) as error:
             self._down(error)
         except Exception as error:  # a thread that ends would leave the store away for good
             logger.error("unexpected %s while mending the store", type(error).__name__)
+        if self._up.is_set() and time.monotonic() - self._mended >= TIDY_EVERY_S:
+            self._mended = time.monotonic()
+            self._tidy()
 
     def _replay(self) -> None:
         if not self.journal:
             return
-        for path, batch in self.journal.adopt():
-            self._put_back(batch)
-            logger.warning("%s records of a process that is gone are in the store (%s)", len(batch), path.name)
         while self.journal.records:
             batch, end = self.journal.next_batch()
             self._put_back(batch)
             self.journal.replayed(end, len(batch))
+            self._is_up()  # a store that takes what waited takes what comes
+        for path, batch in self.journal.adopt():
+            self._put_back(batch)
+            logger.warning("%s records of a process that is gone are in the store (%s)", len(batch), path.name)
+
+    def _is_up(self) -> None:
+        if not self._up.is_set():
+            self._refused = None
+            self._up.set()
+
+    def _note_gap(self) -> None:
+        """Put on record what was lost."""
         with self._lock:
             gap, self._gap = self._gap, []
-        if gap:
-            row = dict(zip(("since", "until", "records"), gap, strict=True), gap_id=str(uuid_utils.uuid7()))
+        if not gap:
+            return
+        row = dict(zip(("since", "until", "records"), gap, strict=True), gap_id=str(uuid_utils.uuid7()))
+        try:
             self._put_back([Record("gaps", row)])
+        except Exception:
+            with self._lock:
+                self._gap = [gap[0], (self._gap or gap)[1], gap[2] + (self._gap[2] if self._gap else 0)]
+            if not self._stop.is_set():
+                raise
+
+    def _tidy(self) -> None:
+        """Forget prompts that are past their days, and join outcomes that wait for their decisions."""
+        before = datetime.now(UTC) - timedelta(days=self.settings.retention_days)
+        try:
+            with self.engine.begin() as connection:
+                gone = writing.forget(connection, before)
+                match_waiting(connection)
+            writing.forget_files(self.settings.training_folder, before)
+            if any(gone.values()):
+                squeeze(self.engine)
+        except (SQLAlchemyError, OSError) as error:
+            logger.error("prompts past their days are not forgotten yet (%s)", type(error).__name__)
 
     def _put_back(self, batch: Sequence[Record]) -> None:
         try:

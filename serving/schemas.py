@@ -138,6 +138,9 @@ class Outcome(BaseModel):
 
     @model_validator(mode="after")
     def _tells_something_of_something(self) -> Self:
+        for name in ("decision_id", "request_id", "score_kind", "finish_reason"):
+            if "\x00" in (getattr(self, name) or ""):
+                raise ValueError(f"{name} holds a NUL character, which a database cannot keep; remove it")
         if self.decision_id is None and self.request_id is None:
             raise ValueError("neither decision_id nor request_id is given; send one of them")
         if all(getattr(self, name) is None for name in VALUES):

@@ -112,13 +112,14 @@ def _recorded(before: Sequence[Path]) -> tuple[Path | None, "pd.DataFrame", dict
     from contract.encoder import Encoder
     from contract.locate import find
     from contract.settings import load_settings
-    from contract.store.opening import migrate, open_store
+    from contract.store.opening import migrate, open_store, reached
     from training.recorded import read_before, read_recorded, write_recorded
 
     settings = load_settings()
     engine = open_store(settings.store_address)
-    migrate(engine)
-    told = read_recorded(engine, Encoder(find("models/encoder")).sha256, before=read_before(before))
+    with reached():
+        migrate(engine)
+        told = read_recorded(engine, Encoder(find("models/encoder")).sha256, before=read_before(before))
     engine.dispose()
     to_terminal(f"recorded: {', '.join(f'{n:,} {name}' for name, n in told.counts.items())}")
     return write_recorded(told, settings.training_folder) if len(told.log) else None, told.drawn, dict(told.counts)

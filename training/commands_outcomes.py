@@ -8,11 +8,14 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from contract.errors import NoUsableRows
+from contract.errors import InvalidInput, NoUsableRows
 from training.commands import needs
 
 if TYPE_CHECKING:
     import pandas as pd
+
+LONGEST_ID, LONGEST_NAME = 36, 200
+"""Characters of a decision's id, and of a request's."""
 
 BLOCK = 1000
 """Outcomes written in one transaction: the service writes between two."""
@@ -34,26 +37,28 @@ def outcomes(
     with needs("train"):
         from contract.progress import progress
         from contract.settings import load_settings
-        from contract.store.opening import migrate, open_store
+        from contract.store.opening import migrate, open_store, reached
         from contract.store.outcomes import tell
         from training.logs import read_logs
 
         read = read_logs(logs, accept_flags=accept_flag or ())
     rows = read.table[read.table.decision_id.notna() | read.table.request_id.notna()]
+    told = _told(rows)
     if rows.empty:
         raise NoUsableRows(
             f"none of {len(read.table)} rows has a decision_id or a request_id; log the one that /predict answers"
         )
     engine = open_store(load_settings().store_address)
-    migrate(engine)
-    counts: Counter[str] = Counter(without_id=len(read.table) - len(rows), quarantined=len(read.quarantined))
-    for start in progress(range(0, len(rows), BLOCK), "recording", length=-(-len(rows) // BLOCK)):
-        told = _told(rows.iloc[start : start + BLOCK])
-        counts["says_nothing"] += len(rows.iloc[start : start + BLOCK]) - len(told)
-        with engine.begin() as connection:
-            for one in tell(connection, told):
-                counts[one.status] += 1
-                counts["late"] += bool(one.late)
+    counts: Counter[str] = Counter(
+        without_id=len(read.table) - len(rows), quarantined=len(read.quarantined), says_nothing=len(rows) - len(told)
+    )
+    with reached():
+        migrate(engine)
+        for start in progress(range(0, len(told), BLOCK), "recording", length=-(-len(told) // BLOCK)):
+            with engine.begin() as connection:
+                for one in tell(connection, told[start : start + BLOCK]):
+                    counts[one.status] += 1
+                    counts["late"] += bool(one.late)
     if json_report:
         typer.echo(json.dumps(counts))
     else:
@@ -61,16 +66,23 @@ def outcomes(
 
 
 def _told(rows: "pd.DataFrame") -> list[dict[str, Any]]:
-    """Return the rows of `outcomes`; attempts are numbered anew, within a decision and arm: a log numbers those of a prompt."""
-    from contract.store.outcomes import VALUES
+    """Return rows for `outcomes`; attempts are numbered anew, within a decision and arm: a log numbers those of a prompt.
+
+    Raises:
+        InvalidInput: an id is too long to be one.
+    """
+    from contract.store.outcomes import VALUES, new_id
 
     names = [name for name in VALUES if name in rows.columns]
     rows = rows[rows[names].notna().any(axis=1)]
+    for name, longest in (("decision_id", LONGEST_ID), ("request_id", LONGEST_NAME)):
+        if (rows[name].str.len() > longest).any():
+            what = f"a {name} has {rows[name].str.len().max()} characters; limit {longest}; it is no id of ours"
+            raise InvalidInput(what, field=name, limit=longest)
     subject = rows.decision_id.fillna("request " + rows.request_id.astype("string"))
     attempts = rows.groupby([subject, rows.arm.astype(str)]).cumcount()
-    return list(
-        _plain(rows.assign(attempt=attempts), ["decision_id", "request_id", "arm", "attempt", "source", *names])
-    )
+    columns = ["decision_id", "request_id", "arm", "attempt", "source", *names]
+    return [{**row, "outcome_id": new_id()} for row in _plain(rows.assign(attempt=attempts), columns)]
 
 
 def _plain(rows: "pd.DataFrame", names: list[str]) -> Iterator[dict[str, Any]]:

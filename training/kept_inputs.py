@@ -18,6 +18,9 @@ MARK = "\x02thinkworth inputs "
 ENCODER_CHARACTERS = 40
 """Of the encoder's digest, as the decision store keeps them."""
 
+NOT_OF_LENGTH_1, LARGEST_FEATURE = 0.01, 1e3
+"""What no encoder and no prompt gives: texts that somebody wrote to look like inputs."""
+
 Floats = NDArray[np.float32]
 
 
@@ -39,6 +42,12 @@ def inputs_of(prompt: Prompt, dimension: int, encoder: str) -> tuple[Floats, Flo
         values = np.frombuffer(base64.b64decode(rest, validate=True), "<f4").astype(np.float32)
     except ValueError:
         return None
-    if not encoder.startswith(made_by) or len(values) != 2 * dimension + WIDTH or not np.isfinite(values).all():
+    if made_by != encoder[:ENCODER_CHARACTERS] or len(values) != 2 * dimension + WIDTH or not np.isfinite(values).all():
         return None
-    return values[: 2 * dimension], values[2 * dimension :]
+    embeddings, vector = values[: 2 * dimension], values[2 * dimension :]
+    lengths = np.linalg.norm(embeddings.reshape(2, dimension), axis=1)  # of what an encoder made
+    return (
+        (embeddings, vector)
+        if (abs(lengths - 1) < NOT_OF_LENGTH_1).all() and abs(vector).max() <= LARGEST_FEATURE
+        else None
+    )

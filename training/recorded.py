@@ -17,12 +17,13 @@ import sqlalchemy as sa
 
 from contract.records import COLUMNS, Arm, arrow_schema
 from contract.store import tables
+from contract.store.opening import reading
 from contract.store.outcomes import VALUES, match_waiting
 from contract.store.reviews import settled
 from contract.store.writing import TRAINING_FILE
 from training.evidence import RECORDED, REVIEWS
 from training.files import table_written_in_blocks
-from training.kept_inputs import as_text
+from training.kept_inputs import MARK, as_text
 
 NOT_DRAWN = "recorded, arm not drawn"
 """Source of rows whose tokens count and whose score does not."""
@@ -52,7 +53,7 @@ class Recorded:
 
     Attributes:
         log: rows of the log table; the model's answers, with their decision_id.
-        drawn: decisions whose arm was drawn and whose outcome is scored, one row an attempt: decision_id, time, digest (of the prompt,
+        drawn: decisions whose arm was drawn and used, and whose outcome is scored, one row each, means over its attempts: decision_id, time, digest (of the prompt,
             under the operator's key; else the decision's id), profile, model, revision, arm, policy_arm, p_reasoning, score, output_tokens,
             shadow, and prompt and messages as in the log (null where neither text nor embedding is kept).
         counts: decisions with outcomes by what became of them, and reviews.
@@ -73,22 +74,27 @@ def read_recorded(engine: sa.Engine, encoder: str, *, before: Collection[tuple[s
     """
     with engine.begin() as connection:
         match_waiting(connection)
-    with engine.connect() as connection:
+    with reading(engine) as connection:
         told = _outcomes(connection)
         marks = {one.decision_id: one.mark for one in settled(connection) if one.mark is not None}
         decided = _decisions(connection, sorted({*told.decision_id, *marks}), encoder)
     rows = told.merge(decided, on="decision_id", how="inner", suffixes=("", "_decided"))
-    seen = {source: {decision for own, decision in before if own == source} for source in (RECORDED, REVIEWS)}
+    seen = {
+        source: {decision for own, decision in before if own == source} for source in (RECORDED, NOT_DRAWN, REVIEWS)
+    }
     rows = rows[~rows.decision_id.isin(seen[RECORDED])].reset_index(drop=True)
     scored, kept = rows.score.notna(), rows.text.notna()
-    obeyed = (rows.arm == rows.arm_decided) & rows.enforced.astype(bool) & ~rows.overridden.eq(True)
+    own = ~rows.overridden.eq(True)  # a gateway that thinks where direct failed makes no pair: it saw the score first
+    obeyed = (rows.arm == rows.arm_decided) & rows.enforced.astype(bool) & own
     drawn = (rows.p_reasoning > 0) & (rows.p_reasoning < 1) & obeyed
-    arms = rows[scored].groupby("decision_id").arm.nunique()
-    paired = rows.decision_id.isin(arms[arms > 1].index)
+    arms = rows[scored & own].groupby("decision_id").arm.nunique()
+    paired = rows.decision_id.isin(arms[arms > 1].index) & own
     counts = drawn & scored & ~paired
+    kept &= counts | paired | ~rows.decision_id.isin(seen[NOT_DRAWN])
     log = _log(rows[kept], (drawn | paired)[kept], paired[kept])
     reviewed = _reviewed(decided[decided.text.notna() & ~decided.decision_id.isin(seen[REVIEWS])], marks)
-    draws = rows[counts].assign(**_prompt(rows[counts].text))
+    draws = _one_each(rows[drawn & scored])
+    draws = draws.assign(**_prompt(draws.text))
     return Recorded(
         log=pd.concat([part for part in (log, reviewed) if len(part)] or [log], ignore_index=True),
         drawn=draws[list(DRAWN)].reset_index(drop=True),
@@ -118,11 +124,11 @@ def write_recorded(recorded: Recorded, folder: Path) -> Path:
 
 
 def read_before(files: Iterable[Path]) -> set[tuple[str, str]]:
-    """Return source and decision_id of what is scored in files that `write_recorded` wrote."""
+    """Return source and decision_id of what is in files that `write_recorded` wrote."""
     found: set[tuple[str, str]] = set()
     for path in files:
         if path.name.startswith(TRAINING_FILE):
-            rows = pd.read_parquet(path, columns=["source", "decision_id", "score"]).dropna()
+            rows = pd.read_parquet(path, columns=["source", "decision_id"])
             found |= set(zip(rows.source, rows.decision_id, strict=True))
     return found
 
@@ -168,8 +174,19 @@ def _decisions(connection: sa.Connection, ids: list[str], encoder: str) -> pd.Da
 
 def _text(turns: str | None, inputs: bytes | None, made_by: str | None, encoder: str) -> str | None:
     if turns is not None:
-        return json.dumps([{"role": role, "content": text} for role, text in json.loads(turns)], ensure_ascii=False)
+        told = [{"role": role, "content": text.replace(MARK, MARK[1:])} for role, text in json.loads(turns)]
+        return json.dumps(told, ensure_ascii=False)
     return as_text(inputs, encoder) if inputs is not None and encoder.startswith(made_by or "-") else None
+
+
+def _one_each(rows: pd.DataFrame) -> pd.DataFrame:
+    """Return one row a decision: the mean score and tokens of the attempts in its arm, for the chance is the decision's."""
+    means = rows.groupby("decision_id")[["score", "output_tokens"]].transform("mean")
+    return (
+        rows.assign(score=means.score, output_tokens=means.output_tokens)
+        .drop_duplicates("decision_id")
+        .reset_index(drop=True)
+    )
 
 
 def _log(rows: pd.DataFrame, scores_count: pd.Series, paired: pd.Series) -> pd.DataFrame:
@@ -184,12 +201,12 @@ def _log(rows: pd.DataFrame, scores_count: pd.Series, paired: pd.Series) -> pd.D
 
 
 def _reviewed(decided: pd.DataFrame, marks: Mapping[str, str | None]) -> pd.DataFrame:
-    """Return a pair for each decision on `use` or `avoid` that reviewers agree on: thinking gains a point, or nothing.
+    """Return a pair for each decision that reviewers agree on: thinking gains a point, or nothing.
 
-    A mark says on which side of 0 net_benefit lies, as the outcome of one checked pair does; `maybe` has no side.
+    A mark says whether the arm that was answered was the better one, and so on which side of 0 net_benefit lies, as one checked pair does.
     """
-    sided = decided[decided.decision_id.isin(marks) & decided.verdict.isin(["use", "avoid"])]
-    pays = (sided.verdict == "use") == (sided.decision_id.map(marks) == "right")
+    sided = decided[decided.decision_id.isin(marks)]
+    pays = (sided.arm == Arm.REASONING) == (sided.decision_id.map(marks) == "right")
     parts = []
     for arm in Arm:
         score = 1.0 if arm is Arm.REASONING else pays.map({True: 0.0, False: 1.0})

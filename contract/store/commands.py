@@ -1,13 +1,11 @@
 """The verbs `store` and `purge`: the tables of the decision store, and what it forgets of prompts."""
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from typing import Annotated
 
 import typer
 
-from contract.errors import InvalidInput, StoreDown
+from contract.errors import InvalidInput
 from contract.settings import load_settings
 
 store = typer.Typer(
@@ -50,11 +48,11 @@ def status() -> None:
     """
     import sqlalchemy as sa
 
-    from contract.store.opening import found_revision, open_store, reading
+    from contract.store.opening import found_revision, open_store, reached, reading, shown
 
     engine = open_store(load_settings().store_address)
-    with _reached(), reading(engine) as connection:
-        typer.echo(f"{engine.url.render_as_string(hide_password=True)}: revision {found_revision(connection)}")
+    with reached(), reading(engine) as connection:
+        typer.echo(f"{shown(engine.url)}: revision {found_revision(connection)}")
         for name in sorted(sa.inspect(connection).get_table_names()):
             if name != "alembic_version":
                 n = connection.scalar(sa.select(sa.func.count()).select_from(sa.table(name)))
@@ -68,26 +66,30 @@ def purge(
 
     Example: thinkworth purge --before 30d
     """
-    from contract.store.opening import migrate, open_store, squeeze
+    from contract.store.opening import migrate, open_store, reached, squeeze
     from contract.store.writing import forget, forget_files
 
     settings = load_settings()
     engine = open_store(settings.store_address)
     when = _day(before)
-    with _reached():
+    with reached():
         migrate(engine)
         with engine.begin() as connection:
             gone = forget(connection, when)
-        squeeze(engine)
+        overwritten = squeeze(engine)
     files = forget_files(settings.training_folder, when)
     typer.echo(
         f"before {when:%Y-%m-%d %H:%M} UTC: {gone['prompts']:,} prompts and {gone['digests']:,} digests forgotten"
     )
+    if not overwritten:
+        typer.echo(
+            "they are still in SQLite's write-ahead log, as somebody reads the store just now: purge again, or wait an hour"
+        )
     for name in files:
         typer.echo(
             f"{name}, made of them for training, is removed: `thinkworth retrain --without {name}` does without it"
         )
-    if waiting := [path for path in (settings.folder / "journal").glob("*.jsonl") if path.stat().st_size]:
+    if waiting := [path for path in (settings.folder / "journal").rglob("*.jsonl") if path.stat().st_size]:
         typer.echo(
             f"{len(waiting)} journals in {settings.folder / 'journal'} wait for the store; purge again once they are in it"
         )
@@ -106,23 +108,11 @@ def _day(text: str) -> datetime:
 
 
 def _migrate(to: str) -> None:
-    from contract.store.opening import found_revision, migrate, open_store, reading
+    from contract.store.opening import found_revision, migrate, open_store, reached, reading, shown
 
     engine = open_store(load_settings().store_address)
-    with _reached():
+    with reached():
         migrate(engine, to)
         with reading(engine) as connection:
             found = found_revision(connection)
-    typer.echo(f"{engine.url.render_as_string(hide_password=True)}: {f'revision {found}' if found else 'no tables'}")
-
-
-@contextmanager
-def _reached() -> Iterator[None]:
-    """Turn a database that cannot be reached into an error of ours."""
-    from sqlalchemy.exc import OperationalError
-
-    try:
-        yield
-    except OperationalError as error:
-        what = str(error.orig).strip().splitlines()[0] if error.orig else "no reason given"
-        raise StoreDown(f"the decision store cannot be reached: {what}; see store_url") from None
+    typer.echo(f"{shown(engine.url)}: {f'revision {found}' if found else 'no tables'}")

@@ -8,9 +8,9 @@ from pathlib import Path
 from typing import Any
 
 from sqlalchemy import URL, Connection, Engine, create_engine, event, make_url, text
-from sqlalchemy.exc import ArgumentError
+from sqlalchemy.exc import ArgumentError, DBAPIError
 
-from contract.errors import InvalidInput, MissingExtra, StoreTooNew
+from contract.errors import InvalidInput, MissingExtra, StoreDown, StoreTooNew
 
 MIGRATIONS = Path(__file__).parent / "migrations"
 
@@ -33,7 +33,7 @@ def parsed(address: str) -> URL:
     remedy = "give sqlite:////folder/decisions.sqlite or postgresql://user@host/database with store_url"
     try:
         url = make_url(address)
-    except ArgumentError:
+    except (ArgumentError, ValueError):  # a port that is no number, too
         raise InvalidInput(f"store_url is no address of a database; {remedy}", field="store_url") from None
     if url.drivername in ("postgresql", "postgres", "postgresql+psycopg"):
         if find_spec("psycopg") is None:
@@ -41,8 +41,28 @@ def parsed(address: str) -> URL:
         return url.set(drivername="postgresql+psycopg")
     if url.drivername == "sqlite" and url.database and url.database != ":memory:":
         return url
-    shown = url.render_as_string(hide_password=True)
-    raise InvalidInput(f"store_url {shown} is neither a file of SQLite nor PostgreSQL; {remedy}", field="store_url")
+    raise InvalidInput(
+        f"store_url {shown(url)} is neither a file of SQLite nor PostgreSQL; {remedy}", field="store_url"
+    )
+
+
+def shown(url: URL) -> str:
+    """Return an address as messages have it: without user, password and options, which may hold one."""
+    return URL.create(url.drivername, host=url.host, port=url.port, database=url.database).render_as_string()
+
+
+@contextmanager
+def reached() -> Iterator[None]:
+    """Turn what a database raises into an error of ours, which holds no value and no address.
+
+    Raises:
+        StoreDown: the store cannot be reached, is locked too long, or does not take what is asked.
+    """
+    try:
+        yield
+    except DBAPIError as error:
+        what = str(error.orig).strip().splitlines()[0] if error.orig else type(error).__name__
+        raise StoreDown(f"the decision store does not answer: {what}; see store_url") from None
 
 
 def open_store(address: str) -> Engine:
@@ -60,7 +80,7 @@ def open_store(address: str) -> Engine:
         except OSError as error:
             what = f"store_url: the folder {folder} cannot be made: {error.strerror}; name another"
             raise InvalidInput(what, field="store_url") from error
-        engine = create_engine(url, connect_args={"timeout": CONNECT_TIMEOUT_S})
+        engine = create_engine(url, connect_args={"timeout": CONNECT_TIMEOUT_S}, hide_parameters=True)
         event.listen(engine, "connect", _prepare_sqlite)
         event.listen(engine, "begin", _begin_sqlite)
         return engine
@@ -68,7 +88,10 @@ def open_store(address: str) -> Engine:
     alive = {"keepalives_idle": 5, "keepalives_interval": 2, "keepalives_count": 3, "tcp_user_timeout": 10_000}
     options = f"-c timezone=utc -c statement_timeout={STATEMENT_TIMEOUT_S * 1000}"
     return create_engine(
-        url, pool_pre_ping=True, connect_args={"connect_timeout": CONNECT_TIMEOUT_S, "options": options, **alive}
+        url,
+        pool_pre_ping=True,
+        hide_parameters=True,
+        connect_args={"connect_timeout": CONNECT_TIMEOUT_S, "options": options, **alive},
     )
 
 
@@ -102,6 +125,7 @@ def migrate(engine: Engine, to: str = "head") -> None:
     from alembic import command
 
     with engine.begin() as connection:  # SQLite locks the file; PostgreSQL rolls a half-made migration back too
+        take_your_time(connection)
         if engine.dialect.name == "postgresql":
             connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": _MIGRATION_LOCK})
         now = found_revision(connection)
@@ -118,6 +142,12 @@ def migrate(engine: Engine, to: str = "head") -> None:
             command.upgrade(config, to)
 
 
+def take_your_time(connection: Connection) -> None:
+    """Let the statements of this transaction take longer than answers could wait for."""
+    if connection.dialect.name == "postgresql":
+        connection.execute(text("SET LOCAL statement_timeout = 0"))
+
+
 def found_revision(connection: Connection) -> str | None:
     """Return the revision of the tables that the store has, None where it has none."""
     from alembic.migration import MigrationContext
@@ -125,13 +155,17 @@ def found_revision(connection: Connection) -> str | None:
     return MigrationContext.configure(connection).get_current_revision()
 
 
-def squeeze(engine: Engine) -> None:
-    """Take what is forgotten out of SQLite's write-ahead log too; PostgreSQL's vacuum does that in its time."""
-    if engine.dialect.name == "sqlite":
-        with engine.connect() as connection:
-            connection.commit()
-            driver: Any = connection.connection.driver_connection
-            driver.execute("PRAGMA wal_checkpoint(TRUNCATE)").close()
+def squeeze(engine: Engine) -> bool:
+    """Take what is forgotten out of SQLite's write-ahead log too, and return whether it is out: who reads just now keeps it there.
+
+    PostgreSQL's vacuum does that in its time.
+    """
+    if engine.dialect.name != "sqlite":
+        return True
+    with engine.connect() as connection:
+        connection.commit()
+        driver: Any = connection.connection.driver_connection
+        return not driver.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()[0]
 
 
 def revisions() -> list[str]:

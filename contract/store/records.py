@@ -20,12 +20,12 @@ def to_line(record: Record) -> bytes:
 
 
 def from_line(line: bytes) -> Record | None:
-    """Return the record of a line, None where the line is torn: its writer was killed before it was acknowledged."""
+    """Return the record of a line, None where it holds none: it is torn, its writer was killed before it was acknowledged."""
     try:
         table, row = json.loads(line, object_hook=_rich)
-    except ValueError:
+    except (ValueError, TypeError):
         return None
-    return Record(table, row)
+    return Record(table, row) if isinstance(table, str) and isinstance(row, dict) else None
 
 
 def _plain(value: Any) -> dict[str, str]:

@@ -10,6 +10,7 @@ import sqlalchemy as sa
 
 from contract.store import tables
 from contract.store.inserting import insert
+from contract.store.opening import take_your_time
 from contract.store.outcomes import Told, tell
 from contract.store.records import Record
 
@@ -36,7 +37,7 @@ def forget_files(folder: Path, before: datetime) -> list[str]:
     """Remove the log files made of recorded decisions that hold one from before a time; return their names."""
     gone = []
     for path in sorted(folder.glob(f"{TRAINING_FILE}*.parquet")):
-        if path.name.removeprefix(TRAINING_FILE)[:10] < f"{before:%Y-%m-%d}":
+        if path.name.removeprefix(TRAINING_FILE)[:10] <= f"{before:%Y-%m-%d}":  # of that day in part, maybe
             path.unlink(missing_ok=True)
             gone.append(path.name)
     return gone
@@ -49,6 +50,7 @@ def forget(connection: sa.Connection, before: datetime) -> dict[str, int]:
         connection: its transaction is written in.
         before: an aware time.
     """
+    take_your_time(connection)
     decisions, prompts = tables.decisions, tables.prompts
     gone = connection.execute(sa.delete(prompts).where(prompts.c.time < before))
     blank = connection.execute(

@@ -160,6 +160,6 @@ def test_a_bundle_is_recorded_with_what_prices_its_decisions(router):
 
 
 def test_an_outcome_is_recorded_as_it_was_told():
-    row = outcome_record(Outcome(request_id="r\x00", arm="direct", score=0.0)).row
+    row = outcome_record(Outcome(request_id="r", arm="direct", score=0.0)).row
     assert (row["request_id"], row["score"], row["output_tokens"], row["source"]) == ("r", 0.0, None, "service")
     assert set(row) <= set(tables.outcomes.columns.keys())

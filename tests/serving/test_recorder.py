@@ -17,6 +17,7 @@ import uuid_utils
 from contract.errors import InternalError, StoreDown
 from contract.settings import Settings
 from contract.store import tables, writing
+from contract.store.outcomes import new_id
 from contract.store.records import Record
 from serving.recorder import Recorder
 
@@ -33,7 +34,8 @@ def decision(**other):
 
 
 def outcome(**other):
-    return Record("outcomes", {"arm": "reasoning", "source": "service", "time": datetime.now(UTC)} | other)
+    row = {"outcome_id": new_id(), "arm": "reasoning", "source": "service", "time": datetime.now(UTC)}
+    return Record("outcomes", row | other)
 
 
 @pytest.fixture
@@ -83,7 +85,9 @@ def test_those_that_wait_are_committed_in_groups(recorder, monkeypatch):
     one, commits = recorder(), []
     commit = Recorder._commit
     monkeypatch.setattr(
-        Recorder, "_commit", lambda self, records: (commits.append(len(records)), commit(self, records))[1]
+        Recorder,
+        "_commit",
+        lambda self, records, **more: (commits.append(len(records)), commit(self, records, **more))[1],
     )
     record_all(one, [decision() for _ in range(400)], at_once=100)
     assert sum(commits) == 400
@@ -257,3 +261,103 @@ print(json.dumps(ids))
     assert said.returncode == 0, said.stderr
     found = json.loads(said.stdout)
     assert found == sorted(set(found))
+
+
+def test_a_batch_with_outcomes_that_is_written_twice_tells_nothing_twice(recorder):
+    one, known = recorder(), decision(request_id="r")
+    batch = [known, outcome(request_id="r", score=1.0), outcome(request_id="r", score=0.0)]
+    asyncio.run(one.record(batch))
+    asyncio.run(one.record(batch))
+    with one.engine.connect() as connection:
+        told = (
+            connection.execute(sa.select(tables.outcomes.c.score).order_by(tables.outcomes.c.outcome_id))
+            .scalars()
+            .all()
+        )
+    assert told == [1.0, 0.0]
+
+
+def test_an_outcome_that_waited_does_not_pass_for_the_newest(recorder):
+    one, known = recorder(), decision(request_id="r")
+    older, newer = outcome(request_id="r", score=1.0), outcome(request_id="r", score=0.0)
+    asyncio.run(one.record([known, newer]))
+    one._put_back([older])
+    with one.engine.connect() as connection:
+        told = (
+            connection.execute(sa.select(tables.outcomes.c.score).order_by(tables.outcomes.c.outcome_id))
+            .scalars()
+            .all()
+        )
+    assert told[-1] == 0.0
+
+
+def test_a_loss_is_on_record_where_there_is_no_journal(tmp_path):
+    (tmp_path / "store").mkdir()
+    (tmp_path / "store" / "journal").touch()
+    one = Recorder(Settings(store_folder=tmp_path / "store"))
+    one._down(OSError())
+    asyncio.run(one.record([decision(), decision()]))
+    until(lambda: ids(one, tables.gaps))
+    one.close()
+
+
+def test_a_loss_that_cannot_be_noted_is_noted_later(recorder, monkeypatch):
+    one = recorder()
+    asyncio.run(one.record([decision(task=None)]))
+    monkeypatch.setattr(
+        one, "_put_back", lambda batch: (_ for _ in ()).throw(sa.exc.OperationalError("", {}, OSError()))
+    )
+    one._lost(1)
+    with pytest.raises(sa.exc.OperationalError):
+        one._note_gap()
+    monkeypatch.undo()
+    until(lambda: ids(one, tables.gaps))
+
+
+def test_what_waits_behind_a_store_that_hangs_is_journaled_when_the_service_ends(recorder, monkeypatch, tmp_path):
+    one = recorder(durability="async", store_timeout_s=0.1)
+    go = threading.Event()
+    monkeypatch.setattr(writing, "write", lambda connection, records: go.wait(20) and [])
+    records = [decision() for _ in range(20)]
+    asyncio.run(one.record(records[:1]))
+    until(lambda: one._queue.empty())
+    for record in records[1:]:
+        asyncio.run(one.record([record]))
+    monkeypatch.setattr(threading.Thread, "join", lambda self, timeout=None: None)
+    one.close()
+    monkeypatch.undo()
+    go.set()
+    waiting = [
+        line for path in (tmp_path / "store" / "journal").rglob("*.jsonl") for line in path.read_bytes().splitlines()
+    ]
+    assert len(waiting) == 19
+
+
+def test_stores_do_not_take_each_others_records(recorder, tmp_path):
+    one, other = recorder(), recorder(store_url=f"sqlite:///{tmp_path / 'other.sqlite'}")
+    assert one.journal.folder != other.journal.folder
+
+
+def test_a_store_that_takes_no_write_is_not_said_to_be_up(recorder, monkeypatch):
+    one = recorder()
+    monkeypatch.setattr(
+        Recorder, "_commit", lambda *_, **__: (_ for _ in ()).throw(sa.exc.OperationalError("", {}, OSError()))
+    )
+    asyncio.run(one.record([decision()]))
+    time.sleep(1.5)
+    assert one.state()["store"] == "down"
+    monkeypatch.undo()
+    until(lambda: one.state()["store"] == "up" and not one.journal.records)
+    assert len(ids(one)) == 1
+
+
+@pytest.mark.parametrize(
+    "make", [lambda p: p.mkdir(), lambda p: p.write_text("null\n"), lambda p: p.write_text("not JSON\n")]
+)
+def test_a_strange_file_in_the_journals_folder_stops_nothing(recorder, make):
+    one = recorder()
+    make(one.journal.folder / "0-strange.jsonl")
+    one._down(OSError())
+    asyncio.run(one.record([decision()]))
+    until(lambda: one.state()["store"] == "up" and not one.journal.records)
+    assert len(ids(one)) == 1

@@ -66,6 +66,7 @@ def test_outcomes_are_taken_one_or_many(http, rows):
         ({"arm": "direct", "score": 1}, "inconsistent", None),
         ({"request_id": "r", "arm": "direct"}, "inconsistent", None),
         ({"request_id": "r", "score": 1}, "missing_key", "arm"),
+        ({"request_id": "r\x00", "arm": "direct", "score": 1}, "inconsistent", None),
         ({"request_id": "r", "arm": "both", "score": 1}, "wrong_type", "arm"),
         ({"request_id": "r", "arm": "direct", "score": 1.5}, "out_of_range", "score"),
         ({"request_id": "r", "arm": "direct", "score": True}, "wrong_type", "score"),

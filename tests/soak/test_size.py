@@ -17,6 +17,7 @@ import sqlalchemy as sa
 from contract.locate import ROOT
 from contract.settings import Settings
 from contract.store import tables
+from contract.store.outcomes import new_id
 from contract.store.records import Record
 from serving.recorder import Recorder
 
@@ -43,7 +44,9 @@ def outcome(rng, row):
         "output_tokens": tokens,
         "latency_s": tokens / 60,
     }
-    return Record("outcomes", {**told, "source": "service", "time": row["time"] + timedelta(minutes=1)})
+    return Record(
+        "outcomes", {**told, "outcome_id": new_id(), "source": "service", "time": row["time"] + timedelta(minutes=1)}
+    )
 
 
 @pytest.mark.timeout(7200)

@@ -8,6 +8,7 @@ import sqlalchemy as sa
 
 from contract.store import tables
 from contract.store.opening import migrate, open_store
+from training import commands_outcomes
 
 ROW = {"prompt": "What is 1 + 1?", "model": "m", "source": "gateway"}
 
@@ -58,7 +59,9 @@ def test_rows_with_an_id_are_recorded_and_the_rest_is_counted(thinkworth, store,
     assert (third["request_id"], third["cost_usd"], third["score"], third["source"]) == ("r-2", 0.01, None, "gateway")
 
 
-def test_a_log_that_is_recorded_again_tells_nothing_new(thinkworth, store, log):
+@pytest.mark.parametrize("block", [1000, 2])
+def test_a_log_that_is_recorded_again_tells_nothing_new(thinkworth, store, log, monkeypatch, block):
+    monkeypatch.setattr(commands_outcomes, "BLOCK", block)
     path = log(*({"decision_id": f"d-{n % 3}", "arm": "direct", "score": n / 10} for n in range(6)))
     assert "6 unknown" in thinkworth("outcomes", path).out
     assert [row["attempt"] for row in told(store)] == [0, 0, 0, 1, 1, 1]  # within a decision, not within the prompt
@@ -80,3 +83,9 @@ def test_a_log_without_ids_is_refused_with_what_to_log(thinkworth, store, log):
     said = thinkworth("outcomes", log({"arm": "direct", "score": 1}))
     assert said.code == 1
     assert "none of 1 rows has a decision_id or a request_id" in said.err
+
+
+def test_an_id_that_is_none_of_ours_is_refused(thinkworth, store, log):
+    said = thinkworth("outcomes", log({"decision_id": "d" * 37, "arm": "direct", "score": 1}))
+    assert (said.code, "37 characters; limit 36" in said.err) == (2, True)
+    assert told(store) == []

@@ -16,7 +16,7 @@ from contract.prompt import Prompt
 from contract.store import tables
 from contract.store.inserting import insert
 from contract.store.opening import migrate, open_store
-from contract.store.outcomes import tell
+from contract.store.outcomes import new_id, tell
 from contract.store.reviews import add_review
 from contract.store.writing import forget_files
 from training.config import TrainConfig
@@ -70,7 +70,19 @@ class Store:
 
     def tell(self, decision_id, arm="reasoning", **values):
         with self.engine.begin() as connection:
-            tell(connection, [{"decision_id": decision_id, "arm": arm, "source": "service", "time": NOW, **values}])
+            tell(
+                connection,
+                [
+                    {
+                        "outcome_id": new_id(),
+                        "decision_id": decision_id,
+                        "arm": arm,
+                        "source": "service",
+                        "time": NOW,
+                        **values,
+                    }
+                ],
+            )
 
     def review(self, decision_id, mark, reviewer="ann"):
         with self.engine.begin() as connection:
@@ -160,19 +172,27 @@ def test_an_embedding_alone_is_the_prompt_that_it_was(store, encoder, tmp_path):
     assert np.array_equal(features, vector)
 
 
+def inputs_like(encoder):
+    """Numbers such as inputs are: two embeddings of length 1, and features."""
+    values = np.ones(2 * encoder.dimension + WIDTH, "<f4")
+    values[: 2 * encoder.dimension] /= np.sqrt(encoder.dimension)
+    return values
+
+
 @pytest.mark.parametrize("damage", [lambda t: t[:-8], lambda t: t + "!", lambda t: t.replace("inputs ", "inputs x")])
 def test_a_text_that_only_looks_like_inputs_is_a_text(encoder, damage):
-    text = as_text(np.ones(2 * encoder.dimension + WIDTH, "<f4").tobytes(), encoder.sha256)
+    text = as_text(inputs_like(encoder).tobytes(), encoder.sha256)
     assert inputs_of(Prompt.from_text(text), encoder.dimension, encoder.sha256) is not None
     assert inputs_of(Prompt.from_text(damage(text)), encoder.dimension, encoder.sha256) is None
 
 
+@pytest.mark.parametrize("verdict", ["use", "maybe", "avoid"])
 @pytest.mark.parametrize(
-    ("verdict", "mark", "gain"),
-    [("use", "right", 1.0), ("use", "wrong", 0.0), ("avoid", "right", 0.0), ("avoid", "wrong", 1.0)],
+    ("arm", "mark", "gain"),
+    [("reasoning", "right", 1.0), ("reasoning", "wrong", 0.0), ("direct", "right", 0.0), ("direct", "wrong", 1.0)],
 )
-def test_a_mark_is_a_pair_on_its_side(store, encoder, verdict, mark, gain):
-    store.review(store.decide(verdict=verdict), mark)
+def test_a_mark_is_of_the_arm_that_was_answered(store, encoder, verdict, arm, mark, gain):
+    store.review(store.decide(verdict=verdict, arm=arm), mark)
     told = read(store, encoder)
     scores = dict(zip(told.log.arm, told.log.score, strict=True))
     assert scores["reasoning"] - scores["direct"] == gain
@@ -181,7 +201,6 @@ def test_a_mark_is_a_pair_on_its_side(store, encoder, verdict, mark, gain):
 
 
 def test_marks_without_a_side_say_nothing(store, encoder):
-    store.review(store.decide(verdict="maybe"), "right")
     store.review(store.decide(), "unsure")
     split = store.decide()
     store.review(split, "right")
@@ -227,6 +246,46 @@ def test_a_file_of_the_same_rows_has_the_same_name_and_bytes(store, encoder, tmp
 def test_a_purge_removes_the_files_of_what_it_forgets(store, encoder, tmp_path):
     store.tell(store.decide(), score=1.0)
     path = write_recorded(read(store, encoder), tmp_path)
-    assert forget_files(tmp_path, NOW) == []
-    assert forget_files(tmp_path, NOW + timedelta(days=1)) == [path.name]
+    assert forget_files(tmp_path, NOW - timedelta(days=1)) == []
+    assert forget_files(tmp_path, NOW) == [path.name]  # of that day in part, maybe
     assert not path.exists()
+
+
+def test_a_fallback_after_a_failed_direct_answer_makes_no_pair(store, encoder):
+    one = store.decide(arm="direct", policy_arm="direct", p_reasoning=0.25)
+    store.tell(one, arm="direct", score=0.0, output_tokens=30)
+    store.tell(one, arm="reasoning", score=1.0, output_tokens=900, thinking_tokens=800, overridden=True)
+    told = read(store, encoder)
+    rows = {row["arm"]: row for row in told.log.to_dict("records")}
+    assert (rows["direct"]["source"], rows["direct"]["score"], rows["direct"]["p_reasoning"]) == ("recorded", 0.0, 0.25)
+    assert rows["reasoning"]["source"] == "recorded, arm not drawn"
+    assert pd.isna(rows["reasoning"]["score"])
+    assert told.drawn[["arm", "score"]].values.tolist() == [["direct", 0.0]]
+
+
+def test_a_decision_counts_once_in_the_gate_however_often_it_was_tried(store, encoder):
+    one = store.decide()
+    for attempt, score in enumerate((0.0, 1.0)):
+        store.tell(one, attempt=attempt, score=score, output_tokens=100)
+    assert read(store, encoder).drawn[["score", "output_tokens"]].values.tolist() == [[0.5, 100.0]]
+
+
+def test_texts_that_look_like_inputs_are_read_as_texts(store, encoder, tmp_path):
+    text = as_text(inputs_like(encoder).tobytes(), encoder.sha256)
+    store.tell(store.decide(text=text), score=1.0)
+    path = write_recorded(read(store, encoder), tmp_path)
+    (prompt,) = prompts_of(read_logs([path]).table)
+    assert inputs_of(prompt, encoder.dimension, encoder.sha256) is None
+
+
+def test_reading_the_record_keeps_nobody_from_writing(store, encoder, monkeypatch):
+    from training import recorded
+
+    def writes(*arguments):
+        store.decide()
+        return found(*arguments)
+
+    found = recorded._decisions
+    monkeypatch.setattr(recorded, "_decisions", writes)
+    store.tell(store.decide(), score=1.0)
+    assert read(store, encoder).counts["drawn and scored"] == 1

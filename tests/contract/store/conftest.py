@@ -6,6 +6,7 @@ import pytest
 import uuid_utils
 
 from contract.store.opening import migrate, open_store
+from contract.store.outcomes import new_id
 
 NOW = datetime(2026, 11, 1, 12, tzinfo=UTC)
 
@@ -52,6 +53,11 @@ def outcome():
     """What makes an outcome as it is told."""
 
     def make(**other):
-        return {"arm": "reasoning", "source": "service", "time": NOW + timedelta(minutes=1)} | other
+        return {
+            "outcome_id": new_id(),
+            "arm": "reasoning",
+            "source": "service",
+            "time": NOW + timedelta(minutes=1),
+        } | other
 
     return make

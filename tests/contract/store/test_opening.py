@@ -10,7 +10,16 @@ from alembic.migration import MigrationContext
 
 from contract.errors import InvalidInput, MissingExtra, StoreTooNew
 from contract.store import audit_tables, opening, tables
-from contract.store.opening import found_revision, migrate, open_store, parsed, reading, revisions
+from contract.store.opening import (
+    found_revision,
+    migrate,
+    open_store,
+    parsed,
+    reading,
+    revisions,
+    shown,
+    take_your_time,
+)
 from contract.store.writing import insert
 
 
@@ -21,10 +30,15 @@ def test_an_address_that_is_neither_is_refused_with_one_that_is(address):
     assert refused.value.field == "store_url"
 
 
-def test_a_refused_address_does_not_show_its_password():
+@pytest.mark.parametrize("address", ["mysql://me:geheim@h/d", "mysql://h/d?password=geheim", "postgresql://h:geheim/d"])
+def test_a_refused_address_does_not_show_its_password(address):
     with pytest.raises(InvalidInput) as refused:
-        parsed("mysql://me:geheim@h/d")
+        parsed(address)
     assert "geheim" not in refused.value.message
+
+
+def test_an_address_is_shown_without_what_may_be_secret():
+    assert shown(parsed("postgresql://me:geheim@h:5/d?password=geheim")) == "postgresql+psycopg://h:5/d"
 
 
 @pytest.mark.parametrize("name", ["postgres", "postgresql", "postgresql+psycopg"])
@@ -141,3 +155,13 @@ def test_who_reads_sees_one_moment_and_cannot_write(store, decision):
         assert reader.scalar(count) == before
     with reading(store) as reader:
         assert reader.scalar(count) == before + 1
+
+
+def test_what_may_take_long_is_not_cut_short(engine):
+    with engine.begin() as connection:
+        take_your_time(connection)
+        if engine.dialect.name == "postgresql":
+            assert connection.scalar(sa.text("SHOW statement_timeout")) == "0"
+    if engine.dialect.name == "postgresql":
+        with engine.connect() as connection:
+            assert connection.scalar(sa.text("SHOW statement_timeout")) == "30s"

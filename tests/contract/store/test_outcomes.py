@@ -104,6 +104,7 @@ def test_an_outcome_before_its_decision_waits_and_is_joined(told, store, decisio
         insert(connection, tables.decisions, [late])
         assert match_waiting(connection) == 1
         assert match_waiting(connection) == 0
+    assert rows_of(store)[0]["late"] is False
     assert {row["decision_id"] for row in rows_of(store)} == {late["decision_id"]}
     assert [one.status for one in told(outcome(decision_id=late["decision_id"], score=1.0))] == ["repeated"]
 
@@ -122,3 +123,17 @@ def test_more_keys_than_one_question_takes(told, store, decision, outcome):
         insert(connection, tables.decisions, rows)
     found = told(*(outcome(request_id=f"r{i}", score=1.0) for i in range(1001)))
     assert [one.decision_id for one in found] == [row["decision_id"] for row in rows]
+
+
+def test_an_outcome_that_waited_is_joined_when_it_is_told_of_again(told, store, decision, outcome):
+    told(outcome(request_id="later", score=1.0))
+    with store.begin() as connection:
+        insert(connection, tables.decisions, [decision(request_id="later")])
+    assert [one.status for one in told(outcome(request_id="later", score=1.0))] == ["repeated"]
+    assert len(rows_of(store)) == 1
+
+
+def test_a_request_that_nothing_was_decided_on_has_no_candidate(told, outcome):
+    assert [
+        one.candidates for one in told(outcome(request_id="none", score=1.0), outcome(decision_id="none", score=1.0))
+    ] == [0, 0]
