@@ -66,11 +66,15 @@ def main() -> None:
     parser.add_argument("--url", default="http://127.0.0.1:3000")
     parser.add_argument("--requests", type=int, default=2000)
     parser.add_argument("--seed", type=int, default=1)
-    parser.add_argument("--out", type=Path, required=True)
+    parser.add_argument("--out", type=Path)
+    parser.add_argument("--taxonomy", type=Path, help="write the taxonomy of these families alone, and ask nothing")
     options = parser.parse_args()
     draw = random.Random(options.seed)
     known = {family["name"]: family for family in yaml.safe_load(TAXONOMY.read_text(encoding="utf-8"))["families"]}
     families = {name: known[name] for name in FAMILIES}
+    if options.taxonomy:
+        options.taxonomy.write_text(yaml.safe_dump({"families": list(families.values())}), encoding="utf-8")
+        return
     cells = world(families)
     with (
         httpx.Client(base_url=options.url, timeout=120) as http,

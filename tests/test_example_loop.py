@@ -14,7 +14,7 @@ from contract.locate import ROOT
 @pytest.mark.timeout(1500)
 def test_the_loop_finds_what_was_planted_and_loses_less_after(tmp_path):
     environment = {name: value for name, value in os.environ.items() if not name.startswith(("THINKWORTH_", "MLFLOW_"))}
-    environment |= {"THINKWORTH_BIN": str(Path(sys.executable).parent)}
+    environment |= {"BIN": str(Path(sys.executable).parent)}
     done = subprocess.run([ROOT / "examples" / "loop.sh", tmp_path / "loop"], env=environment, capture_output=True, text=True, check=False, timeout=1400)  # fmt: skip
     assert done.returncode == 0, (
         done.stdout[-3000:] + done.stderr[-3000:] + (tmp_path / "loop" / "train.log").read_text()[-2000:]
