@@ -66,7 +66,7 @@ def audit(record: Record, config: AuditConfig, *, time: datetime) -> Audit:
         "calibration": calibration.calibration(record, evidence, contrasts, config),
         "drift": drift.drift(evidence, config),
         "what_if": what_if.what_if(record, evidence, contrasts, expected),
-        "reviews": _reviews(record, posterior),
+        "reviews": _reviews(record, posterior, evidence),
     }  # fmt: skip
     return Audit(plain(report), found, listed)
 
@@ -86,7 +86,7 @@ def _covered(found: pd.DataFrame, decided: pd.DataFrame) -> dict[tuple[str, str]
 
 def _recorded(record: Record, evidence: Evidence) -> dict[str, Any]:
     decided = evidence.table
-    counted = (decided.attempts_direct + decided.attempts_reasoning).to_numpy(int)
+    counted = decided.attempts.to_numpy(int)
     scored = (decided.scored_direct + decided.scored_reasoning).to_numpy(int)
     numbers = {
         "decisions": len(decided), "decisions_without_outcome": int((counted == 0).sum()),
@@ -216,9 +216,11 @@ def _suspected(suspected: int, listed: pd.DataFrame, posterior: Suspicion, evide
     return section("Suspected decisions", text, figures=figures)
 
 
-def _reviews(record: Record, posterior: Suspicion) -> dict[str, Any]:
-    """Return how far reviewers' marks agree with P(misroute) over a half."""
-    p = posterior.p_misroute[record.reviews.row.to_numpy(int)] if len(record.reviews) else np.empty(0)
+def _reviews(record: Record, posterior: Suspicion, evidence: Evidence) -> dict[str, Any]:
+    """Return how far reviewers' marks, which are of the arm answered, agree with the chance over a half that it was the worse one."""
+    decided = evidence.table
+    p = np.where(decided.reasoning == decided.policy_reasoning, posterior.p_misroute, 1 - posterior.p_misroute)
+    p = p[record.reviews.row.to_numpy(int)] if len(record.reviews) else np.empty(0)
     mark = record.reviews.mark.to_numpy(object)
     told = np.isin(mark.astype(str), ["right", "wrong"]) & np.isfinite(p)
     agree = (p[told] > 0.5) == (mark[told] == "wrong")
@@ -235,6 +237,7 @@ def _reviews(record: Record, posterior: Suspicion) -> dict[str, Any]:
         )
     return section(
         "Reviews",
-        "The newest mark of each reviewer beside P(misroute): agreed where wrong goes with more than a half, and right with less.",
+        "The newest mark of each reviewer, which is of the arm answered, beside the chance that this arm was the worse one (P(misroute), or the "
+        "rest to 1 where the other arm than the policy's was drawn): agreed where wrong goes with more than a half, and right with less.",
         figures=figures,
     )

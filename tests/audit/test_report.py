@@ -120,3 +120,16 @@ def test_marks_are_compared_with_the_posterior(put, record, engine):
     assert found["agreement"]["n"] == 3
     assert found["mean_p_misroute_wrong"]["value"] > 0.8
     assert found["mean_p_misroute_unsure"]["n"] == 1
+
+
+def test_a_mark_is_of_the_arm_that_was_drawn(put, record, engine):
+    """The policy would have thought, and thinking loses; direct was drawn, and a reviewer says that this was right."""
+    from contract.store.reviews import add_review
+
+    bad = {"arm": "direct", "expected_gain": -0.3, "expected_gain_lower": -0.4, "expected_gain_upper": -0.2}
+    ids = put((bad, []))
+    with engine.begin() as connection:
+        add_review(connection, decision_id=ids[0], mark="right", comment="", reviewer="r")
+    found = audit(record(), CONFIG, time=TIME).report["reviews"]["figures"]
+    assert found["agreement"]["value"] == 1.0
+    assert found["mean_p_misroute_right"]["value"] < 0.2
