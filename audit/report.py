@@ -18,11 +18,12 @@ from audit.estimates import Contrast, explored, mean_of, paired, weighted_differ
 from audit.evidence import Evidence, join, own_arm
 from audit.figures import EXPLORED, MODELLED, OBSERVED, RECORDED, figure, plain, section, table
 from audit.intervals import wilson
+from audit.misroutes import misroutes
 from audit.modelled import Modelled, modelled
 from audit.reading import Record
-from audit.search import matching
-from audit.slices import ARM_OF, DIMENSIONS, STORED_AS, slices
+from audit.slices import slices
 from audit.suspects import Suspicion, suspects, suspicion
+from audit.totals import could_think, without_evidence
 
 FORMAT = 1
 """Of the report; bumped when a reader of the older one would misread it."""
@@ -48,7 +49,7 @@ def audit(record: Record, config: AuditConfig, *, time: datetime) -> Audit:
     found = slices(evidence, contrasts, expected, config)
     posterior = suspicion(evidence, contrasts, expected, config)
     listed, suspected = suspects(evidence, posterior, expected, config)
-    rates = readings.misroutes(found, evidence, contrasts, _covered(found, evidence.table), expected)
+    rates = misroutes(found, evidence, contrasts, expected)
     missing = _missing_scores(evidence)
     report = {
         "format": FORMAT, "time": time, "decisions": len(evidence.table), "config": config.model_dump(),
@@ -69,19 +70,6 @@ def audit(record: Record, config: AuditConfig, *, time: datetime) -> Audit:
         "reviews": _reviews(record, posterior, evidence),
     }  # fmt: skip
     return Audit(plain(report), found, listed)
-
-
-def _covered(found: pd.DataFrame, decided: pd.DataFrame) -> dict[tuple[str, str], Any]:
-    """Return the decisions [n] that lie in a slice called misrouted, by evidence and kind."""
-    out: dict[tuple[str, str], Any] = {}
-    for row in found[found.misrouted].to_dict("records"):
-        where = {
-            name: row[STORED_AS.get(name, name)] for name in DIMENSIONS if row[STORED_AS.get(name, name)] is not None
-        }
-        rows = matching(decided, where) & (decided.policy_reasoning.to_numpy(bool) == ARM_OF[row["kind"]])
-        key = (row["evidence"], row["kind"])
-        out[key] = out.get(key, False) | rows
-    return out
 
 
 def _recorded(record: Record, evidence: Evidence) -> dict[str, Any]:
@@ -180,6 +168,12 @@ def _notes(record: Record, evidence: Evidence, contrasts: Sequence[Contrast], mi
             remedy = "run some prompts in both arms" if contrast.evidence != EXPLORED else "set a rate of exploration"
             notes.append(
                 f"no evidence of the kind {contrast.evidence}: {remedy}; what would have come of the other arm is modelled only"
+            )
+        elif lacking := without_evidence(contrast.rows, evidence.table, could_think(evidence.table)):
+            named = "; ".join(f"{title} ({n:,} decisions)" for title, n in lacking)
+            notes.append(
+                f"no evidence of the kind {contrast.evidence} on {named}: figures over all decisions that need it are null; explore these "
+                f"verdicts too, or run some of their prompts in both arms"
             )
     p = missing["scored_alike_p"]["value"]
     if p is not None and p < FEW_DRAWN:

@@ -93,7 +93,7 @@ def test_other_prices_change_what_they_must(parts, planted_record):
     assert dear.share_avoid > cheap.share_avoid
     assert dear.share_use < cheap.share_use
     by_draws = rows[rows.evidence == "explored"]
-    assert (by_draws.n == evidence.explored.sum()).all()
+    assert by_draws.n.between(1, evidence.explored.sum()).all()
     assert ((by_draws.usd_change - by_draws.output_tokens_change * 1e-5).abs() < 1e-6).all()
 
 
@@ -113,6 +113,50 @@ def test_a_policy_that_always_thinks_is_worth_what_the_pairs_say(put, record):
     own = next(row for row in rows if row["scenario"] == "profile balanced" and row["evidence"] == "observed_pairs")
     assert own["share_reasoning"] == own["share_reasoning_now"] == 0.4
     assert own["changed"] == own["score_change"] == 0
+
+
+def avoid_alone_explored(record):
+    """Return the record with the arms of verdict avoid drawn, and those of all others the policy's."""
+    decided = record.decisions
+    p = decided.p_reasoning.where(decided.verdict == "avoid", decided.policy_reasoning.astype(float))
+    return replace(record, decisions=decided.assign(p_reasoning=p))
+
+
+def test_what_one_verdict_was_explored_for_says_nothing_of_the_others(planted, planted_store):
+    true, record = planted_store.true, avoid_alone_explored(planted_store.record)
+    evidence = join(record, CONFIG)
+    draws, expected = explored(evidence, CONFIG), modelled(evidence)
+    figures = readings.finance(record, evidence, [draws], expected)["figures"]
+    always, never = (figures[f"tokens_saved_against_{name}_explored"] for name in ("always", "never"))
+    saved = true.extra_tokens[~true.policy_reasoning].sum()
+    assert always["lower"] < saved < always["upper"]
+    assert always["n"] == evidence.explored.sum()
+    assert never["value"] is None
+    rows = pd.DataFrame(what_if.what_if(record, evidence, [draws], expected)["tables"]["scenarios"]["rows"])
+    dear, same = (
+        rows[(rows.scenario == f"own profile, tokens_per_point x {factor}") & (rows.evidence == "explored")].iloc[0]
+        for factor in ("0.25", "1")
+    )
+    assert np.isnan(dear.score_change)  # fewer would think, and nobody saw these without
+    assert dear.changed > 0
+    assert np.isfinite(same.net_benefit_change) or same.changed > 0
+
+
+def test_verdicts_explored_at_rates_of_their_own_weigh_as_their_decisions_do(planted, read_planted):
+    """The policy that thinks is explored three times as seldom: a plain mean would weigh it a third."""
+    true = planted.truth(6000, seed=4)
+    record = read_planted(true, rate=1.0, seed=4)
+    seldom = record.decisions.policy_reasoning & (record.decisions.prompt % 3 > 0)
+    p = record.decisions.p_reasoning.where(~seldom, 1.0)
+    evidence = join(replace(record, decisions=record.decisions.assign(p_reasoning=p)), CONFIG)
+    draws = explored(evidence, CONFIG)
+    found = readings.finance(record, evidence, [draws], modelled(evidence))["figures"][
+        "tokens_saved_against_never_explored"
+    ]
+    spent = -true.extra_tokens[true.policy_reasoning].sum()
+    assert found["lower"] < spent < found["upper"]
+    plain = -np.nanmean(np.where(record.decisions.policy_reasoning, draws.extra_tokens, 0.0)[evidence.explored]) * 6000
+    assert not found["lower"] < plain < found["upper"]
 
 
 def test_savings_are_those_of_the_pairs_and_an_unknown_price_is_null(put, record):
