@@ -57,11 +57,11 @@ def misroutes(
 def _covered(slices: pd.DataFrame, decided: pd.DataFrame, evidence: str, kind: str) -> Mask | None:
     """Return the decisions [n] in a slice that a search found and that is called misrouted; None where no slice could be judged."""
     stored = {STORED_AS.get(name, name): name for name in COLUMNS}
-    own = slices[slices.evidence == evidence]
+    own = slices[(slices.evidence == evidence) & (slices.kind == kind)]
     if not own[list(stored)].notna().any(axis=None):  # days alone are nothing that a search looks at
         return None
     out = np.zeros(len(decided), bool)
-    for row in own[own.misrouted & (own.found == "search") & (own.kind == kind)].to_dict("records"):
+    for row in own[own.misrouted & (own.found == "search")].to_dict("records"):
         out |= matching(decided, {name: row[column] for column, name in stored.items() if row[column] is not None})
     return np.asarray(out & (decided.policy_reasoning.to_numpy(bool) == ARM_OF[kind]))
 
@@ -80,11 +80,15 @@ def _rates(contrast: Contrast, decided: pd.DataFrame, kind: str, rows: Mask | No
             f"{kind}_{name}_{evidence}": figure(None, n=0, evidence=evidence, unit=unit) for name, unit in units.items()
         }
     share, interval, n = mean_of(rows.astype(float), decided)
-    bounds = (max(interval[0], 0.0), min(interval[1], 1.0)) if interval and rows.any() else None
+    bounds = (
+        (max(interval[0], 0.0), min(interval[1], 1.0)) if interval and rows.any() else None
+    )  # no slice was called: how many might have been is not known
     out = {f"{kind}_rate_{evidence}": figure(share, bounds, n=n, evidence=evidence, unit="share")}
     for name, (unit, values) in lost.items():
         value, interval, n = mean_over_all(values, decided, zero=~rows, arm_counts=contrast.arm_counts)
-        out[f"{kind}_{name}_{evidence}"] = figure(value, interval, n=n, evidence=evidence, unit=unit)
+        out[f"{kind}_{name}_{evidence}"] = figure(
+            value, interval if rows.any() else None, n=n, evidence=evidence, unit=unit
+        )
     return out
 
 

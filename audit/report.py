@@ -172,8 +172,8 @@ def _notes(record: Record, evidence: Evidence, contrasts: Sequence[Contrast], mi
         elif lacking := without_evidence(contrast.rows, evidence.table, could_think(evidence.table)):
             named = "; ".join(f"{title} ({n:,} decisions)" for title, n in lacking)
             notes.append(
-                f"no evidence of the kind {contrast.evidence} on {named}: figures over all decisions that need it are null; explore these "
-                f"verdicts too, or run some of their prompts in both arms"
+                f"no evidence of the kind {contrast.evidence} on {named}: figures over all decisions are null where they need "
+                f"these; explore these verdicts too, or run some of their prompts in both arms"
             )
     p = missing["scored_alike_p"]["value"]
     if p is not None and p < FEW_DRAWN:

@@ -14,6 +14,9 @@ from scipy.stats import t as student
 Array = NDArray[Any]
 Mask = NDArray[np.bool_]
 
+SMALL = 0.05
+"""Share of the decisions that matter up to which strata with next to no evidence are taken to be like the rest."""
+
 Mean = tuple[float | None, tuple[float, float] | None, int]
 """Value, its interval and the number of decisions that it is of; None where undefined."""
 
@@ -23,8 +26,9 @@ def mean_over_all(
 ) -> Mean:
     """Return the mean over all decisions, its interval, and how many with evidence it is of; None where a stratum has none.
 
-    The interval takes prompts as draws, by Student's t with Satterthwaite's degrees of freedom (1946) of the strata; there is none where
-    a stratum has fewer than two prompts, or fewer than two outcomes of its rarer arm.
+    The interval takes prompts as draws, by Student's t with Satterthwaite's degrees of freedom (1946) of the strata. A stratum is thin that
+    has fewer than two prompts with evidence, or fewer than two outcomes of its rarer arm. Thin ones that make up no more than SMALL of what
+    matters are taken to be like the rest; else there is no interval, and no mean where one has nothing at all.
 
     Args:
         values: nan where there is no evidence, [n].
@@ -34,28 +38,36 @@ def mean_over_all(
         alpha: chance that the interval misses.
     """
     known = np.isfinite(values) & ~zero
-    n = int(known.sum())
     if zero.all():  # what remains certain is told with the evidence, where there is any
         seen = int(np.isfinite(values).sum())
         return (0.0, (0.0, 0.0), seen) if seen else (None, None, 0)
-    _, stratum = np.unique(_stratum(decided)[~zero], return_inverse=True)
-    total, own = np.bincount(stratum), stratum[known[~zero]]
-    count = np.bincount(own, minlength=len(total))
-    if (count == 0).any():
-        return None, None, n
-    weight = total / len(decided)
-    mean = np.bincount(own, values[known], len(total)) / count
-    value = float((weight * mean).sum())
+    _, code = np.unique(_stratum(decided)[~zero], return_inverse=True)
+    total, own = np.bincount(code), code[known[~zero]]
     _, prompt = np.unique(decided.prompt.to_numpy()[known], return_inverse=True)
-    arms = None if arm_counts is None else arm_counts[known]
-    wide = _half_width((weight / count)[own] * (values[known] - mean[own]), own, prompt, arms, alpha)
-    return value, None if wide is None else (value - wide, value + wide), n
+    freedom = _freedom(own, prompt, len(total), None if arm_counts is None else arm_counts[known])
+    thin, found, n = freedom < 1, values[known], len(own)
+    if 0 < total[thin].sum() <= SMALL * total.sum():
+        total = np.where(thin, 0, total * (total.sum() / total[~thin].sum()))
+        kept = ~thin[own]
+        own, prompt, found, n = own[kept], prompt[kept], found[kept], int(kept.sum())
+    count = np.bincount(own, minlength=len(total))
+    if ((count == 0) & (total > 0)).any():
+        return None, None, n
+    weight, count = total / len(decided), np.maximum(count, 1)
+    mean = np.bincount(own, found, len(total)) / count
+    value = float((weight * mean).sum())
+    if (freedom[total > 0] < 1).any():
+        return value, None, n
+    wide = _half_width((weight / count)[own] * (found - mean[own]), own, prompt, freedom, alpha)
+    return value, (value - wide, value + wide), n
 
 
 def without_evidence(known: Mask, decided: pd.DataFrame, matters: Mask) -> list[tuple[str, int]]:
-    """Return the strata that have decisions that matter but no evidence: in words, and how many decisions."""
+    """Return the strata that have decisions that matter but no evidence, if more than SMALL: in words, and how many decisions."""
     stratum = _stratum(decided)
     lacking = matters & ~np.isin(stratum, stratum[known & matters])
+    if lacking.sum() <= SMALL * matters.sum():
+        return []
     out = []
     for number in np.unique(stratum[lacking]):
         rows = np.flatnonzero(lacking & (stratum == number))
@@ -69,26 +81,27 @@ def could_think(decided: pd.DataFrame) -> Mask:
     return np.asarray(decided.policy_reasoning.to_numpy(bool) | (decided.reasoning_budget > 0).to_numpy(bool))
 
 
-def _half_width(influence: Array, stratum: Array, prompt: Array, arms: Array | None, alpha: float) -> float | None:
-    """Return half of the interval's width from what each decision adds to the error; None where a stratum tells too little."""
-    strata = int(stratum.max()) + 1
-    cluster, of = np.unique(stratum * (int(prompt.max()) + 1) + prompt, return_inverse=True)
-    within = cluster // (int(prompt.max()) + 1)
-    clusters = np.bincount(within, minlength=strata)
-    freedom = clusters - 1.0
-    if arms is not None:
-        rarer = np.min([np.bincount(stratum, arms[:, arm], strata) for arm in (0, 1)], axis=0)
-        freedom = np.minimum(freedom, rarer - 1.0)
-    if (freedom < 1).any():
-        return None
-    added = np.bincount(of, influence) * np.sqrt(clusters / (clusters - 1.0))[within]
-    square = np.bincount(within, added**2, strata)
+def _freedom(stratum: Array, prompt: Array, strata: int, arms: Array | None) -> Array:
+    """Return the degrees of freedom of each stratum's error: of its prompts, and no more than its rarer arm lets it have."""
+    pairs = np.unique(np.column_stack([stratum, prompt]), axis=0)
+    freedom = np.bincount(pairs[:, 0], minlength=strata) - 1.0
+    if arms is None:
+        return np.asarray(freedom)
+    rarer = np.min([np.bincount(stratum, arms[:, arm], strata) for arm in (0, 1)], axis=0)
+    return np.asarray(np.minimum(freedom, rarer - 1.0))
+
+
+def _half_width(influence: Array, stratum: Array, prompt: Array, freedom: Array, alpha: float) -> float:
+    """Return half of the interval's width from what each decision with evidence adds to the error."""
+    pairs, of = np.unique(np.column_stack([stratum, prompt]), axis=0, return_inverse=True)
+    clusters = np.bincount(pairs[:, 0], minlength=len(freedom))[pairs[:, 0]]
+    added = np.bincount(of.ravel(), influence) * np.sqrt(clusters / (clusters - 1.0))
+    square = np.bincount(pairs[:, 0], added**2, len(freedom))
     if square.sum() == 0:
         return 0.0
-    error = np.sqrt(
-        (np.bincount(cluster % (int(prompt.max()) + 1), added) ** 2).sum()
-    )  # a prompt may be in several strata
-    return float(student.ppf(1 - alpha / 2, square.sum() ** 2 / (square**2 / freedom).sum()) * error)
+    error = np.sqrt((np.bincount(pairs[:, 1], added) ** 2).sum())  # a prompt may be in several strata
+    together = square.sum() ** 2 / (square**2 / np.maximum(freedom, 1)).sum()
+    return float(student.ppf(1 - alpha / 2, together) * error)
 
 
 def _stratum(decided: pd.DataFrame) -> Array:

@@ -12,6 +12,7 @@ from audit.estimates import explored, paired
 from audit.evidence import join
 from audit.intervals import quantile, wilson
 from audit.modelled import modelled
+from audit.totals import mean_over_all
 from audit.what_if import verdicts
 from contract.policy import verdict_of
 
@@ -133,13 +134,10 @@ def test_what_one_verdict_was_explored_for_says_nothing_of_the_others(planted, p
     assert always["n"] == evidence.explored.sum()
     assert never["value"] is None
     rows = pd.DataFrame(what_if.what_if(record, evidence, [draws], expected)["tables"]["scenarios"]["rows"])
-    dear, same = (
-        rows[(rows.scenario == f"own profile, tokens_per_point x {factor}") & (rows.evidence == "explored")].iloc[0]
-        for factor in ("0.25", "1")
-    )
-    assert np.isnan(dear.score_change)  # fewer would think, and nobody saw these without
+    dear = rows[(rows.scenario == "own profile, tokens_per_point x 0.25") & (rows.evidence == "explored")].iloc[0]
     assert dear.changed > 0
-    assert np.isfinite(same.net_benefit_change) or same.changed > 0
+    assert np.isnan(dear.score_change)  # fewer would think, and nobody saw these without
+    assert np.isnan(dear.net_benefit_change)
 
 
 def test_verdicts_explored_at_rates_of_their_own_weigh_as_their_decisions_do(planted, read_planted):
@@ -157,6 +155,30 @@ def test_verdicts_explored_at_rates_of_their_own_weigh_as_their_decisions_do(pla
     assert found["lower"] < spent < found["upper"]
     plain = -np.nanmean(np.where(record.decisions.policy_reasoning, draws.extra_tokens, 0.0)[evidence.explored]) * 6000
     assert not found["lower"] < plain < found["upper"]
+
+
+def test_a_stratified_mean_holds_the_truth_and_a_thin_stratum_counts_only_if_it_is_small():
+    rng, held = np.random.default_rng(8), 0
+    size = {"use": 500, "maybe": 200, "avoid": 300}
+    decided = pd.DataFrame({"verdict": np.repeat(list(size), list(size.values())), "policy_reasoning": True})
+    decided["verdict"] = decided.verdict.astype("category")
+    decided["prompt"] = np.arange(1000) // 2
+    centre = decided.verdict.map({"use": 1.0, "maybe": -1.0, "avoid": 5.0}).to_numpy(float)
+    zero = (decided.verdict == "avoid").to_numpy(bool)
+    chance = np.where(decided.verdict == "use", 0.1, 0.5)
+    for _ in range(300):
+        noise = np.repeat(rng.normal(0, 1, 500), 2)  # of the prompt
+        values = np.where(rng.random(1000) < chance, centre + noise, np.nan)
+        _, interval, n = mean_over_all(values, decided, zero=zero)
+        held += interval[0] < 0.3 < interval[1]
+        assert n == (np.isfinite(values) & ~zero).sum()
+    assert 0.92 < held / 300 < 0.98
+    maybe = (decided.verdict == "maybe").to_numpy(bool)
+    assert mean_over_all(np.where(maybe, np.nan, values), decided, zero=zero)[0] is None
+    few = zero | (maybe & (np.arange(1000) % 20 > 0))
+    assert mean_over_all(np.where(maybe, np.nan, values), decided, zero=few)[0] is not None
+    assert mean_over_all(values, decided, zero=np.ones(1000, bool))[:2] == (0.0, (0.0, 0.0))
+    assert mean_over_all(np.full(1000, np.nan), decided, zero=np.ones(1000, bool)) == (None, None, 0)
 
 
 def test_savings_are_those_of_the_pairs_and_an_unknown_price_is_null(put, record):
