@@ -92,13 +92,15 @@ def own_arm(table: pd.DataFrame, name: str, reasoning: "pd.Series[Any] | None" =
 
 
 def price(table: pd.DataFrame, extra_tokens: Array, extra_latency_s: Array | None = None) -> Array:
-    """Return what extra tokens, and the seconds where the profile charges them, cost in points, [n]."""
+    """Return what extra tokens, and the seconds where the profile charges them, cost in points, [n].
+
+    Unknown seconds are the expected ones; nan where they are charged and nobody expected any.
+    """
     points: Array = extra_tokens / table.tokens_per_point.to_numpy(float)
     charged = np.isfinite(table.seconds_per_point.to_numpy(float))
-    if extra_latency_s is None or not charged.any():
-        return points
-    seconds = extra_latency_s / np.where(charged, table.seconds_per_point, 1.0)
-    return np.asarray(points + np.where(charged & np.isfinite(seconds), seconds, 0.0))
+    expected = table.expected_latency_s.to_numpy(float)
+    seconds = expected if extra_latency_s is None else np.where(np.isfinite(extra_latency_s), extra_latency_s, expected)
+    return np.asarray(points + np.where(charged, seconds / np.where(charged, table.seconds_per_point, 1.0), 0.0))
 
 
 def usd_per_token(table: pd.DataFrame) -> Array:

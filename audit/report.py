@@ -14,7 +14,7 @@ from scipy.stats import norm
 
 from audit import calibration, drift, readings, trend, what_if
 from audit.config import AuditConfig
-from audit.estimates import Contrast, explored, mean_of, paired, weighted_difference
+from audit.estimates import Contrast, around, explored, mean_of, paired, weighted_difference
 from audit.evidence import Evidence, join, own_arm
 from audit.figures import EXPLORED, MODELLED, OBSERVED, RECORDED, figure, plain, section, table
 from audit.intervals import wilson
@@ -104,7 +104,7 @@ def _evidence(
             ("gain", "points", contrast.gain),
             ("extra_tokens", "tokens", contrast.extra_tokens),
         ):
-            value, interval, n = mean_of(values, decided)
+            value, interval, n = mean_of(values, decided, contrast.arm_counts)
             figures[f"{name}_{contrast.evidence}"] = figure(value, interval, n=n, evidence=contrast.evidence, unit=unit)
     part = decided[contrasts[1].rows]
     if len(part):
@@ -114,9 +114,8 @@ def _evidence(
             part.p_reasoning.to_numpy(float),
             part.prompt.to_numpy(),
         )
-        figures["gain_explored_weighted"] = figure(
-            value, (value - 1.96 * error, value + 1.96 * error), n=len(part), evidence=EXPLORED, unit="points"
-        )
+        interval = around(value, error, part.reasoning.to_numpy(bool))
+        figures["gain_explored_weighted"] = figure(value, interval, n=len(part), evidence=EXPLORED, unit="points")
     value, _, n = mean_of(expected.net_benefit, decided)
     figures["net_benefit_modelled"] = figure(value, n=n, evidence=MODELLED, unit="points")
     excluded = [{"reason": reason, "decisions": n} for reason, n in evidence.excluded.items()]
@@ -147,7 +146,7 @@ def _missing_scores(evidence: Evidence) -> dict[str, Any]:
         return {"scored_more_in_reasoning": nothing, "scored_alike_p": nothing}
     p = float(2 * norm.sf(abs(value) / error)) if error > 0 else 1.0
     return {
-        "scored_more_in_reasoning": figure(value, (value - 1.96 * error, value + 1.96 * error), n=len(part), evidence=EXPLORED, unit="share"),
+        "scored_more_in_reasoning": figure(value, around(value, error, part.reasoning.to_numpy(bool)), n=len(part), evidence=EXPLORED, unit="share"),
         "scored_alike_p": figure(p, n=len(part), evidence=EXPLORED, unit="p-value"),
     }  # fmt: skip
 

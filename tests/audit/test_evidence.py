@@ -88,8 +88,12 @@ def test_without_its_bundle_a_decision_has_no_price(put, record):
 def test_seconds_are_charged_where_the_profile_does(put, record):
     put(({}, []), ({}, []))
     table = join(record(), CONFIG).table.assign(seconds_per_point=[np.nan, 100.0])
-    assert price(table, np.array([2000.0, 2000.0]), np.array([5.0, 5.0])) == pytest.approx([0.1, 0.15])
-    assert price(table, np.array([2000.0, 2000.0])) == pytest.approx([0.1, 0.1])
+    tokens = np.array([2000.0, 2000.0])
+    assert price(table, tokens, np.array([5.0, 5.0])) == pytest.approx([0.1, 0.15])
+    assert price(table, tokens, np.full(2, np.nan)) == pytest.approx([0.1, np.nan], nan_ok=True)
+    expected = table.assign(expected_latency_s=[7.0, 7.0])
+    assert price(expected, tokens, np.full(2, np.nan)) == pytest.approx([0.1, 0.17])
+    assert price(expected, tokens) == pytest.approx([0.1, 0.17])
 
 
 def test_bands_of_familiarity_begin_with_the_bundles_own_threshold(put, record):

@@ -57,6 +57,42 @@ def test_bins_hold_the_observed_score_and_a_shifted_expectation_shows(parts, pla
     assert worse["value"] == pytest.approx(0.2, abs=0.03)
 
 
+def test_a_calibrated_expectation_has_no_error_and_a_shifted_one_has_its_own():
+    rng, held, zero = np.random.default_rng(4), 0, []
+    for shift in (0.0, 0.15):
+        for _ in range(40):
+            prompt = np.arange(800) // 2
+            theta = np.repeat(rng.uniform(0.2, 0.8, 400), 2)
+            score = (rng.random(800) < theta).astype(float)
+            part = pd.DataFrame({"prompt": prompt, "expected_score_direct": theta - shift, "reasoning": False})
+            part = part.assign(score_direct=score, score_reasoning=np.nan)
+            one = calibration._ece(part, "direct", CONFIG)
+            assert one["lower"] <= one["value"] <= one["upper"]
+            assert one["n"] == 800
+            held += one["lower"] <= shift <= one["upper"]
+            zero.append(one["value"])
+    assert held >= 74
+    assert np.median(zero[:40]) < 0.015  # without the correction: .04
+    assert np.mean(zero[40:]) == pytest.approx(0.15, abs=0.01)
+
+
+def test_an_error_from_a_sample_says_how_many_it_is_of(monkeypatch, parts, planted_record):
+    monkeypatch.setattr(calibration, "SAMPLE", 1000)
+    found = calibration.calibration(planted_record, parts[0], parts[1], CONFIG)["figures"]
+    assert found["ece_direct"]["n"] == found["ece_reasoning"]["n"] == 1000
+
+
+def test_a_value_that_is_no_longer_told_has_drifted(parts):
+    evidence, _, _ = parts
+    table = evidence.table
+    late = (table.time >= table.time.quantile(0.8)).to_numpy(bool)
+    language = table.language.where(~late | (table.prompt % 2 == 0).to_numpy(bool))
+    silent = {name: table[name].where(~late) for name in ("score_direct", "score_reasoning")}
+    found = drift.drift(replace(evidence, table=table.assign(language=language, **silent)), CONFIG)
+    rows = pd.DataFrame(found["tables"]["days"]["rows"])
+    assert set(rows[rows.drifted].column) == {"language", "score_direct", "score_reasoning"}
+
+
 def test_a_mix_that_changes_has_drifted_and_one_that_does_not_has_not(parts):
     evidence, _, _ = parts
     quiet = pd.DataFrame(drift.drift(evidence, CONFIG)["tables"]["days"]["rows"])
