@@ -1,1 +1,1 @@
-"""Joins decisions with outcomes and finds misroutes (nothing here yet: the decision store comes first)."""
+"""Joins decisions with outcomes and says where the policy took the worse arm, what that cost, and by which evidence."""

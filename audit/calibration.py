@@ -6,9 +6,11 @@ from typing import Any
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
+from scipy.optimize import brentq
+from scipy.special import erf
 
 from audit.config import AuditConfig
-from audit.estimates import Contrast, fraction, mean_of
+from audit.estimates import Contrast, fraction, mean_of, means
 from audit.evidence import Evidence, own_arm
 from audit.figures import OBSERVED, figure, section, table
 from audit.intervals import wilson
@@ -25,6 +27,11 @@ CUT_OFF = frozenset({"length", "max_tokens", "max_output_tokens", "model_length"
 """Words of providers for an answer that was cut off."""
 
 
+SCORED = ("arm", "expected_score", "score", "lower", "upper", "n")
+COVERED = ("task", "coverage", "lower", "upper", "n", "cut_off")
+"""Columns of the section's tables."""
+
+
 def calibration(
     record: Record, evidence: Evidence, contrasts: Sequence[Contrast], config: AuditConfig
 ) -> dict[str, Any]:
@@ -38,7 +45,7 @@ def calibration(
     for contrast in contrasts:
         known = np.isfinite(contrast.extra_tokens)
         off = contrast.extra_tokens - decided.expected_extra_tokens.to_numpy(float)
-        value, interval, n = mean_of(np.where(known, off, np.nan), decided)
+        value, interval, n = mean_of(np.where(known, off, np.nan), decided, contrast.arm_counts)
         name = f"extra_tokens_over_expected_{contrast.evidence}"
         figures[name] = figure(value, interval, n=n, evidence=contrast.evidence, unit="tokens")
     budgets = _budgets(record, decided)
@@ -53,7 +60,9 @@ def calibration(
     flat = [{"task": row["task"], **_flat(row["covered"]), "cut_off": row["cut_off"]} for row in budgets]
     return section(
         "Calibration in production", text, figures=figures,
-        tables={"scores": table("Expected and observed score", bins), "budgets": table("Thinking within its budget", flat)},
+        tables={
+            "scores": table("Expected and observed score", bins, SCORED), "budgets": table("Thinking within its budget", flat, COVERED),
+        },
     )  # fmt: skip
 
 
@@ -86,25 +95,53 @@ def _expected(decided: pd.DataFrame, arm: str) -> Array:
 
 
 def _ece(part: pd.DataFrame, arm: str, config: AuditConfig) -> dict[str, Any]:
-    """Return the calibration error; its interval is that of the bootstrap moved by the bootstrap's own bias."""
+    """Return the calibration error without what noise adds to it, from SAMPLE decisions at most; its interval is that of the bootstrap.
+
+    Of calibrated scores too the bins' means are off. So the gaps are scaled until they and their noise give the error that was seen, on
+    average; a resample has its own noise beside, of the same variance.
+    """
+    if len(part) > SAMPLE:
+        part = part.iloc[np.argsort(fraction(part, config.seed + 2), kind="stable")[:SAMPLE]]
     n = len(part)
     if n < config.least_decisions:
         return figure(None, n=n, evidence=OBSERVED, unit="points")
-    if n > SAMPLE:
-        part = part.iloc[np.argsort(fraction(part, config.seed + 2), kind="stable")[:SAMPLE]]
     expected, score = _expected(part, arm), own_arm(part, "score")
+    gap, wide, share = _gaps(expected, score, part.prompt.to_numpy())
 
     def error(rows: Array) -> float:
         return expected_calibration_error(expected[rows], score[rows], BINS)
 
-    value = error(np.arange(len(part)))
+    value = _without_noise(error(np.arange(n)), gap, wide, share)
     values = resampled(error, part.prompt.to_numpy(), seed=config.seed, resamples=config.resamples).ravel()
     if not len(values):
         return figure(value, n=n, evidence=OBSERVED, unit="points")
-    lower, upper = np.quantile(values, [0.975, 0.025])
-    return figure(
-        value, (max(2 * value - lower, 0.0), max(2 * value - upper, 0.0)), n=n, evidence=OBSERVED, unit="points"
-    )
+    bounds = np.quantile(values, [0.025, 0.975])
+    lower, upper = (_without_noise(float(bound), gap, np.sqrt(2) * wide, share) for bound in bounds)
+    return figure(value, (min(lower, value), max(upper, value)), n=n, evidence=OBSERVED, unit="points")
+
+
+def _gaps(expected: Array, score: Array, prompt: Array) -> tuple[Array, Array, Array]:
+    """Return the gap of each bin between observed and expected score, its standard error over prompts and the bin's share, [bins]."""
+    group, bins = np.empty(len(score), int), equal_mass(expected, BINS)
+    for number, part in enumerate(bins):
+        group[part] = number
+    found = means(score - expected, group, prompt, len(bins))
+    return found.mean, np.nan_to_num(found.error), found.n / len(score)
+
+
+def _without_noise(seen: float, gap: Array, error: Array, share: Array) -> float:
+    """Return the mean size of the gaps, scaled so that with normal errors about them it is on average the one that was seen; 0 at least."""
+    size = float((share * np.abs(gap)).sum())
+    if not error.any() or size == 0:
+        return seen
+    wide = np.where(error > 0, error, 1e-12)
+
+    def over(scale: float) -> float:  # the mean of a folded normal, bin by bin, over what was seen
+        z = scale * np.abs(gap) / wide
+        return float((share * wide * (np.sqrt(2 / np.pi) * np.exp(-(z**2) / 2) + z * erf(z / np.sqrt(2)))).sum()) - seen
+
+    most = seen / size * (1 + 1e-9)
+    return size * float(brentq(over, 0.0, most)) if over(0.0) < 0 < over(most) else 0.0
 
 
 def _budgets(record: Record, decided: pd.DataFrame) -> list[dict[str, Any]]:

@@ -1,7 +1,8 @@
 """Drift: what came in and what came of it, each later day beside the first part of the period.
 
 The population stability index over the values of a column, or over tenths of the reference, says how far; a chi-squared test, after Holm's
-control over all columns and days, says whether it is more than chance. A column has drifted on a day where both do: with enough decisions
+control over all columns and days, says whether it is more than chance. No value is a value of its own: a language that is no longer told
+has drifted. A column has drifted on a day where both do: with enough decisions
 any difference is significant, and with few the index is large by chance. The bundle does not tell its training data's mix: the reference is
 the period's own beginning.
 """
@@ -71,30 +72,29 @@ def _split(decided: pd.DataFrame, config: AuditConfig) -> tuple[list[dict[str, A
 
 
 def _columns(decided: pd.DataFrame, reference: Array) -> dict[str, Array]:
-    """Return the number of each decision's value by column; negative: none."""
-    out = {name: decided[name].cat.codes.to_numpy(int) for name in WORDS}
+    """Return the number of each decision's value by column, 0 where it has none; negative: not of this column, as the arm is another."""
+    out = {name: decided[name].cat.codes.to_numpy(int) + 1 for name in WORDS}
     out |= {name: _tenths(decided[name].to_numpy(float), reference) for name in NUMBERS}
     for name in OUTCOMES:
         values = own_arm(decided, name)
         for arm in ("direct", "reasoning"):
-            own = np.where(decided.reasoning.to_numpy(bool) == (arm == "reasoning"), values, np.nan)
-            out[f"{name}_{arm}"] = _tenths(own, reference)
+            taken = decided.reasoning.to_numpy(bool) == (arm == "reasoning")
+            out[f"{name}_{arm}"] = np.where(taken, _tenths(np.where(taken, values, np.nan), reference), -1)
     return out
 
 
 def _tenths(values: Array, reference: Array) -> Array:
     known = np.isfinite(values)
-    if not (known & reference).any():
-        return np.full(len(values), -1)
-    edges = np.unique(np.quantile(values[known & reference], np.arange(1, TENTHS) / TENTHS))
+    seen = values[known & reference]
+    edges = np.unique(np.quantile(seen, np.arange(1, TENTHS) / TENTHS)) if len(seen) else seen
     # both sides of an edge that many values equal: 0 and 1 of a checked score are two bins
     bins = np.searchsorted(edges, values, "left") + np.searchsorted(edges, values, "right")
-    return np.where(known, bins, -1)
+    return np.where(known, bins + 1, 0)
 
 
 def _compared(reference: Array, day: Array) -> dict[str, Any] | None:
     reference, day = reference[reference >= 0], day[day >= 0]
-    if min(len(reference), len(day)) < LEAST:
+    if min(len(reference), len(day)) < LEAST or max(reference.max(), day.max()) == 0:  # never told
         return None
     width = int(max(reference.max(), day.max())) + 1
     counts = np.array([np.bincount(part, minlength=width) for part in (reference, day)])

@@ -195,15 +195,28 @@ def means(values: Array, group: Array, prompt: Array, groups: int, arm_counts: A
 
 
 def mean_of(
-    values: Array, table: pd.DataFrame, alpha: float = 0.05
+    values: Array, table: pd.DataFrame, arm_counts: Array | None = None, alpha: float = 0.05
 ) -> tuple[float | None, tuple[float, float] | None, int]:
-    """Return the mean of the finite values of decisions, its interval over prompts, and how many there are; None where undefined."""
+    """Return the mean of the finite values of decisions, its interval over prompts, and how many there are; None where undefined.
+
+    `arm_counts` of a `Contrast` bound the interval's degrees of freedom by the rarer arm.
+    """
     known = np.isfinite(values)
     if not known.any():
         return None, None, 0
-    found = means(values[known], np.zeros(known.sum(), int), table.prompt.to_numpy()[known], 1)
+    arms = None if arm_counts is None else arm_counts[known]
+    found = means(values[known], np.zeros(known.sum(), int), table.prompt.to_numpy()[known], 1, arms)
     lower, upper = (float(bound[0]) for bound in found.interval(alpha))
     return float(found.mean[0]), (lower, upper) if np.isfinite(lower) else None, int(known.sum())
+
+
+def around(value: float, error: float, reasoning: Mask, alpha: float = 0.05) -> tuple[float, float] | None:
+    """Return the interval of a difference of two arms by Student's t, as far as the rarer arm lets it; None where that has one outcome."""
+    freedom = min(int(reasoning.sum()), int((~reasoning).sum())) - 1
+    if freedom < 1 or not np.isfinite(error):
+        return None
+    wide = float(student.ppf(1 - alpha / 2, freedom)) * error
+    return value - wide, value + wide
 
 
 def weighted_difference(y: Array, reasoning: Mask, p: Array, prompt: Array) -> tuple[float, float]:

@@ -33,7 +33,8 @@ class Evidence:
 
     Attributes:
         table: the decisions, with their profile's prices, their band of familiarity, and for each arm and each of MEANS the mean over
-            the attempts that tell it (`score_direct`), and how many are scored (`scored_direct`).
+            the attempts that tell it (`score_direct`), and how many are scored (`scored_direct`). An attempt that the caller overrode
+            is no consequence of the decision and in none of these; `attempts` counts it too.
         pairs: has a score in both arms, [n].
         explored: may be weighed by the recorded chance of its arm, [n].
         drawn: has an outcome that would be explored evidence were it scored, [n].
@@ -59,7 +60,7 @@ def join(record: Record, config: AuditConfig) -> Evidence:
     own = np.where(table.reasoning, score[:, 1], score[:, 0])
     counted = table[["attempts_direct", "attempts_reasoning"]].to_numpy(int)
     followed = np.where(table.reasoning, counted[:, 1], counted[:, 0]) > 0
-    overridden = np.zeros(len(table), bool)
+    overridden = np.zeros(len(table), bool)  # a fallback after an own attempt is left out, and the own one stays
     overridden[record.attempts.row[record.attempts.overridden == 1].to_numpy(int)] = True
     p = table.p_reasoning.to_numpy(float)
     reasons: dict[str, Mask] = {
@@ -69,8 +70,8 @@ def join(record: Record, config: AuditConfig) -> Evidence:
         "arm not enforced": ~table.enforced.to_numpy(bool),
         "nothing was drawn": (p <= 0) | (p >= 1),
         f"chance of an arm under {config.least_chance}": np.minimum(p, 1 - p) < config.least_chance,
-        "no outcome": counted.sum(axis=1) == 0,
-        "overridden by the caller": overridden,
+        "no outcome": (table.attempts == 0).to_numpy(bool),
+        "overridden by the caller": overridden & ~followed,
         "another arm was used than drawn": ~followed,
     }
     left, excluded = np.ones(len(table), bool), {}
@@ -91,13 +92,15 @@ def own_arm(table: pd.DataFrame, name: str, reasoning: "pd.Series[Any] | None" =
 
 
 def price(table: pd.DataFrame, extra_tokens: Array, extra_latency_s: Array | None = None) -> Array:
-    """Return what extra tokens, and the seconds where the profile charges them, cost in points, [n]."""
+    """Return what extra tokens, and the seconds where the profile charges them, cost in points, [n].
+
+    Unknown seconds are the expected ones; nan where they are charged and nobody expected any.
+    """
     points: Array = extra_tokens / table.tokens_per_point.to_numpy(float)
     charged = np.isfinite(table.seconds_per_point.to_numpy(float))
-    if extra_latency_s is None or not charged.any():
-        return points
-    seconds = extra_latency_s / np.where(charged, table.seconds_per_point, 1.0)
-    return np.asarray(points + np.where(charged & np.isfinite(seconds), seconds, 0.0))
+    expected = table.expected_latency_s.to_numpy(float)
+    seconds = expected if extra_latency_s is None else np.where(np.isfinite(extra_latency_s), extra_latency_s, expected)
+    return np.asarray(points + np.where(charged, seconds / np.where(charged, table.seconds_per_point, 1.0), 0.0))
 
 
 def usd_per_token(table: pd.DataFrame) -> Array:
@@ -135,10 +138,11 @@ def _band(table: pd.DataFrame, record: Record) -> Array:
 
 
 def _by_arm(record: Record) -> pd.DataFrame:
-    out: dict[str, Array] = {}
-    n = len(record.decisions)
-    for arm, rows in (("direct", ~record.attempts.reasoning), ("reasoning", record.attempts.reasoning)):
-        grouped = record.attempts[rows.to_numpy(bool)].groupby("row")
+    n, attempts = len(record.decisions), record.attempts
+    out = {"attempts": _placed(attempts.groupby("row").size(), n, 0)}
+    own = (attempts.overridden != 1).to_numpy(bool)
+    for arm, reasons in (("direct", False), ("reasoning", True)):
+        grouped = attempts[own & (attempts.reasoning == reasons).to_numpy(bool)].groupby("row")
         for name in MEANS:
             mean = grouped[name].mean()
             out[f"{name}_{arm}"] = _placed(mean, n, np.nan)

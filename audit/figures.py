@@ -33,10 +33,14 @@ def section(
     return {"title": title, "text": text, "figures": dict(figures or {}), "tables": dict(tables or {})}
 
 
-def table(title: str, rows: Sequence[Mapping[str, Any]] | pd.DataFrame) -> dict[str, Any]:
-    """Return a table: its title and its rows, one object each."""
-    listed = rows.to_dict("records") if isinstance(rows, pd.DataFrame) else [dict(row) for row in rows]
-    return {"title": title, "rows": listed}
+def table(
+    title: str, rows: Sequence[Mapping[str, Any]] | pd.DataFrame, columns: Sequence[str] | None = None
+) -> dict[str, Any]:
+    """Return a table: its title, its columns, which a table without rows has too, and its rows, one object each."""
+    if isinstance(rows, pd.DataFrame):
+        return {"title": title, "columns": list(rows.columns), "rows": rows.to_dict("records")}
+    listed = [dict(row) for row in rows]
+    return {"title": title, "columns": list(columns or (listed[0] if listed else ())), "rows": listed}
 
 
 def plain(value: Any) -> Any:

@@ -1,6 +1,7 @@
 """The four readings of an audit: finance, infrastructure, product, risk. Each figure says its evidence and n; an unknown one is null."""
 
 from collections.abc import Sequence
+from itertools import product as product_of
 from typing import Any
 
 import numpy as np
@@ -10,10 +11,11 @@ from numpy.typing import NDArray
 from audit.calibration import CUT_OFF
 from audit.estimates import Contrast, mean_of
 from audit.evidence import Evidence, own_arm, usd_per_token
-from audit.figures import MODELLED, OBSERVED, RECORDED, figure, section, table
+from audit.figures import OBSERVED, figure, section, table
 from audit.intervals import quantile, wilson
 from audit.modelled import Modelled
 from audit.reading import Record
+from audit.totals import could_think, mean_over_all
 
 Array = NDArray[Any]
 
@@ -26,25 +28,21 @@ ARMS = ("direct", "reasoning")
 def finance(record: Record, evidence: Evidence, contrasts: Sequence[Contrast], expected: Modelled) -> dict[str, Any]:
     """Return what the policy saved against always thinking, and what it spent more than never thinking would have, over all decisions.
 
-    A mean over the decisions with the evidence, times the number of all decisions: of explored ones and pairs this takes them for a
-    fair sample of the rest.
+    Explored ones and pairs are taken for a fair sample of the rest of their verdict and arm; null where one of these has none.
     """
     decided, n = evidence.table, len(evidence.table)
     thinks = decided.policy_reasoning.to_numpy(bool)
-    usd = usd_per_token(decided)
-    gpu = _gpu_seconds_per_token(record)
+    rates = {"tokens": 1.0, "usd": usd_per_token(decided), "gpu_seconds": _gpu_seconds_per_token(record)}
+    sides = {"saved_against_always": (1.0, thinks | ~could_think(decided)), "saved_against_never": (-1.0, ~thinks)}
     figures = {}
     kinds: list[Contrast | Modelled] = [*contrasts, expected]
     for kind in kinds:
-        extra = kind.extra_tokens
-        sides = {
-            "saved_against_always": np.where(thinks, 0.0, extra),
-            "saved_against_never": np.where(thinks, -extra, 0.0),
-        }
-        for name, saved in sides.items():
-            saved = np.where(np.isfinite(extra), saved, np.nan)
-            for unit, values in (("tokens", saved), ("usd", saved * usd), ("gpu_seconds", saved * gpu)):
-                figures[f"{unit}_{name}_{kind.evidence}"] = _total(values, decided, n, kind.evidence, unit)
+        arms = kind.arm_counts if isinstance(kind, Contrast) else None
+        for (name, (sign, zero)), (unit, rate) in product_of(sides.items(), rates.items()):
+            value, bounds, known = mean_over_all(sign * kind.extra_tokens * rate, decided, zero=zero, arm_counts=arms)
+            figures[f"{unit}_{name}_{kind.evidence}"] = figure(
+                None if value is None else value * n, bounds and (bounds[0] * n, bounds[1] * n), n=known, evidence=kind.evidence, unit=unit
+            )  # fmt: skip
     for unit, name in (("tokens", "output_tokens"), ("usd", "cost_usd"), ("gpu_seconds", "gpu_seconds")):
         values = record.attempts[name].to_numpy(float)
         known = np.isfinite(values)
@@ -52,7 +50,8 @@ def finance(record: Record, evidence: Evidence, contrasts: Sequence[Contrast], e
         figures[f"{unit}_spent"] = figure(spent, n=int(known.sum()), evidence=OBSERVED, unit=unit)
     return section(
         "Finance", "Output tokens, dollars and GPU seconds that the policy (without its exploration) saved against always thinking, and against "
-        "never thinking: there a negative figure is what thinking cost. Dollars are tokens at the bundle's price of the model, GPU seconds "
+        "never thinking: there a negative figure is what thinking cost. Each verdict is estimated from its own evidence, and the figure is "
+        "null where one has none. Dollars are tokens at the bundle's price of the model, GPU seconds "
         "tokens at the logged seconds a token. Spent is what outcomes told.", figures=figures,
     )  # fmt: skip
 
@@ -103,8 +102,9 @@ def product(evidence: Evidence, rates: dict[str, Any]) -> dict[str, Any]:
             )
     return section(
         "Product", "Observed scores by arm and verdict, of decisions whose answered arm was used; they do not compare the arms, which had other "
-        "prompts. The rates of misroutes are the share of decisions that lie in slices called misrouted: what is too small to be told does not "
-        "count, so they are lower bounds; the regret there is of the same decisions that the slices were told by, and so a little high. "
+        "prompts. The rates of misroutes are the share of decisions in the slices that a search found and a test called misrouted, given these "
+        "slices: what is too small to be told is not counted. The regret there is of the same decisions that the slices were told by, and so "
+        "a little high; tokens and dollars are what the other arm would have saved, negative where it would have cost more. "
         "over_always and over_never: net_benefit of the policy over either constant, a decision.",
         figures=figures | rates, tables={"scores": table("Score by verdict and arm", rows)},
     )  # fmt: skip
@@ -123,73 +123,6 @@ def risk(record: Record) -> dict[str, Any]:
         "Share of checked answers that hallucinated or failed a factuality check, by the arm really used.",
         figures=figures,
     )
-
-
-def misroutes(
-    slices: pd.DataFrame,
-    evidence: Evidence,
-    contrasts: Sequence[Contrast],
-    covered: dict[tuple[str, str], Any],
-    expected: Modelled,
-) -> dict[str, Any]:
-    """Return the rates of misroutes and the regret by kind of evidence, as figures.
-
-    The rate is the share of decisions in at least one slice that is called misrouted with that evidence. The regret beside it is
-    net_benefit lost there: the mean over these decisions of what the other arm would have had more, over all decisions.
-
-    Args:
-        slices: of `audit.slices`.
-        evidence: of all decisions.
-        contrasts: the kinds of evidence on both arms.
-        covered: decisions [n] in a slice called misrouted, by evidence and kind.
-        expected: the modelled estimates.
-    """
-    decided, figures = evidence.table, dict[str, Any]()
-    for contrast in contrasts:
-        judged = bool((slices.evidence == contrast.evidence).any())
-        figures |= _rates(contrast, decided, covered, judged=judged)
-        for name, value, interval, seen in _over_constants(contrast, decided):
-            key = f"{name}_{contrast.evidence}"
-            figures[key] = figure(value, interval, n=seen, evidence=contrast.evidence, unit="points a decision")
-    wrong = np.where(decided.policy_reasoning, -1, 1) * expected.net_benefit
-    known = int(np.isfinite(wrong).sum())
-    value = float(np.nanmean(np.clip(wrong, 0, None))) if known else None
-    figures["regret_modelled"] = figure(value, n=known, evidence=MODELLED, unit="points a decision")
-    called = float(slices.misrouted.sum())
-    figures["slices_called_misrouted"] = figure(called, n=len(slices), evidence=RECORDED, unit="slices")
-    return figures
-
-
-def _rates(
-    contrast: Contrast, decided: pd.DataFrame, covered: dict[tuple[str, str], Any], *, judged: bool
-) -> dict[str, Any]:
-    """Return the rate and the regret of either kind of misroute; null where no slice could be judged."""
-    out, n = {}, len(decided)
-    seen = np.isfinite(contrast.net_benefit)
-    for kind, side in (("overthinking", -1), ("underthinking", 1)):
-        rows = covered.get((contrast.evidence, kind), np.zeros(n, bool))
-        share = float(rows.mean()) if judged and n else None
-        name, kind_of = f"{kind}_{{}}_{contrast.evidence}", contrast.evidence
-        out[name.format("rate")] = figure(share, n=int(seen.sum()), evidence=kind_of, unit="share")
-        lost = np.where(seen, np.where(rows, side * contrast.net_benefit, 0.0), np.nan)
-        value, interval, known = mean_of(lost, decided) if judged else (None, None, int(seen.sum()))
-        out[name.format("regret")] = figure(value, interval, n=known, evidence=kind_of, unit="points a decision")
-    return out
-
-
-def _over_constants(contrast: Contrast, decided: pd.DataFrame) -> list[tuple[str, Any, Any, int]]:
-    """Return what the policy is worth over always and over never thinking, in points a decision."""
-    thinks, net = decided.policy_reasoning.to_numpy(bool), contrast.net_benefit
-    known = np.isfinite(net)
-    sides = {"over_always": np.where(thinks, 0.0, -net), "over_never": np.where(thinks, net, 0.0)}
-    return [(name, *mean_of(np.where(known, values, np.nan), decided)) for name, values in sides.items()]
-
-
-def _total(values: Array, decided: pd.DataFrame, n: int, kind: str, unit: str) -> dict[str, Any]:
-    value, interval, known = mean_of(values, decided)
-    if value is None:
-        return figure(None, n=0, evidence=kind, unit=unit)
-    return figure(value * n, interval and (interval[0] * n, interval[1] * n), n=known, evidence=kind, unit=unit)
 
 
 def _of_arm(record: Record, arm: str) -> pd.DataFrame:

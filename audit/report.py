@@ -14,15 +14,16 @@ from scipy.stats import norm
 
 from audit import calibration, drift, readings, trend, what_if
 from audit.config import AuditConfig
-from audit.estimates import Contrast, explored, mean_of, paired, weighted_difference
+from audit.estimates import Contrast, around, explored, mean_of, paired, weighted_difference
 from audit.evidence import Evidence, join, own_arm
 from audit.figures import EXPLORED, MODELLED, OBSERVED, RECORDED, figure, plain, section, table
 from audit.intervals import wilson
+from audit.misroutes import misroutes
 from audit.modelled import Modelled, modelled
 from audit.reading import Record
-from audit.search import matching
-from audit.slices import ARM_OF, DIMENSIONS, STORED_AS, slices
+from audit.slices import slices
 from audit.suspects import Suspicion, suspects, suspicion
+from audit.totals import could_think, without_evidence
 
 FORMAT = 1
 """Of the report; bumped when a reader of the older one would misread it."""
@@ -48,7 +49,7 @@ def audit(record: Record, config: AuditConfig, *, time: datetime) -> Audit:
     found = slices(evidence, contrasts, expected, config)
     posterior = suspicion(evidence, contrasts, expected, config)
     listed, suspected = suspects(evidence, posterior, expected, config)
-    rates = readings.misroutes(found, evidence, contrasts, _covered(found, evidence.table), expected)
+    rates = misroutes(found, evidence, contrasts, expected)
     missing = _missing_scores(evidence)
     report = {
         "format": FORMAT, "time": time, "decisions": len(evidence.table), "config": config.model_dump(),
@@ -66,27 +67,14 @@ def audit(record: Record, config: AuditConfig, *, time: datetime) -> Audit:
         "calibration": calibration.calibration(record, evidence, contrasts, config),
         "drift": drift.drift(evidence, config),
         "what_if": what_if.what_if(record, evidence, contrasts, expected),
-        "reviews": _reviews(record, posterior),
+        "reviews": _reviews(record, posterior, evidence),
     }  # fmt: skip
     return Audit(plain(report), found, listed)
 
 
-def _covered(found: pd.DataFrame, decided: pd.DataFrame) -> dict[tuple[str, str], Any]:
-    """Return the decisions [n] that lie in a slice called misrouted, by evidence and kind."""
-    out: dict[tuple[str, str], Any] = {}
-    for row in found[found.misrouted].to_dict("records"):
-        where = {
-            name: row[STORED_AS.get(name, name)] for name in DIMENSIONS if row[STORED_AS.get(name, name)] is not None
-        }
-        rows = matching(decided, where) & (decided.policy_reasoning.to_numpy(bool) == ARM_OF[row["kind"]])
-        key = (row["evidence"], row["kind"])
-        out[key] = out.get(key, False) | rows
-    return out
-
-
 def _recorded(record: Record, evidence: Evidence) -> dict[str, Any]:
     decided = evidence.table
-    counted = (decided.attempts_direct + decided.attempts_reasoning).to_numpy(int)
+    counted = decided.attempts.to_numpy(int)
     scored = (decided.scored_direct + decided.scored_reasoning).to_numpy(int)
     numbers = {
         "decisions": len(decided), "decisions_without_outcome": int((counted == 0).sum()),
@@ -116,7 +104,7 @@ def _evidence(
             ("gain", "points", contrast.gain),
             ("extra_tokens", "tokens", contrast.extra_tokens),
         ):
-            value, interval, n = mean_of(values, decided)
+            value, interval, n = mean_of(values, decided, contrast.arm_counts)
             figures[f"{name}_{contrast.evidence}"] = figure(value, interval, n=n, evidence=contrast.evidence, unit=unit)
     part = decided[contrasts[1].rows]
     if len(part):
@@ -126,9 +114,8 @@ def _evidence(
             part.p_reasoning.to_numpy(float),
             part.prompt.to_numpy(),
         )
-        figures["gain_explored_weighted"] = figure(
-            value, (value - 1.96 * error, value + 1.96 * error), n=len(part), evidence=EXPLORED, unit="points"
-        )
+        interval = around(value, error, part.reasoning.to_numpy(bool))
+        figures["gain_explored_weighted"] = figure(value, interval, n=len(part), evidence=EXPLORED, unit="points")
     value, _, n = mean_of(expected.net_benefit, decided)
     figures["net_benefit_modelled"] = figure(value, n=n, evidence=MODELLED, unit="points")
     excluded = [{"reason": reason, "decisions": n} for reason, n in evidence.excluded.items()]
@@ -159,7 +146,7 @@ def _missing_scores(evidence: Evidence) -> dict[str, Any]:
         return {"scored_more_in_reasoning": nothing, "scored_alike_p": nothing}
     p = float(2 * norm.sf(abs(value) / error)) if error > 0 else 1.0
     return {
-        "scored_more_in_reasoning": figure(value, (value - 1.96 * error, value + 1.96 * error), n=len(part), evidence=EXPLORED, unit="share"),
+        "scored_more_in_reasoning": figure(value, around(value, error, part.reasoning.to_numpy(bool)), n=len(part), evidence=EXPLORED, unit="share"),
         "scored_alike_p": figure(p, n=len(part), evidence=EXPLORED, unit="p-value"),
     }  # fmt: skip
 
@@ -180,6 +167,12 @@ def _notes(record: Record, evidence: Evidence, contrasts: Sequence[Contrast], mi
             remedy = "run some prompts in both arms" if contrast.evidence != EXPLORED else "set a rate of exploration"
             notes.append(
                 f"no evidence of the kind {contrast.evidence}: {remedy}; what would have come of the other arm is modelled only"
+            )
+        elif lacking := without_evidence(contrast.rows, evidence.table, could_think(evidence.table)):
+            named = "; ".join(f"{title} ({n:,} decisions)" for title, n in lacking)
+            notes.append(
+                f"no evidence of the kind {contrast.evidence} on {named}: figures over all decisions are null where they need "
+                f"these; explore these verdicts too, or run some of their prompts in both arms"
             )
     p = missing["scored_alike_p"]["value"]
     if p is not None and p < FEW_DRAWN:
@@ -216,9 +209,11 @@ def _suspected(suspected: int, listed: pd.DataFrame, posterior: Suspicion, evide
     return section("Suspected decisions", text, figures=figures)
 
 
-def _reviews(record: Record, posterior: Suspicion) -> dict[str, Any]:
-    """Return how far reviewers' marks agree with P(misroute) over a half."""
-    p = posterior.p_misroute[record.reviews.row.to_numpy(int)] if len(record.reviews) else np.empty(0)
+def _reviews(record: Record, posterior: Suspicion, evidence: Evidence) -> dict[str, Any]:
+    """Return how far reviewers' marks, which are of the arm answered, agree with the chance over a half that it was the worse one."""
+    decided = evidence.table
+    p = np.where(decided.reasoning == decided.policy_reasoning, posterior.p_misroute, 1 - posterior.p_misroute)
+    p = p[record.reviews.row.to_numpy(int)] if len(record.reviews) else np.empty(0)
     mark = record.reviews.mark.to_numpy(object)
     told = np.isin(mark.astype(str), ["right", "wrong"]) & np.isfinite(p)
     agree = (p[told] > 0.5) == (mark[told] == "wrong")
@@ -235,6 +230,7 @@ def _reviews(record: Record, posterior: Suspicion) -> dict[str, Any]:
         )
     return section(
         "Reviews",
-        "The newest mark of each reviewer beside P(misroute): agreed where wrong goes with more than a half, and right with less.",
+        "The newest mark of each reviewer, which is of the arm answered, beside the chance that this arm was the worse one (P(misroute), or the "
+        "rest to 1 where the other arm than the policy's was drawn): agreed where wrong goes with more than a half, and right with less.",
         figures=figures,
     )

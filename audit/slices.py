@@ -144,6 +144,8 @@ def slices(evidence: Evidence, contrasts: Sequence[Contrast], expected: Modelled
         views = [_View(table, kind, one, arm, usd, config) for one in kinds]
         for column in DIMENSIONS:
             group, labels = _groups(table, column)
+            if len(np.unique(group[arm])) < 2:  # as in a search: one value for all tells nothing of where
+                continue
             total = np.bincount(group[arm & (group >= 0)], minlength=len(labels))
             where = [{column: label} for label in labels]
             for view in views:

@@ -15,7 +15,7 @@ Array = NDArray[Any]
 
 
 def trend(evidence: Evidence, contrasts: Sequence[Contrast]) -> dict[str, Any]:
-    """Return the section on days; regret there is the mean net_benefit lost against the better constant arm for each arm of the policy."""
+    """Return the section on days; gained_* is the mean net_benefit of the policy's arm over the other one, by decisions with that evidence."""
     decided = evidence.table
     days = list(decided.day.cat.categories)
     day = decided.day.cat.codes.to_numpy(int)

@@ -14,11 +14,12 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from audit.estimates import Contrast, mean_of
+from audit.estimates import Contrast
 from audit.evidence import Evidence, usd_per_token
 from audit.figures import MODELLED, RECORDED, figure, section, table
 from audit.modelled import Modelled
 from audit.reading import Record
+from audit.totals import mean_over_all
 from contract.profiles import Profile
 
 Array = NDArray[Any]
@@ -31,28 +32,29 @@ def what_if(record: Record, evidence: Evidence, contrasts: Sequence[Contrast], e
     """Return the section on other thresholds: of each, the verdicts, the share thinking, and what changes, by each kind of evidence."""
     decided = evidence.table
     usd = usd_per_token(decided)
-    kinds = [(c.evidence, c.gain, c.extra_tokens) for c in contrasts]
-    kinds.append((MODELLED, expected.score_reasoning - expected.score_direct, expected.extra_tokens))
+    kinds = [_Kind(c.evidence, c.gain, c.extra_tokens, c.net_benefit, c.arm_counts) for c in contrasts]
+    gain = expected.score_reasoning - expected.score_direct
+    kinds.append(_Kind(MODELLED, gain, expected.extra_tokens, expected.net_benefit, None))
     rows, now = [], decided.policy_reasoning.to_numpy(float)
     for scenario in _scenarios(record):
         verdict, thinks = _decided(record, decided, scenario)
         known = verdict != ""
-        change = np.where(known, thinks - now, np.nan)
+        change = thinks - now
         told = {
             "scenario": scenario.title, "decisions": int(known.sum()), **{f"share_{word}": _share(verdict, known, word) for word in ("use", "maybe", "avoid")},
             "share_reasoning": float(thinks[known].mean()) if known.any() else None,
             "share_reasoning_now": float(now[known].mean()) if known.any() else None,
             "changed": float((change[known] != 0).mean()) if known.any() else None,
         }  # fmt: skip
-        rows += [
-            {**told, "evidence": kind, **_changes(decided, change, gain, extra, usd)} for kind, gain, extra in kinds
-        ]
+        rows += [{**told, "evidence": kind.evidence, **_changes(decided, known, change, kind, usd)} for kind in kinds]
     _, own = _decided(record, decided, Scenario())
     known = np.isfinite(decided.tokens_per_point.to_numpy(float))
     same = float((own == now)[known].mean()) if known.any() else None
     return section(
         "What if", "Verdicts that other profiles and prices would have had on the same decisions, and what would change per decision against "
-        "the policy as it was, without its exploration: score in points, output tokens, dollars. Caps and small budgets are approximated.",
+        "the policy as it was, without its exploration: score in points, output tokens, dollars, and net_benefit at each decision's own prices. "
+        "n counts the decisions with the evidence that would change; null where a verdict that would change has none. Caps and small budgets "
+        "are approximated.",
         figures={"reproduced": figure(same, n=int(known.sum()), evidence=RECORDED, unit="share")},
         tables={"scenarios": table("Other profiles and prices", rows)},
     )  # fmt: skip
@@ -113,11 +115,33 @@ def _share(verdict: Array, known: Array, word: str) -> float | None:
     return float((verdict[known] == word).mean()) if known.any() else None
 
 
-def _changes(decided: pd.DataFrame, change: Array, gain: Array, extra: Array, usd: Array) -> dict[str, Any]:
-    """Return the mean change of score, tokens and dollars a decision with its bounds, and of how many decisions."""
+@dataclass(frozen=True)
+class _Kind:
+    """One kind of evidence on what thinking is worth, decision by decision; arm_counts as a `Contrast` has them, if it is one."""
+
+    evidence: str
+    gain: Array
+    extra_tokens: Array
+    net_benefit: Array
+    arm_counts: Array | None
+
+
+def _changes(decided: pd.DataFrame, known: Array, change: Array, kind: _Kind, usd: Array) -> dict[str, Any]:
+    """Return the mean change of score, tokens, dollars and net_benefit over the known decisions with its bounds, and of how many.
+
+    Each verdict and arm is estimated from its own evidence on decisions that change; null where one of these has none.
+    """
     out: dict[str, Any] = {}
-    for name, values in (("score", change * gain), ("output_tokens", change * extra), ("usd", change * extra * usd)):
-        value, interval, n = mean_of(values, decided)
+    arms = None if kind.arm_counts is None else kind.arm_counts[known]
+    worth = {
+        "score": kind.gain,
+        "output_tokens": kind.extra_tokens,
+        "usd": kind.extra_tokens * usd,
+        "net_benefit": kind.net_benefit,
+    }
+    for name, values in worth.items():
+        changed = (change * values)[known]
+        value, interval, n = mean_over_all(changed, decided[known], zero=change[known] == 0, arm_counts=arms)
         lower, upper = interval or (None, None)
         out |= {f"{name}_change": value, f"{name}_lower": lower, f"{name}_upper": upper}
         if name == "score":

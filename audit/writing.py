@@ -14,6 +14,7 @@ import uuid_utils
 from audit.figures import plain
 from audit.report import Audit
 from contract.store.audit_tables import audits, slices, suspects
+from serving.page.download import cell
 from training.files import write_table, write_text
 
 BLOCK = 1000
@@ -58,7 +59,7 @@ def write_folder(folder: Path, audit: Audit, audit_id: str) -> None:
     )
     listed = []
     for name, (title, frame) in tables(audit).items():
-        write_table(frame, folder / f"{name}.csv")
+        write_table(_no_formula(frame), folder / f"{name}.csv")
         listed.append({"file": f"{name}.csv", "title": title, "rows": len(frame)})
         if find_spec("pyarrow") is not None:
             write_table(frame, folder / f"{name}.parquet")
@@ -73,13 +74,21 @@ def tables(audit: Audit) -> dict[str, tuple[str, pd.DataFrame]]:
     out = {"slices": ("Slices", audit.slices), "suspects": ("Suspected decisions", listed)}
     for section, part in sections(audit.report).items():
         for name, found in part["tables"].items():
-            out[f"{section}_{name}"] = (found["title"], pd.DataFrame(found["rows"]))
+            out[f"{section}_{name}"] = (found["title"], pd.DataFrame(found["rows"], columns=found["columns"]))
     figures = [
         {"section": section, "name": name, **found}
         for section, part in sections(audit.report).items()
         for name, found in part["figures"].items()
     ]
     return {**out, "figures": ("All figures", pd.DataFrame(figures))}
+
+
+def _no_formula(frame: pd.DataFrame) -> pd.DataFrame:
+    """Return a table whose texts a spreadsheet takes for texts, as the page's downloads have them; numbers stay numbers."""
+    out = frame.copy()
+    for name in frame.select_dtypes(exclude=["number", "bool", "datetimetz"]).columns:
+        out[name] = [cell(value) if isinstance(value, str) else value for value in frame[name]]
+    return out
 
 
 def sections(report: Mapping[str, Any]) -> dict[str, Any]:

@@ -67,6 +67,19 @@ def test_an_audit_is_in_the_store_in_a_folder_and_in_mlflow(put, engine, address
     }
 
 
+def test_a_table_without_rows_keeps_its_columns_and_no_text_is_a_formula(put, record, tmp_path):
+    put(*[({"task": "=HYPERLINK(1)", "expected_net_benefit": -0.1}, [SCORED])] * 12)
+    made = audit(record(), AuditConfig(least_decisions=10), time=datetime.now(UTC))
+    writing.write_folder(tmp_path, made, "a")
+    assert (tmp_path / "drift_days.csv").read_text().startswith("column,day,n,psi")
+    assert (tmp_path / "calibration_budgets.csv").read_text().startswith("task,coverage")
+    scores = pd.read_csv(tmp_path / "product_scores.csv")
+    assert scores.score.dtype == float
+    guarded = writing._no_formula(pd.DataFrame({"task": ["=1", "+1", "-1", "@a", "\ta", "a", None], "x": -0.5}))
+    assert guarded.task.tolist()[:6] == ["'=1", "'+1", "'-1", "'@a", "'\ta", "a"]
+    assert (guarded.x == -0.5).all()
+
+
 def test_waiting_outcomes_are_joined_before_they_are_read(put, engine, address, tmp_path, thinkworth):
     put(({}, [{"request_id": "r", "score": 1.0}]), ({"request_id": "r"}, []))
     said = thinkworth("audit", "--out", tmp_path / "report", "--store", address, "--no-register", "--json")

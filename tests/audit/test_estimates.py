@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 
 from audit.config import AuditConfig
-from audit.estimates import explored, fraction, mean_of, means, paired, weighted_difference
+from audit.estimates import around, explored, fraction, mean_of, means, paired, weighted_difference
 from audit.evidence import join, own_arm
 
 CONFIG = AuditConfig()
@@ -88,6 +88,12 @@ def test_an_interval_is_no_surer_than_the_rarer_arm_lets_it_be():
     free, bound = means(values, group, prompt, 1), means(values, group, prompt, 1, arms)
     assert bound.freedom[0] == 2
     assert np.ptp(bound.interval()) > 2 * np.ptp(free.interval())
+    table = pd.DataFrame({"prompt": prompt})
+    assert mean_of(values, table, arms)[1] == pytest.approx(np.ravel(bound.interval()))
+    few = np.arange(200) < 3
+    low, high = around(0.1, 0.01, few)
+    assert (high - low) / 2 == pytest.approx(0.01 * 4.303, rel=1e-3)  # Student's t of two degrees of freedom
+    assert around(0.1, 0.01, np.arange(200) < 1) is None
 
 
 def test_one_arm_alone_explores_nothing(planted_record):

@@ -44,6 +44,20 @@ def test_both_arms_scored_are_a_pair_whatever_was_drawn(put, record):
     assert found.best().tolist() == ["observed_pairs", "explored", "observed_pairs"]
 
 
+def test_a_fallback_that_the_caller_took_is_no_pair_and_the_draw_before_it_stays(put, record):
+    drawn = {"arm": "direct"}
+    fallback = {**SCORED, "attempt": 1, "overridden": True}
+    put((drawn, [DIRECT, fallback]), (drawn, [fallback]), ({}, [{**SCORED, "score": 0.0}, fallback]), (drawn, [DIRECT]))
+    found = join(record(), CONFIG)
+    assert not found.pairs.any()
+    assert found.explored.tolist() == [True, False, True, True]
+    assert found.excluded["overridden by the caller"] == 1
+    assert found.excluded["no outcome"] == 0
+    assert found.table.score_reasoning.tolist()[2] == 0.0
+    assert np.isnan(found.table.score_reasoning[0])
+    assert found.table.attempts.tolist() == [2, 1, 2, 1]
+
+
 def test_an_arm_is_the_mean_of_its_attempts_and_absence_is_not_zero(put, record):
     put(({}, [SCORED, {"attempt": 1, "score": 0.5}, {"attempt": 2, "output_tokens": 8}, DIRECT]))
     table = join(record(), CONFIG).table
@@ -74,8 +88,12 @@ def test_without_its_bundle_a_decision_has_no_price(put, record):
 def test_seconds_are_charged_where_the_profile_does(put, record):
     put(({}, []), ({}, []))
     table = join(record(), CONFIG).table.assign(seconds_per_point=[np.nan, 100.0])
-    assert price(table, np.array([2000.0, 2000.0]), np.array([5.0, 5.0])) == pytest.approx([0.1, 0.15])
-    assert price(table, np.array([2000.0, 2000.0])) == pytest.approx([0.1, 0.1])
+    tokens = np.array([2000.0, 2000.0])
+    assert price(table, tokens, np.array([5.0, 5.0])) == pytest.approx([0.1, 0.15])
+    assert price(table, tokens, np.full(2, np.nan)) == pytest.approx([0.1, np.nan], nan_ok=True)
+    expected = table.assign(expected_latency_s=[7.0, 7.0])
+    assert price(expected, tokens, np.full(2, np.nan)) == pytest.approx([0.1, 0.17])
+    assert price(expected, tokens) == pytest.approx([0.1, 0.17])
 
 
 def test_bands_of_familiarity_begin_with_the_bundles_own_threshold(put, record):

@@ -1,6 +1,7 @@
 """The whole report: whatever is missing is null and said; the same store gives the same report."""
 
 import json
+from dataclasses import replace
 from datetime import UTC, datetime
 
 import pandas as pd
@@ -90,6 +91,40 @@ def test_rates_and_regret_are_of_the_slices_called(planted_store):
     assert planted_store.audit.report["notes"] == []
 
 
+def test_right_decisions_are_not_counted_for_a_bad_task_among_them(planted, read_planted):
+    """One profile, one revision; a bad task of each kind drags the mean of all that the policy does alike over."""
+    bad = tuple(
+        planted.Slice({"task": f"task_{i:02d}"}, kind, 0.5) for i, kind in ((3, "overthinking"), (7, "underthinking"))
+    )
+    true = planted.truth(12_000, bad, seed=6, even=1.0)
+    true = true[(true.profile == "balanced") & (true.revision == "r1")].reset_index(drop=True)
+    made = audit(read_planted(true, rate=1.0, seed=6), CONFIG, time=TIME)
+    for one in bad:
+        rows = one.rows(true)
+        rate = figures(made.report)[f"product/{one.kind}_rate_explored"]
+        assert rate["value"] == pytest.approx(rows.mean(), abs=0.01)
+        assert rate["lower"] < rows.mean() < rate["upper"]
+        saved = true.extra_tokens[rows].sum() / len(true) * (1 if one.kind == "overthinking" else -1)
+        tokens = figures(made.report)[f"product/{one.kind}_regret_tokens_explored"]
+        assert tokens["lower"] < saved < tokens["upper"]
+        usd = figures(made.report)[f"product/{one.kind}_regret_usd_explored"]
+        assert usd["upper"] == pytest.approx(tokens["upper"] * planted.DOLLARS_PER_TOKEN)
+    assert made.slices.profile.isna().all()
+    assert made.slices.revision.isna().all()
+
+
+def test_verdicts_without_evidence_are_named(planted_store):
+    decided = planted_store.record.decisions
+    p = decided.p_reasoning.where(decided.verdict == "avoid", decided.policy_reasoning.astype(float))
+    record = replace(planted_store.record, decisions=decided.assign(p_reasoning=p))
+    made = audit(record, CONFIG, time=TIME)
+    assert any(
+        "no evidence of the kind explored on verdict use, arm reasoning" in note for note in made.report["notes"]
+    )
+    assert figures(made.report)["product/over_never_explored"]["value"] is None
+    assert figures(made.report)["product/over_always_explored"]["value"] is not None
+
+
 def test_scores_that_are_missing_by_arm_are_told(planted, read_planted):
     record = read_planted(planted.truth(3000, seed=1), rate=1.0, lost_if_wrong=0.3, seed=1)
     made = audit(record, CONFIG, time=TIME)
@@ -120,3 +155,16 @@ def test_marks_are_compared_with_the_posterior(put, record, engine):
     assert found["agreement"]["n"] == 3
     assert found["mean_p_misroute_wrong"]["value"] > 0.8
     assert found["mean_p_misroute_unsure"]["n"] == 1
+
+
+def test_a_mark_is_of_the_arm_that_was_drawn(put, record, engine):
+    """The policy would have thought, and thinking loses; direct was drawn, and a reviewer says that this was right."""
+    from contract.store.reviews import add_review
+
+    bad = {"arm": "direct", "expected_gain": -0.3, "expected_gain_lower": -0.4, "expected_gain_upper": -0.2}
+    ids = put((bad, []))
+    with engine.begin() as connection:
+        add_review(connection, decision_id=ids[0], mark="right", comment="", reviewer="r")
+    found = audit(record(), CONFIG, time=TIME).report["reviews"]["figures"]
+    assert found["agreement"]["value"] == 1.0
+    assert found["mean_p_misroute_right"]["value"] < 0.2

@@ -12,6 +12,7 @@ from audit.estimates import explored, paired
 from audit.evidence import join
 from audit.intervals import quantile, wilson
 from audit.modelled import modelled
+from audit.totals import mean_over_all
 from audit.what_if import verdicts
 from contract.policy import verdict_of
 
@@ -56,6 +57,42 @@ def test_bins_hold_the_observed_score_and_a_shifted_expectation_shows(parts, pla
     assert worse["value"] == pytest.approx(0.2, abs=0.03)
 
 
+def test_a_calibrated_expectation_has_no_error_and_a_shifted_one_has_its_own():
+    rng, held, zero = np.random.default_rng(4), 0, []
+    for shift in (0.0, 0.15):
+        for _ in range(40):
+            prompt = np.arange(800) // 2
+            theta = np.repeat(rng.uniform(0.2, 0.8, 400), 2)
+            score = (rng.random(800) < theta).astype(float)
+            part = pd.DataFrame({"prompt": prompt, "expected_score_direct": theta - shift, "reasoning": False})
+            part = part.assign(score_direct=score, score_reasoning=np.nan)
+            one = calibration._ece(part, "direct", CONFIG)
+            assert one["lower"] <= one["value"] <= one["upper"]
+            assert one["n"] == 800
+            held += one["lower"] <= shift <= one["upper"]
+            zero.append(one["value"])
+    assert held >= 74
+    assert np.median(zero[:40]) < 0.015  # without the correction: .04
+    assert np.mean(zero[40:]) == pytest.approx(0.15, abs=0.01)
+
+
+def test_an_error_from_a_sample_says_how_many_it_is_of(monkeypatch, parts, planted_record):
+    monkeypatch.setattr(calibration, "SAMPLE", 1000)
+    found = calibration.calibration(planted_record, parts[0], parts[1], CONFIG)["figures"]
+    assert found["ece_direct"]["n"] == found["ece_reasoning"]["n"] == 1000
+
+
+def test_a_value_that_is_no_longer_told_has_drifted(parts):
+    evidence, _, _ = parts
+    table = evidence.table
+    late = (table.time >= table.time.quantile(0.8)).to_numpy(bool)
+    language = table.language.where(~late | (table.prompt % 2 == 0).to_numpy(bool))
+    silent = {name: table[name].where(~late) for name in ("score_direct", "score_reasoning")}
+    found = drift.drift(replace(evidence, table=table.assign(language=language, **silent)), CONFIG)
+    rows = pd.DataFrame(found["tables"]["days"]["rows"])
+    assert set(rows[rows.drifted].column) == {"language", "score_direct", "score_reasoning"}
+
+
 def test_a_mix_that_changes_has_drifted_and_one_that_does_not_has_not(parts):
     evidence, _, _ = parts
     quiet = pd.DataFrame(drift.drift(evidence, CONFIG)["tables"]["days"]["rows"])
@@ -93,7 +130,7 @@ def test_other_prices_change_what_they_must(parts, planted_record):
     assert dear.share_avoid > cheap.share_avoid
     assert dear.share_use < cheap.share_use
     by_draws = rows[rows.evidence == "explored"]
-    assert (by_draws.n == evidence.explored.sum()).all()
+    assert by_draws.n.between(1, evidence.explored.sum()).all()
     assert ((by_draws.usd_change - by_draws.output_tokens_change * 1e-5).abs() < 1e-6).all()
 
 
@@ -113,6 +150,71 @@ def test_a_policy_that_always_thinks_is_worth_what_the_pairs_say(put, record):
     own = next(row for row in rows if row["scenario"] == "profile balanced" and row["evidence"] == "observed_pairs")
     assert own["share_reasoning"] == own["share_reasoning_now"] == 0.4
     assert own["changed"] == own["score_change"] == 0
+
+
+def avoid_alone_explored(record):
+    """Return the record with the arms of verdict avoid drawn, and those of all others the policy's."""
+    decided = record.decisions
+    p = decided.p_reasoning.where(decided.verdict == "avoid", decided.policy_reasoning.astype(float))
+    return replace(record, decisions=decided.assign(p_reasoning=p))
+
+
+def test_what_one_verdict_was_explored_for_says_nothing_of_the_others(planted, planted_store):
+    true, record = planted_store.true, avoid_alone_explored(planted_store.record)
+    evidence = join(record, CONFIG)
+    draws, expected = explored(evidence, CONFIG), modelled(evidence)
+    figures = readings.finance(record, evidence, [draws], expected)["figures"]
+    always, never = (figures[f"tokens_saved_against_{name}_explored"] for name in ("always", "never"))
+    saved = true.extra_tokens[~true.policy_reasoning].sum()
+    assert always["lower"] < saved < always["upper"]
+    assert always["n"] == evidence.explored.sum()
+    assert never["value"] is None
+    rows = pd.DataFrame(what_if.what_if(record, evidence, [draws], expected)["tables"]["scenarios"]["rows"])
+    dear = rows[(rows.scenario == "own profile, tokens_per_point x 0.25") & (rows.evidence == "explored")].iloc[0]
+    assert dear.changed > 0
+    assert np.isnan(dear.score_change)  # fewer would think, and nobody saw these without
+    assert np.isnan(dear.net_benefit_change)
+
+
+def test_verdicts_explored_at_rates_of_their_own_weigh_as_their_decisions_do(planted, read_planted):
+    """The policy that thinks is explored three times as seldom: a plain mean would weigh it a third."""
+    true = planted.truth(6000, seed=4)
+    record = read_planted(true, rate=1.0, seed=4)
+    seldom = record.decisions.policy_reasoning & (record.decisions.prompt % 3 > 0)
+    p = record.decisions.p_reasoning.where(~seldom, 1.0)
+    evidence = join(replace(record, decisions=record.decisions.assign(p_reasoning=p)), CONFIG)
+    draws = explored(evidence, CONFIG)
+    found = readings.finance(record, evidence, [draws], modelled(evidence))["figures"][
+        "tokens_saved_against_never_explored"
+    ]
+    spent = -true.extra_tokens[true.policy_reasoning].sum()
+    assert found["lower"] < spent < found["upper"]
+    plain = -np.nanmean(np.where(record.decisions.policy_reasoning, draws.extra_tokens, 0.0)[evidence.explored]) * 6000
+    assert not found["lower"] < plain < found["upper"]
+
+
+def test_a_stratified_mean_holds_the_truth_and_a_thin_stratum_counts_only_if_it_is_small():
+    rng, held = np.random.default_rng(8), 0
+    size = {"use": 500, "maybe": 200, "avoid": 300}
+    decided = pd.DataFrame({"verdict": np.repeat(list(size), list(size.values())), "policy_reasoning": True})
+    decided["verdict"] = decided.verdict.astype("category")
+    decided["prompt"] = np.arange(1000) // 2
+    centre = decided.verdict.map({"use": 1.0, "maybe": -1.0, "avoid": 5.0}).to_numpy(float)
+    zero = (decided.verdict == "avoid").to_numpy(bool)
+    chance = np.where(decided.verdict == "use", 0.1, 0.5)
+    for _ in range(300):
+        noise = np.repeat(rng.normal(0, 1, 500), 2)  # of the prompt
+        values = np.where(rng.random(1000) < chance, centre + noise, np.nan)
+        _, interval, n = mean_over_all(values, decided, zero=zero)
+        held += interval[0] < 0.3 < interval[1]
+        assert n == (np.isfinite(values) & ~zero).sum()
+    assert 0.92 < held / 300 < 0.98
+    maybe = (decided.verdict == "maybe").to_numpy(bool)
+    assert mean_over_all(np.where(maybe, np.nan, values), decided, zero=zero)[0] is None
+    few = zero | (maybe & (np.arange(1000) % 20 > 0))
+    assert mean_over_all(np.where(maybe, np.nan, values), decided, zero=few)[0] is not None
+    assert mean_over_all(values, decided, zero=np.ones(1000, bool))[:2] == (0.0, (0.0, 0.0))
+    assert mean_over_all(np.full(1000, np.nan), decided, zero=np.ones(1000, bool)) == (None, None, 0)
 
 
 def test_savings_are_those_of_the_pairs_and_an_unknown_price_is_null(put, record):
