@@ -17,8 +17,11 @@ READINGS = {
 ELSEWHERE = ("readings", "trend", "what_if", "notes", "format", "time", "decisions", "since", "until")
 """Keys of a report that have a place of their own; all others are sections below the readings."""
 
+COMPARED = ("observed_pairs", "explored", "modelled")
+"""Kinds of evidence on the arm that was not taken: names of figures end in them, so that what they say of the same stands side by side."""
+
 _NOTES = ("note", "notes", "text")
-_ABOUT_MISROUTES = ("misroute", "gained")
+_GAINED = "gained"
 _DEEPEST = 4
 
 
@@ -98,14 +101,14 @@ def trend(report: Mapping[str, Any]) -> Section:
 
 
 def bands_by_day(report: Mapping[str, Any]) -> list[dict[str, Any]]:
-    """Return what the report has by day with an interval and is about misroutes: rates, or what the policy gained by its choices.
+    """Return what the policy gained by its choices day by day, with an interval, by kind of evidence.
 
-    A row has day, series, value, lower and upper. Columns of this kind are named `misroute...` or `gained...`; their bounds have the
-    same name with `_lower` and `_upper`.
+    A row has day, series, value, lower and upper. Columns of this kind are named `gained...`; their bounds have the same name with
+    `_lower` and `_upper`.
     """
     found = []
     for row in _rows_by_day(report.get("trend")):
-        for name in (str(name) for name in row if str(name).startswith(_ABOUT_MISROUTES)):
+        for name in (str(name) for name in row if str(name).startswith(_GAINED)):
             value = row[name]
             if isinstance(value, int | float) and f"{name}_lower" in row:
                 ends = {end: row.get(f"{name}_{end}") for end in ("lower", "upper")}
@@ -166,7 +169,11 @@ def _is_rows(part: Any) -> bool:
 def _figure(name: str, part: Any) -> Figure:
     if not isinstance(part, Mapping):
         return Figure(label(name), part)
-    title = part.get("title") or part.get("name") or label(name.removesuffix(f"_{part.get('evidence')}"))
+    title = (
+        part.get("title")
+        or part.get("name")
+        or label(name.removesuffix(f"_{kind}") if (kind := part.get("evidence")) in COMPARED else name)
+    )
     return Figure(str(title), **{field: part.get(field) for field in Figure._fields[1:]})
 
 

@@ -48,18 +48,18 @@ def report_html(connection: sa.Connection, audit_id: str | None) -> str:
     if audit is None and audit_id is not None:
         raise InvalidInput(f"no audit {audit_id} is in the store; make one with `thinkworth audit`", field="audit_id")
     known, report = live.id_of(audit), views.report_of(audit)
-    days = Trended(since=audit["since"].date(), until=audit["until"].date()) if audit else Trended()
-    days = trends.in_days(connection, days)
+    period = live.period_of(audit)
+    days = trends.in_days(connection, Trended())
     slices = connection.execute(views.slices_of(Sliced(), known).limit(MOST_ROWS)).mappings().all()
     return Renderer(load_assets()).file(
         "report.html",
         title="Audit",
         audit=audit,
-        live=live.counts(connection),
+        live=live.counts(connection, period),
         readings=parts.readings(report),
         sections=parts.others(report),
         notes=parts.notes(report),
-        charts=views.drawn(trends.by_day(connection, days), parts.bands_by_day(report)),
+        charts=views.drawn(trends.by_day(connection, days, period), parts.bands_by_day(report), by="decided"),
         slice_rows=slices,
         slice_total=views.slices_count(connection, Sliced(), known),
         suspect_rows=listing.page(connection, Suspected(), known, MOST_ROWS).rows,

@@ -53,7 +53,7 @@ def test_every_view_has_its_heading_and_charts_are_drawn(visit, address):
         assert page.locator("h1").inner_text() == view.title
         assert page.locator("nav [aria-current=page]").count() == 1
     page.goto(f"{address}/audit/trends")
-    sync_api.expect(page.locator(".canvas svg")).to_have_count(6)
+    sync_api.expect(page.locator(".canvas svg")).to_have_count(5)
 
 
 def test_a_filter_narrows_the_list_and_its_address_can_be_shared(visit, filled):
@@ -232,7 +232,7 @@ def test_the_report_is_one_file_that_loads_nothing(visit, filled, tmp_path):
     asked = []
     page.on("request", lambda request: asked.append(request.url))
     page.reload(wait_until="load")
-    sync_api.expect(page.locator(".canvas svg")).to_have_count(6)
+    sync_api.expect(page.locator(".canvas svg")).to_have_count(5)
     assert asked == [out.as_uri()]
     for title in ("Four readings", "Trends", "Slices", "Suspected misroutes", "What if"):
         assert page.locator(f"h2:has-text('{title}')").count() == 1

@@ -39,6 +39,15 @@ def test_kinds_of_evidence_stand_beside_each_other():
     assert [figure.title for figure in found.figures] == ["spent"]
 
 
+def test_a_name_that_ends_like_its_evidence_is_whole_unless_it_may_be_compared():
+    figures = {
+        "profile_not_recorded": {"value": 3, "evidence": "recorded"},
+        "seconds_observed": {"value": 1, "evidence": "observed"},
+    }
+    found = parts.section({"figures": figures}, "T")
+    assert [figure.title for figure in found.figures] == ["profile not recorded", "seconds observed"]
+
+
 def test_bounds_beside_a_column_are_its_interval():
     rows = [
         {
@@ -57,18 +66,18 @@ def test_bounds_beside_a_column_are_its_interval():
     assert table.rows == [["x", parts.Figure("", 0.1, 0.0, 0.2), 5, None]]
 
 
-def test_what_is_about_misroutes_by_day_is_found_wherever_it_is():
+def test_what_choices_gained_by_day_is_found_wherever_it_is():
     days = [
         {
             "day": "2026-09-01",
-            "misroute_rate": 0.1,
-            "misroute_rate_lower": 0.0,
-            "misroute_rate_upper": 0.2,
+            "gained_explored": 0.1,
+            "gained_explored_lower": 0.0,
+            "gained_explored_upper": 0.2,
             "score_direct": 1,
-            "gained_explored": None,
+            "gained_observed_pairs": None,
         }
     ]
-    expected = [{"day": "2026-09-01", "series": "misroute rate", "value": 0.1, "lower": 0.0, "upper": 0.2}]
+    expected = [{"day": "2026-09-01", "series": "gained explored", "value": 0.1, "lower": 0.0, "upper": 0.2}]
     assert parts.bands_by_day({"trend": {"tables": {"days": {"rows": days}}}}) == expected
     assert parts.bands_by_day({"trend": days}) == expected
     assert parts.bands_by_day({"trend": {"title": "nothing"}}) == parts.bands_by_day({}) == []
