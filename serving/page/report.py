@@ -13,8 +13,8 @@ from serving.page.asked import Sliced, Suspected, Trended
 from serving.page.assets import load_assets
 from serving.page.rendering import Renderer
 
-MOST_ROWS = 200
-"""Rows of a long table in the file; the CSV beside it has them all."""
+MOST_SLICES, MOST_SUSPECTS = 50, 20
+"""Rows of the long tables in the file; the CSV beside it has them all."""
 
 
 def write_report(engine: sa.Engine, audit_id: str | None, out: Path) -> None:
@@ -50,7 +50,7 @@ def report_html(connection: sa.Connection, audit_id: str | None) -> str:
     known, report = live.id_of(audit), views.report_of(audit)
     period = live.period_of(audit)
     days = trends.in_days(connection, Trended())
-    slices = connection.execute(views.slices_of(Sliced(), known).limit(MOST_ROWS)).mappings().all()
+    slices = connection.execute(views.slices_of(Sliced(), known).limit(MOST_SLICES)).mappings().all()
     return Renderer(load_assets()).file(
         "report.html",
         title="Audit",
@@ -60,9 +60,9 @@ def report_html(connection: sa.Connection, audit_id: str | None) -> str:
         sections=parts.others(report),
         notes=parts.notes(report),
         charts=views.drawn(trends.by_day(connection, days, period), parts.bands_by_day(report), by="decided"),
-        slice_rows=slices,
+        slice_rows=[views.shown_slice(row) for row in slices],
         slice_total=views.slices_count(connection, Sliced(), known),
-        suspect_rows=listing.page(connection, Suspected(), known, MOST_ROWS).rows,
+        suspect_rows=listing.page(connection, Suspected(), known, MOST_SUSPECTS).rows,
         suspect_total=listing.count(connection, Suspected(), known),
         section=parts.what_if(report),
     )

@@ -62,7 +62,7 @@ def sliced(connection: sa.Connection, asked: Sliced, facets: live.Facets) -> Con
     rows = connection.execute(slices_of(asked, live.id_of(audit)).limit(MOST_SLICES)).mappings().all()
     return {
         "asked": asked, "audit": audit, "total": slices_count(connection, asked, live.id_of(audit)),
-        "rows": [{**row, "address": decisions_in(row, live.period_of(audit))} for row in rows],
+        "rows": [{**shown_slice(row), "address": decisions_in(row, live.period_of(audit))} for row in rows],
     }  # fmt: skip
 
 
@@ -120,13 +120,28 @@ def slices_count(connection: sa.Connection, asked: Sliced, audit_id: str | None)
     return int(connection.execute(counted).scalar_one())
 
 
+ARM_OF = {"overthinking": "reasoning", "underthinking": "direct"}
+"""The arm that a kind of misroute is about."""
+
+
+def shown_slice(row: Mapping[Any, Any]) -> Context:
+    """Return a slice as it is shown: its title without the kind, which is wrong only where it is misrouted, its arm and what was found."""
+    lower, upper = row["net_benefit_lower"], row["net_benefit_upper"]
+    right = (lower is not None and lower > 0) if row["kind"] == "overthinking" else (upper is not None and upper < 0)
+    finding = "policy right" if right else "not shown to be wrong"
+    finding = "modelled, never called" if row["evidence"] == "modelled" else finding
+    how = {"dimension": "all", "search": "confirmed"}.get(row["found"], row["found"])
+    title = row["title"].removesuffix(f": {row['kind']}")
+    return {**row, "title": title, "policy_arm": ARM_OF.get(row["kind"]), "finding": finding, "how": how}
+
+
 def decisions_in(row: Mapping[Any, Any], period: live.Period | None) -> str:
     """Return the query string of the list of a slice's decisions: those for which the policy chose the arm that its kind is about.
 
     A list knows whole days: where the audit's period begins or ends within one, the list has the rest of that day too.
     """
     same = {name: row[name] for name in ("task", "model", "profile", "language", "revision", "familiarity")}
-    arm = {"overthinking": "reasoning", "underthinking": "direct"}.get(row["kind"])
+    arm = ARM_OF.get(row["kind"])
     first, last = (moment.astimezone(UTC).date() for moment in period) if period else (None, None)
     days = {"since": row["day"] or first, "until": row["day"] or last}
     return AllDecisions().address(**same, **days, policy_arm=arm)
