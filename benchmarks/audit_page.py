@@ -58,7 +58,9 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--decisions", type=int, default=100_000)
     parser.add_argument("--pictures", type=Path, help="folder of the pictures; nothing is measured then")
-    parser.add_argument("--store", help="address of the store that the pictures are of; a small made-up one if not given")
+    parser.add_argument(
+        "--store", help="address of the store that the pictures are of; a small made-up one if not given"
+    )
     parser.add_argument("--out", type=Path, default=RESULTS / "audit_page.json")
     given = parser.parse_args()
     if given.store and not given.pictures:

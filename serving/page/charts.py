@@ -41,7 +41,7 @@ def means(rows: Rows, title: str, form: str) -> Spec:
         _number("upper", "to", form),
         _number("n", "attempts", ","),
     ]
-    return _chart(rows, {"layer": [_band(rows, _colour("arm", ARMS)), _line(rows, y, "arm", ARMS, tip)]})
+    return _chart(rows, {"layer": [*_band(rows, _colour("arm", ARMS)), _line(rows, y, "arm", ARMS, tip)]})
 
 
 def percentiles(rows: Rows) -> Spec:
@@ -59,9 +59,15 @@ def percentiles(rows: Rows) -> Spec:
 
 
 def bands(rows: Rows, title: str, form: str) -> Spec:
-    """Return values by day and series with their band."""
+    """Return values by day and series with their band; what of a band lies beyond 1 point is cut: a day of few decisions says nothing."""
     names = tuple(dict.fromkeys(row["series"] for row in rows))
-    y = {"field": "value", "type": "quantitative", "title": title, "axis": {"format": form}}
+    y = {
+        "field": "value",
+        "type": "quantitative",
+        "title": title,
+        "axis": {"format": form},
+        "scale": {"domain": _reach(rows)},
+    }
     tip = [
         _field("day"),
         _field("series"),
@@ -71,8 +77,15 @@ def bands(rows: Rows, title: str, form: str) -> Spec:
     ]
     return _chart(
         rows,
-        {"layer": [_band(rows, _colour("series", names)), _line(rows, y, "series", names, tip)]},
+        {"layer": [*_band(rows, _colour("series", names)), _line(rows, y, "series", names, tip)]},
     )
+
+
+def _reach(rows: Rows) -> list[float]:
+    """Return from where to where an axis goes: 0, all values, and their intervals as far as these lie within 1 point."""
+    values = [row["value"] for row in rows]
+    ends = [min(max(row[end], -1.0), 1.0) for row in rows for end in ("lower", "upper") if row[end] is not None]
+    return [min([0.0, *values, *ends]), max([0.0, *values, *ends])]
 
 
 def _chart(values: Rows, more: Spec) -> Spec:
@@ -102,11 +115,14 @@ def _day(rows: Rows) -> Spec:
     return {**_DAY, "axis": {"format": "%d %b", "tickCount": 6, "labelOverlap": True}}
 
 
-def _band(rows: Rows, colour: Spec) -> Spec:
-    """Return the intervals of lines: an area, or where there is one day, a bar of its own for each point."""
+def _band(rows: Rows, colour: Spec) -> list[Spec]:
+    """Return the intervals of lines: a bar of its own for each point, and where there are several days, an area."""
     y = {"field": "lower", "type": "quantitative", "title": None}
-    mark: Spec = {"type": "rule", "strokeWidth": 2} if _single(rows) else {"type": "area", "opacity": 0.18}
-    return {"mark": mark, "encoding": {"x": _day(rows), "y": y, "y2": {"field": "upper"}, "color": colour}}
+    encoding = {"x": _day(rows), "y": y, "y2": {"field": "upper"}, "color": colour}
+    if _single(rows):
+        return [{"mark": {"type": "rule", "strokeWidth": 2}, "encoding": encoding}]
+    marks = ({"type": "area", "opacity": 0.18, "clip": True}, {"type": "rule", "opacity": 0.4, "clip": True})
+    return [{"mark": mark, "encoding": encoding} for mark in marks]
 
 
 def _line(

@@ -97,7 +97,7 @@ def _digits(cells: Sequence[Any]) -> int:
     if all(v == int(v) for v in numbers) and not any(isinstance(cell, Figure) for cell in cells):
         return 0
     most = max(numbers, default=0)
-    return 0 if most >= 1000 else 1 if most >= 100 else 3
+    return 0 if most >= 1000 else 1 if most >= 100 else 3 if most >= 0.1 else 5
 
 
 def _cell(row: Mapping[str, Any], column: str, bounds: tuple[str, str] | None) -> Any:

@@ -100,7 +100,9 @@ def bands_by_day(report: Mapping[str, Any]) -> list[dict[str, Any]]:
             value = row[name]
             if isinstance(value, int | float) and f"{name}_lower" in row:
                 ends = {end: row.get(f"{name}_{end}") for end in ("lower", "upper")}
-                found.append({"day": str(row["day"]), "series": label(name), "value": value, **ends})
+                found.append(
+                    {"day": str(row["day"]), "series": label(name.removeprefix(f"{_GAINED}_")), "value": value, **ends}
+                )
     return found
 
 

@@ -155,7 +155,7 @@ def drawn(by_day: Mapping[str, Rows], gained: Rows, by: str = "told") -> list[Co
         ("Verdicts", "decisions by day", charts.verdicts(by_day["verdicts"]), by_day["verdicts"]),
         (
             "Net benefit of choices",
-            f"of the last audit, 95 % band: {better}",
+            f"of the last audit, 95 % band, cut beyond 1 point: {better}",
             charts.bands(gained, "points", "+.2f"),
             gained,
         ),

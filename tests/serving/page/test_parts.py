@@ -115,7 +115,7 @@ def test_what_choices_gained_by_day_is_found_wherever_it_is():
             "gained_observed_pairs": None,
         }
     ]
-    expected = [{"day": "2026-09-01", "series": "worth of choices, explored", "value": 0.1, "lower": 0.0, "upper": 0.2}]
+    expected = [{"day": "2026-09-01", "series": "explored", "value": 0.1, "lower": 0.0, "upper": 0.2}]
     assert parts.bands_by_day({"trend": {"tables": {"days": {"rows": days}}}}) == expected
     assert parts.bands_by_day({"trend": days}) == expected
     assert parts.bands_by_day({"trend": {"title": "nothing"}}) == parts.bands_by_day({}) == []
@@ -152,8 +152,17 @@ def test_a_chart_of_one_day_has_one_tick_and_its_intervals():
     rows = [{"day": "2026-09-01", "arm": arm, "n": 9, "mean": 0.5, "lower": 0.4, "upper": 0.6} for arm in charts.ARMS]
     band, line = charts.means(rows, "score", ".2f")["layer"]
     assert (band["mark"]["type"], line["encoding"]["x"]["type"]) == ("rule", "ordinal")
-    band, line = charts.means([*rows, {**rows[0], "day": "2026-09-02"}], "score", ".2f")["layer"]
-    assert (band["mark"]["type"], line["encoding"]["x"]["type"]) == ("area", "temporal")
+    area, rule, line = charts.means([*rows, {**rows[0], "day": "2026-09-02"}], "score", ".2f")["layer"]
+    assert (area["mark"]["type"], rule["mark"]["type"], line["encoding"]["x"]["type"]) == ("area", "rule", "temporal")
+
+
+def test_an_interval_of_few_decisions_does_not_flatten_the_others():
+    rows = [
+        {"day": "2026-09-01", "series": "explored", "value": 0.25, "lower": -7.0, "upper": 7.5},
+        {"day": "2026-09-02", "series": "explored", "value": -1.5, "lower": None, "upper": None},
+    ]
+    line = charts.bands(rows, "points", "+.2f")["layer"][-1]
+    assert line["encoding"]["y"]["scale"]["domain"] == [-1.5, 1.0]
 
 
 def test_a_slice_says_what_is_wrong_only_where_it_is_misrouted():
