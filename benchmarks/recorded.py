@@ -7,11 +7,16 @@ import hashlib
 import math
 import random
 from datetime import UTC, datetime, timedelta
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import sqlalchemy as sa
 
+from audit.config import AuditConfig
+from audit.reading import read
+from audit.report import audit
 from contract.store.audit_tables import audits, slices, suspects
+from contract.store.opening import migrate, open_store, reading
 from contract.store.tables import bundles, decisions, gaps, outcomes, prompts, reviews
 
 TASKS = {
@@ -25,10 +30,17 @@ LANGUAGES = ("en", "en", "en", "de", "fr", "zh", None)
 REVISIONS = ("thinkworth/4c1f0aa21e07", "thinkworth/9be2d7715f3c")
 FIRST = datetime(2026, 9, 1, 6, tzinfo=UTC)
 BLOCK = 5_000
+SEED = 7
+
+MOST_AUDITED = 3_000
+"""Decisions that an audit really reads here; slices and suspects are made up, for a small store has few."""
 
 
-def fill(engine: sa.Engine, n: int, *, days: int = 30, seed: int = 7, suspected: int = 5_000) -> str:
-    """Write n decisions over some days, outcomes of two thirds of them and one audit; return the audit's id."""
+def fill(engine: sa.Engine, n: int, *, days: int = 30, seed: int = SEED, suspected: int = 5_000) -> str:
+    """Write n decisions over some days, outcomes of two thirds of them and one audit; return the audit's id.
+
+    The report is of a real audit of the store; slices and suspects are made up.
+    """
     rng = random.Random(seed)
     misrouted: list[dict[str, Any]] = []
     for start in range(0, n, BLOCK):
@@ -38,8 +50,25 @@ def fill(engine: sa.Engine, n: int, *, days: int = 30, seed: int = 7, suspected:
         with engine.begin() as connection:
             connection.execute(sa.insert(decisions), some)
             connection.execute(sa.insert(outcomes), told)
+    with engine.begin() as connection:
+        connection.execute(sa.insert(bundles), [_bundle(revision) for revision in REVISIONS])
     misrouted.sort(key=lambda row: -row["loss_points"])
-    return _audit(engine, rng, n, days, misrouted[:suspected])
+    return _audit(engine, rng, n, days, misrouted[:suspected], seed)
+
+
+def report(engine: sa.Engine, n: int, days: int, seed: int) -> dict[str, Any]:
+    """Return what a real audit says of a made-up store; of a smaller one with the same days where it is larger than MOST_AUDITED."""
+    if n <= MOST_AUDITED:
+        with reading(engine) as connection:
+            return audit(read(connection), AuditConfig(resamples=50), time=FIRST + timedelta(days=days)).report
+    with TemporaryDirectory() as folder:
+        small = open_store(f"sqlite:///{folder}/store.sqlite")
+        migrate(small)
+        fill(small, MOST_AUDITED, days=days, seed=seed)
+        with reading(small) as connection:
+            found: dict[str, Any] = connection.execute(sa.select(audits.c.report)).scalar_one()
+        small.dispose()
+    return found
 
 
 def uuid7(when: datetime, number: int) -> str:
@@ -137,27 +166,17 @@ def _suspicion(rng: random.Random, decision: dict[str, Any]) -> dict[str, Any] |
     }  # fmt: skip
 
 
-def _audit(engine: sa.Engine, rng: random.Random, n: int, days: int, misrouted: list[dict[str, Any]]) -> str:
+def _audit(engine: sa.Engine, rng: random.Random, n: int, days: int, misrouted: list[dict[str, Any]], seed: int) -> str:
     end = FIRST + timedelta(days=days)
     audit_id = uuid7(end, 1)
     with engine.begin() as connection:
         if misrouted:
             connection.execute(sa.insert(suspects), [row | {"audit_id": audit_id} for row in misrouted])
-        connection.execute(sa.insert(slices), [_slice(rng, i, audit_id, n, days) for i in range(60)])
-        connection.execute(sa.insert(bundles), [_bundle(revision) for revision in REVISIONS])
+        connection.execute(sa.insert(slices), [_slice(rng, i, audit_id, n) for i in range(60)])
         connection.execute(
             sa.insert(gaps),
             {"gap_id": uuid7(end, 2), "since": FIRST, "until": FIRST + timedelta(hours=1), "records": 12},
         )
-        row = {
-            "audit_id": audit_id,
-            "time": end,
-            "since": FIRST,
-            "until": end,
-            "decisions": n,
-            "report": report(rng, days),
-        }
-        connection.execute(sa.insert(audits), row)
         some = connection.execute(
             sa.select(decisions.c.decision_id, decisions.c.time).order_by(decisions.c.time).limit(40)
         ).all()
@@ -167,6 +186,16 @@ def _audit(engine: sa.Engine, rng: random.Random, n: int, days: int, misrouted: 
         turns = '[["system", "Answer briefly."], ["user", "Write a function that merges two sorted lists."]]'
         kept = [{"decision_id": i, "time": when, "turns": turns, "tools": 0} for i, when in some]
         connection.execute(sa.insert(prompts), kept)
+    row = {
+        "audit_id": audit_id,
+        "time": end,
+        "since": FIRST,
+        "until": end,
+        "decisions": n,
+        "report": report(engine, n, days, seed),
+    }
+    with engine.begin() as connection:
+        connection.execute(sa.insert(audits), row)
     return audit_id
 
 
@@ -174,7 +203,9 @@ def _bundle(revision: str) -> dict[str, Any]:
     return {
         "revision": revision,
         "time": FIRST,
-        "profiles": {},
+        "profiles": {
+            name: {"tokens_per_point": price, "max_thinking_tokens": 8192} for name, price in PROFILES.items()
+        },
         "unfamiliar_below": 0.5,
         "small_budget": 512,
         "data_digest": None,
@@ -194,7 +225,7 @@ def _review(i: int, decision_id: str, end: datetime) -> dict[str, Any]:
     }
 
 
-def _slice(rng: random.Random, i: int, audit_id: str, n: int, days: int) -> dict[str, Any]:
+def _slice(rng: random.Random, i: int, audit_id: str, n: int) -> dict[str, Any]:
     own: dict[str, Any] = dict.fromkeys(("task", "model", "profile", "language", "familiarity", "revision", "day"))
     name, values = (
         ("task", list(TASKS)), ("model", MODELS[:4]), ("profile", list(PROFILES)), ("language", ("en", "de", "fr", "zh")),
@@ -207,75 +238,16 @@ def _slice(rng: random.Random, i: int, audit_id: str, n: int, days: int) -> dict
     mean = -0.11 if i == 0 else rng.gauss(0.09 if over else -0.07, 0.05)
     half = 0.02 + 0.06 * rng.random()
     regret = max(0.0, -mean if over else mean)
-    wrong = (mean + half < 0) if over else (mean - half > 0)
+    evidence = ("explored", "modelled", "observed_pairs")[i % 3 if i else 0]
+    wrong = evidence != "modelled" and ((mean + half < 0) if over else (mean - half > 0))
     members = int(n * rng.uniform(0.01, 0.2))
+    kind = "overthinking" if over else "underthinking"
     return own | {
-        "audit_id": audit_id, "slice_id": i, "title": ", ".join(f"{key} {value}" for key, value in own.items() if value),
-        "kind": "overthinking" if over else "underthinking", "evidence": ("explored", "modelled", "observed_pairs")[i % 3 if i else 0],
+        "audit_id": audit_id, "slice_id": i, "kind": kind, "title": f"{', '.join(f'{key} {value}' for key, value in own.items() if value)}: {kind}",
+        "evidence": evidence,
         "found": "search" if i in (0, 7) else "dimension", "misrouted": wrong, "decisions": members,
         "evidence_n": members // 9, "net_benefit": mean, "net_benefit_lower": mean - half, "net_benefit_upper": mean + half,
-        "p_value": 0.0004 if wrong else rng.random(), "p_adjusted": 0.024 if wrong else rng.uniform(0.2, 1), "regret_points": regret, "regret_points_total": regret * members,
+        "p_value": None if evidence == "modelled" else 0.0004 if wrong else rng.random(),
+        "p_adjusted": None if evidence == "modelled" else 0.024 if wrong else rng.uniform(0.2, 1), "regret_points": regret, "regret_points_total": regret * members,
         "regret_tokens_total": regret * members * 900, "regret_usd_total": regret * members * 0.009 if i % 4 else None,
-    }  # fmt: skip
-
-
-def report(rng: random.Random, days: int) -> dict[str, Any]:
-    """Return the rest of an audit in the shape that audits have."""
-
-    def figure(
-        value: float | None, half: float, unit: str, evidence: str = "explored", n: int = 4120
-    ) -> dict[str, Any]:
-        ends = (None, None) if value is None else (value - half, value + half)
-        return {"value": value, "lower": ends[0], "upper": ends[1], "n": n, "evidence": evidence, "unit": unit}
-
-    def section(title: str, text: str, figures: dict[str, Any], **tables: Any) -> dict[str, Any]:
-        shown = {name: {"title": name.replace("_", " ").capitalize(), "rows": rows} for name, rows in tables.items()}
-        return {"title": title, "text": text, "figures": figures, "tables": shown}
-
-    by_day = []
-    for i in range(days):
-        gained = 0.08 + 0.03 * math.sin(i / 4) + 0.02 * rng.random()
-        rate = 0.06 + 0.02 * math.sin(i / 5) + 0.005 * rng.random()
-        by_day.append({
-            "day": (FIRST + timedelta(days=i)).date().isoformat(), "decisions": 20, "misroute_rate": rate, "misroute_rate_lower": rate - 0.02,
-            "misroute_rate_upper": rate + 0.02, "gained_explored": gained, "gained_explored_lower": gained - 0.05, "gained_explored_upper": gained + 0.05,
-            "n_explored": 12,
-        })  # fmt: skip
-    scenarios = [
-        {"scenario": f"profile {name}", "decisions": 4120, "share_reasoning": share, "evidence": evidence, "score_change": change,
-         "score_lower": change - 0.012, "score_upper": change + 0.012, "output_tokens_change": 3000 * change, "output_tokens_lower": 3000 * change - 60,
-         "output_tokens_upper": 3000 * change + 60}
-        for (name, share, change) in (("balanced", 0.38, 0.001), ("latency_critical", 0.04, -0.09), ("quality_critical", 0.61, 0.05))
-        for evidence in ("explored", "modelled")
-    ]  # fmt: skip
-    return {
-        "format": 1,
-        "notes": ["12 records were lost: figures are without them"],
-        "readings": {
-            "finance": section("Finance", "What the policy saved against always thinking, and against never.", {
-                "tokens_saved_against_always_explored": figure(61_200_000, 1_400_000, "tokens"),
-                "tokens_saved_against_never_explored": figure(-38_900_000, 900_000, "tokens"),
-                "tokens_saved_against_always_modelled": figure(58_900_000, 300_000, "tokens", "modelled", 100_000),
-                "tokens_saved_against_never_modelled": figure(-41_200_000, 300_000, "tokens", "modelled", 100_000),
-                "usd_saved_against_always_explored": figure(612.4, 14.2, "usd"),
-                "gpu_seconds_saved_against_always_explored": figure(None, 0, "gpu_seconds", n=0)}),
-            "infrastructure": section("Infrastructure", "Latency from request to last token, by the arm that was really used.", {
-                "latency_p50_direct": figure(2.9, 0.1, "s", "observed"), "latency_p95_direct": figure(6.8, 0.3, "s", "observed"),
-                "latency_p50_reasoning": figure(18.2, 0.6, "s", "observed"), "latency_p95_reasoning": figure(49.1, 2.2, "s", "observed"),
-                "timeouts_reasoning": figure(0.004, 0.001, "share", "observed")}),
-            "product": section("Product", "Observed scores by arm, and rates of misroutes by slices.", {
-                "score_direct": figure(0.641, 0.011, "points", "observed"), "score_reasoning": figure(0.803, 0.01, "points", "observed"),
-                "overthinking_rate_explored": figure(0.062, 0.011, "share"), "overthinking_regret_explored": figure(0.0041, 0.0016, "points a decision")}),
-            "risk": section("Risk", "Share of checked answers with a defect.", {
-                "defect_rate_direct": figure(0.021, 0.003, "share", "observed"), "defect_rate_reasoning": figure(0.018, 0.004, "share", "observed")}),
-        },
-        "trend": section("By day", "gained_* is the mean net_benefit of the policy's arm over the other arm.", {}, days=by_day),
-        "calibration": section("Calibration", "Expected against observed scores of the arm taken.", {
-            "expected_calibration_error": figure(0.031, 0.007, "points", "observed", 20_412),
-            "budget_coverage": figure(0.936, 0.006, "share", "observed", 7_310)}),
-        "drift": section("Drift", "Each day beside the first third.", {"drifted_columns": {**figure(None, 0, "columns", "recorded"), "value": 0.0}}, worst=[
-            {"column": "task", "day": "2026-09-21", "psi": 0.04, "p_adjusted": 0.8, "drifted": False},
-            {"column": "familiarity", "day": "2026-09-19", "psi": 0.02, "p_adjusted": 1.0, "drifted": False}]),
-        "what_if": section("What if", "Verdicts that other profiles would have had on the same decisions. Caps and small budgets are approximated.", {
-            "reproduced": figure(0.981, 0.004, "share", "recorded")}, scenarios=scenarios),
     }  # fmt: skip

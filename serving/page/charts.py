@@ -9,13 +9,8 @@ Spec = dict[str, Any]
 VERDICTS = ("use", "maybe", "avoid")
 ARMS = ("reasoning", "direct")
 
-_DAY = {
-    "field": "day",
-    "type": "temporal",
-    "timeUnit": "utcyearmonthdate",
-    "title": None,
-    "axis": {"format": "%d %b", "tickCount": 6, "labelOverlap": True},
-}
+_DAY: Spec = {"field": "day", "type": "temporal", "timeUnit": "utcyearmonthdate", "title": None}
+_BAR_WIDTH = 48
 _HEIGHT = 200
 _LEGEND = {"title": None, "orient": "top", "symbolOpacity": 1}
 _SOLID, _DASHED = [1, 0], [5, 3]
@@ -26,9 +21,9 @@ def verdicts(rows: Rows) -> Spec:
     order = {verdict: i for i, verdict in enumerate(VERDICTS)}
     values = [{**row, "order": order.get(row["verdict"], 9)} for row in rows]
     return _chart(values, {
-        "mark": {"type": "bar"},
+        "mark": {"type": "bar", **({"width": _BAR_WIDTH} if _single(rows) else {})},
         "encoding": {
-            "x": _DAY, "y": {"field": "n", "type": "quantitative", "title": "decisions", "stack": True},
+            "x": _day(rows), "y": {"field": "n", "type": "quantitative", "title": "decisions", "stack": True},
             "color": _colour("verdict", VERDICTS), "order": {"field": "order"},
             "tooltip": [_field("day"), _field("verdict"), _number("n", "decisions", ",")],
         },
@@ -46,7 +41,7 @@ def means(rows: Rows, title: str, form: str) -> Spec:
         _number("upper", "to", form),
         _number("n", "attempts", ","),
     ]
-    return _chart(rows, {"layer": [_band("lower", "upper", _colour("arm", ARMS)), _line(y, "arm", ARMS, tip)]})
+    return _chart(rows, {"layer": [*_band(rows, _colour("arm", ARMS)), _line(rows, y, "arm", ARMS, tip)]})
 
 
 def percentiles(rows: Rows) -> Spec:
@@ -58,15 +53,21 @@ def percentiles(rows: Rows) -> Spec:
     y = {"field": "value", "type": "quantitative", "title": "latency, s"}
     tip = [_field("day"), _field("series"), _number("value", "seconds", ",.2f"), _number("n", "attempts", ",")]
     names = [f"{arm} {name}" for arm in ARMS for name in ("p50", "p95")]
-    line = _line(y, "series", names, tip, dashes=[_SOLID, _DASHED, _SOLID, _DASHED])
+    line = _line(rows, y, "series", names, tip, dashes=[_SOLID, _DASHED, _SOLID, _DASHED])
     line["encoding"]["color"]["scale"]["range"] = "twice"  # of the page's theme: each colour two times
     return _chart(values, {"layer": [line]})
 
 
 def bands(rows: Rows, title: str, form: str) -> Spec:
-    """Return values by day and series with their band."""
+    """Return values by day and series with their band; what of a band lies beyond 1 point is cut: a day of few decisions says nothing."""
     names = tuple(dict.fromkeys(row["series"] for row in rows))
-    y = {"field": "value", "type": "quantitative", "title": title, "axis": {"format": form}}
+    y = {
+        "field": "value",
+        "type": "quantitative",
+        "title": title,
+        "axis": {"format": form},
+        "scale": {"domain": _reach(rows)},
+    }
     tip = [
         _field("day"),
         _field("series"),
@@ -76,8 +77,15 @@ def bands(rows: Rows, title: str, form: str) -> Spec:
     ]
     return _chart(
         rows,
-        {"layer": [_band("lower", "upper", _colour("series", names)), _line(y, "series", names, tip)]},
+        {"layer": [*_band(rows, _colour("series", names)), _line(rows, y, "series", names, tip)]},
     )
+
+
+def _reach(rows: Rows) -> list[float]:
+    """Return from where to where an axis goes: 0, all values, and their intervals as far as these lie within 1 point."""
+    values = [row["value"] for row in rows]
+    ends = [min(max(row[end], -1.0), 1.0) for row in rows for end in ("lower", "upper") if row[end] is not None]
+    return [min([0.0, *values, *ends]), max([0.0, *values, *ends])]
 
 
 def _chart(values: Rows, more: Spec) -> Spec:
@@ -96,16 +104,34 @@ def _colour(name: str, domain: Sequence[str]) -> Spec:
     }
 
 
-def _band(low: str, high: str, colour: Spec) -> Spec:
-    y = {"field": low, "type": "quantitative", "title": None}
-    return {
-        "mark": {"type": "area", "opacity": 0.18},
-        "encoding": {"x": _DAY, "y": y, "y2": {"field": high}, "color": colour},
-    }
+def _single(rows: Rows) -> bool:
+    return len({row["day"] for row in rows}) < 2
+
+
+def _day(rows: Rows) -> Spec:
+    """Return the axis of days: one tick for one day, which on an axis of time would have several of the same name."""
+    if _single(rows):
+        return {**_DAY, "type": "ordinal", "axis": {"format": "%d %b", "labelAngle": 0}}
+    return {**_DAY, "axis": {"format": "%d %b", "tickCount": 6, "labelOverlap": True}}
+
+
+def _band(rows: Rows, colour: Spec) -> list[Spec]:
+    """Return the intervals of lines: a bar of its own for each point, and where there are several days, an area."""
+    y = {"field": "lower", "type": "quantitative", "title": None}
+    encoding = {"x": _day(rows), "y": y, "y2": {"field": "upper"}, "color": colour}
+    if _single(rows):
+        return [{"mark": {"type": "rule", "strokeWidth": 2}, "encoding": encoding}]
+    marks = ({"type": "area", "opacity": 0.18, "clip": True}, {"type": "rule", "opacity": 0.4, "clip": True})
+    return [{"mark": mark, "encoding": encoding} for mark in marks]
 
 
 def _line(
-    y: Spec, series: str, names: Sequence[str], tip: list[Spec], dashes: Sequence[list[int]] = (_SOLID, _DASHED)
+    rows: Rows,
+    y: Spec,
+    series: str,
+    names: Sequence[str],
+    tip: list[Spec],
+    dashes: Sequence[list[int]] = (_SOLID, _DASHED),
 ) -> Spec:
     """Return lines by series, told apart by colour and by dash."""
     legend = {**_LEGEND, "symbolType": "stroke", "symbolSize": 300, "symbolStrokeWidth": 2}
@@ -117,7 +143,7 @@ def _line(
     }
     return {
         "mark": {"type": "line", "point": True},
-        "encoding": {"x": _DAY, "y": y, "color": _colour(series, names), "tooltip": tip, "strokeDash": dashed},
+        "encoding": {"x": _day(rows), "y": y, "color": _colour(series, names), "tooltip": tip, "strokeDash": dashed},
     }
 
 

@@ -4,6 +4,7 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Mapping
+from datetime import datetime
 from typing import Any
 
 import sqlalchemy as sa
@@ -11,6 +12,9 @@ import sqlalchemy as sa
 from contract.store.audit_tables import audits
 from contract.store.tables import decisions, gaps, outcomes, prompts, reviews
 from serving.page.asked import NONE
+
+Period = tuple[datetime, datetime]
+Conditions = list[sa.ColumnElement[bool]]
 
 FACETS = ("task", "model", "profile", "language", "revision")
 """Columns whose values a filter offers."""
@@ -25,9 +29,21 @@ MOST_VALUES = 500
 """Values that one filter offers, the most frequent ones; others are reached by the address."""
 
 
-def counts(connection: sa.Connection) -> dict[str, Any]:
-    """Return how much is recorded, by name; times are None where nothing is."""
-    return {**_decided(connection), **_told(connection), **_judged(connection), **_others(connection)}
+def counts(connection: sa.Connection, period: Period | None = None) -> dict[str, Any]:
+    """Return how much is recorded, by name; times are None where nothing is.
+
+    Args:
+        connection: to the store.
+        period: first and last moment of the decisions that count, with all that was told of them whenever it was told; None: all. Lost
+            records, and outcomes whose decision is not there, have no decision: they are of the whole store either way, as in an audit.
+    """
+    within = _in(period)
+    return {
+        **_decided(connection, within),
+        **_told(connection, within),
+        **_judged(connection, within),
+        **_others(connection, within),
+    }
 
 
 def last_audit(connection: sa.Connection, audit_id: str | None = None) -> Mapping[str, Any] | None:
@@ -36,6 +52,11 @@ def last_audit(connection: sa.Connection, audit_id: str | None = None) -> Mappin
     chosen = chosen.where(audits.c.audit_id == audit_id) if audit_id else chosen
     row = connection.execute(chosen).mappings().first()
     return dict(row) if row else None
+
+
+def period_of(audit: Mapping[str, Any] | None) -> Period | None:
+    """Return when the first and the last decision were that an audit read, None where there is no audit."""
+    return (audit["since"], audit["until"]) if audit else None
 
 
 def id_of(audit: Mapping[str, Any] | None) -> str | None:
@@ -70,50 +91,58 @@ def _facets(connection: sa.Connection) -> dict[str, list[str]]:
     return {name: [value for value, _ in counted.most_common(MOST_VALUES)] for name, counted in totals.items()}
 
 
-def _decided(connection: sa.Connection) -> dict[str, Any]:
+def _in(period: Period | None) -> Conditions:
+    return [decisions.c.time >= period[0], decisions.c.time <= period[1]] if period else []
+
+
+def _decided(connection: sa.Connection, within: Conditions) -> dict[str, Any]:
     """Return decisions by verdict and by arm, and when the first and the last one was."""
     d, number, one = decisions.c, sa.func.count, connection.execute
     return {
-        "verdicts": {verdict: n for verdict, n in one(sa.select(d.verdict, number()).group_by(d.verdict))},
-        "arms": {arm: n for arm, n in one(sa.select(d.arm, number()).group_by(d.arm))},
-        "first": one(sa.select(sa.func.min(d.time))).scalar(),
-        "last": one(sa.select(sa.func.max(d.time))).scalar(),
-    }
+        "verdicts": {verdict: n for verdict, n in one(sa.select(d.verdict, number()).where(*within).group_by(d.verdict))},
+        "arms": {arm: n for arm, n in one(sa.select(d.arm, number()).where(*within).group_by(d.arm))},
+        "first": one(sa.select(sa.func.min(d.time)).where(*within)).scalar(),
+        "last": one(sa.select(sa.func.max(d.time)).where(*within)).scalar(),
+    }  # fmt: skip
 
 
-def _told(connection: sa.Connection) -> dict[str, Any]:
+def _told(connection: sa.Connection, within: Conditions) -> dict[str, Any]:
     """Return outcomes: all, those whose decision is not there yet, those that contradict, those that came late."""
     o, number = outcomes.c, sa.func.count
-    chosen = sa.select(
-        number(), number().filter(o.decision_id.is_(None)), number().filter(o.contradicts), number().filter(o.late)
-    )
+    unmatched = o.decision_id.is_(None)
+    chosen = sa.select(number(), number().filter(unmatched), number().filter(o.contradicts), number().filter(o.late))
+    if within:
+        of_them = sa.exists().where(decisions.c.decision_id == o.decision_id, *within)
+        chosen = chosen.where(sa.or_(unmatched, of_them))
     return dict(zip(("outcomes", "unmatched", "contradictory", "late"), connection.execute(chosen).one(), strict=True))
 
 
-def _judged(connection: sa.Connection) -> dict[str, Any]:
+def _judged(connection: sa.Connection, within: Conditions) -> dict[str, Any]:
     """Return decisions by what came back: any outcome, a score, scores of both arms, a score of an arm that was drawn."""
     o, d, number = outcomes.c, decisions.c, sa.func.count
     scored = sa.case((o.score.is_not(None), o.arm))
     by_decision = sa.select(o.decision_id, sa.func.min(scored).label("first"), sa.func.max(scored).label("last"))
     told = by_decision.where(o.decision_id.is_not(None)).group_by(o.decision_id).subquery("told")
     chosen = sa.select(number(), number(told.c.first), number().filter(told.c.first != told.c.last))
-    known = sa.exists().where(
-        d.decision_id == told.c.decision_id
-    )  # an outcome may name a decision that is not there yet
+    # an outcome may name a decision that is not there yet
+    known = sa.exists().where(d.decision_id == told.c.decision_id, *within)
     found = dict(
         zip(("with_outcome", "scored", "observed_pairs"), connection.execute(chosen.where(known)).one(), strict=True)
     )
     own_score = sa.exists().where(o.decision_id == d.decision_id, o.arm == d.arm, o.score.is_not(None))
-    drawn = sa.select(number()).select_from(decisions).where(d.p_reasoning > 0, d.p_reasoning < 1, own_score)
+    drawn = sa.select(number()).select_from(decisions).where(d.p_reasoning > 0, d.p_reasoning < 1, own_score, *within)
     return {**found, "explored": connection.execute(drawn).scalar_one()}
 
 
-def _others(connection: sa.Connection) -> dict[str, Any]:
+def _others(connection: sa.Connection, within: Conditions) -> dict[str, Any]:
     """Return lost records, prompts that are kept, and decisions that were reviewed."""
     one, number = connection.execute, sa.func.count
+    kept, reviewed = sa.select(number()).select_from(prompts), sa.select(number(reviews.c.decision_id.distinct()))
+    if within:
+        kept = kept.where(sa.exists().where(decisions.c.decision_id == prompts.c.decision_id, *within))
+        reviewed = reviewed.where(sa.exists().where(decisions.c.decision_id == reviews.c.decision_id, *within))
     lost = one(sa.select(number(), sa.func.sum(gaps.c.records), sa.func.max(gaps.c.until))).one()
     return {
         "gaps": lost[0], "lost": lost[1] or 0, "lost_until": lost[2],
-        "prompts": one(sa.select(number()).select_from(prompts)).scalar_one(),
-        "reviewed": one(sa.select(number(reviews.c.decision_id.distinct()))).scalar_one(),
+        "prompts": one(kept).scalar_one(), "reviewed": one(reviewed).scalar_one(),
     }  # fmt: skip

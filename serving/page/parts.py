@@ -7,6 +7,7 @@ table, a text is a note, any other mapping is a section of its own. Nothing that
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
+from serving.page.figures import COMPARED, Figure, Table, figure, table
 from serving.page.words import label
 
 READINGS = {
@@ -18,30 +19,8 @@ ELSEWHERE = ("readings", "trend", "what_if", "notes", "format", "time", "decisio
 """Keys of a report that have a place of their own; all others are sections below the readings."""
 
 _NOTES = ("note", "notes", "text")
-_ABOUT_MISROUTES = ("misroute", "gained")
+_GAINED = "gained"
 _DEEPEST = 4
-
-
-class Figure(NamedTuple):
-    """One figure: value, 95 % interval, how many it is of, by which evidence; None is unknown."""
-
-    title: str
-    value: Any
-    lower: float | None = None
-    upper: float | None = None
-    n: int | None = None
-    evidence: str | None = None
-    unit: str | None = None
-    note: str | None = None
-
-
-class Table(NamedTuple):
-    """Rows under columns; a cell is a text, a number, None, or a Figure. `words` says which columns hold texts."""
-
-    title: str
-    columns: list[str]
-    rows: list[list[Any]]
-    words: list[bool]
 
 
 class Compared(NamedTuple):
@@ -66,8 +45,20 @@ class Section(NamedTuple):
 
     @property
     def evidences(self) -> list[str]:
-        """The kinds of evidence of what is compared, in order."""
-        return list(dict.fromkeys(kind for one in self.compared for kind in one.by))
+        """The kinds of evidence that say something of what is compared, in order."""
+        known = (kind for one in self.compared for kind, told in one.by.items() if told.value is not None)
+        told = list(dict.fromkeys(known))
+        return [*(kind for kind in COMPARED if kind in told), *(kind for kind in told if kind not in COMPARED)]
+
+    @property
+    def differing(self) -> list[str]:
+        """Titles of figures of which the modelled value lies outside the explored interval."""
+        found = []
+        for one in self.compared:
+            explored, modelled = one.by.get("explored"), one.by.get("modelled")
+            if explored and modelled and None not in (explored.lower, explored.upper, modelled.value):
+                found += [one.title] if not explored.lower <= modelled.value <= explored.upper else []
+        return found
 
 
 def readings(report: Mapping[str, Any]) -> list[Section]:
@@ -98,18 +89,20 @@ def trend(report: Mapping[str, Any]) -> Section:
 
 
 def bands_by_day(report: Mapping[str, Any]) -> list[dict[str, Any]]:
-    """Return what the report has by day with an interval and is about misroutes: rates, or what the policy gained by its choices.
+    """Return what the policy gained by its choices day by day, with an interval, by kind of evidence.
 
-    A row has day, series, value, lower and upper. Columns of this kind are named `misroute...` or `gained...`; their bounds have the
-    same name with `_lower` and `_upper`.
+    A row has day, series, value, lower and upper. Columns of this kind are named `gained...`; their bounds have the same name with
+    `_lower` and `_upper`.
     """
     found = []
     for row in _rows_by_day(report.get("trend")):
-        for name in (str(name) for name in row if str(name).startswith(_ABOUT_MISROUTES)):
+        for name in (str(name) for name in row if str(name).startswith(_GAINED)):
             value = row[name]
             if isinstance(value, int | float) and f"{name}_lower" in row:
                 ends = {end: row.get(f"{name}_{end}") for end in ("lower", "upper")}
-                found.append({"day": str(row["day"]), "series": label(name), "value": value, **ends})
+                found.append(
+                    {"day": str(row["day"]), "series": label(name.removeprefix(f"{_GAINED}_")), "value": value, **ends}
+                )
     return found
 
 
@@ -132,13 +125,13 @@ def _take(made: Section, name: str, part: Any, depth: int) -> None:
     if name in _NOTES:
         made.notes.extend(_texts(part))
     elif name == "figures":
-        made.figures.extend(_figure(key, one) for key, one in _named(part).items())
+        made.figures.extend(figure(key, one) for key, one in _named(part).items())
     elif name == "tables":
-        made.tables.extend(_table(key, one) for key, one in _named(part).items())
+        made.tables.extend(table(key, one) for key, one in _named(part).items())
     elif _is_figure(part):
-        made.figures.append(_figure(name, part))
+        made.figures.append(figure(name, part))
     elif _is_rows(part) or (isinstance(part, Mapping) and _is_rows(part.get("rows"))):
-        made.tables.append(_table(name, part))
+        made.tables.append(table(name, part))
     elif isinstance(part, Mapping) and depth < _DEEPEST:
         made.sections.append(section(part, label(name).capitalize(), depth + 1))
     else:
@@ -148,10 +141,14 @@ def _take(made: Section, name: str, part: Any, depth: int) -> None:
 def _compare(made: Section) -> Section:
     """Bring together what several kinds of evidence say of the same."""
     by_title: dict[str, dict[str, Figure]] = {}
-    for figure in made.figures:
-        by_title.setdefault(figure.title, {})[figure.evidence or ""] = figure
+    for one in made.figures:
+        by_title.setdefault(one.title, {})[one.evidence or ""] = one
     several = {title: by for title, by in by_title.items() if len(by) > 1}
-    alone = [figure for figure in made.figures if figure.title not in several]
+    unknown = {title for title, by in several.items() if all(one.value is None for one in by.values())}
+    alone = [one for one in made.figures if one.title not in several]
+    alone += [
+        Figure(title, None, n=max(one.n or 0 for one in several.pop(title).values())) for title in sorted(unknown)
+    ]
     return made._replace(figures=alone, compared=[Compared(title, by) for title, by in several.items()])
 
 
@@ -161,46 +158,6 @@ def _is_figure(part: Any) -> bool:
 
 def _is_rows(part: Any) -> bool:
     return isinstance(part, Sequence) and not isinstance(part, str) and all(isinstance(row, Mapping) for row in part)
-
-
-def _figure(name: str, part: Any) -> Figure:
-    if not isinstance(part, Mapping):
-        return Figure(label(name), part)
-    title = part.get("title") or part.get("name") or label(name.removesuffix(f"_{part.get('evidence')}"))
-    return Figure(str(title), **{field: part.get(field) for field in Figure._fields[1:]})
-
-
-def _table(name: str, part: Any) -> Table:
-    title, rows = label(name).capitalize(), part
-    if isinstance(part, Mapping):
-        title, rows = part.get("title") or title, part.get("rows") or []
-    rows = [row for row in rows if isinstance(row, Mapping)]
-    columns = list(dict.fromkeys(str(key) for row in rows for key in row))
-    bounds = {
-        columns[i - 1]: (columns[i], columns[i + 1])
-        for i in range(1, len(columns) - 1)
-        if _is_bounds(columns[i], columns[i + 1])
-    }
-    inside = {bound for both in bounds.values() for bound in both}
-    kept = [column for column in columns if column not in inside]
-    shown = [[_cell(row, column, bounds.get(column)) for column in kept] for row in rows]
-    words = [any(isinstance(row[i], str) for row in shown) for i in range(len(kept))]
-    return Table(str(title), [label(column) for column in kept], shown, words)
-
-
-def _is_bounds(first: str, second: str) -> bool:
-    """Say whether two columns are the bounds of the one before them."""
-    return first.endswith("lower") and second == f"{first.removesuffix('lower')}upper"
-
-
-def _cell(row: Mapping[str, Any], column: str, bounds: tuple[str, str] | None) -> Any:
-    value = row.get(column)
-    if bounds and isinstance(value, int | float):
-        return Figure("", value, *(row.get(bound) for bound in bounds))
-    if isinstance(value, Mapping):
-        parts = (f"{label(str(key))}: {part}" for key, part in value.items())
-        return _figure("", value) if "value" in value else "; ".join(parts)
-    return ", ".join(map(str, value)) if isinstance(value, list) else value
 
 
 def _rows_by_day(part: Any) -> list[Mapping[str, Any]]:

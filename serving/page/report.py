@@ -13,8 +13,8 @@ from serving.page.asked import Sliced, Suspected, Trended
 from serving.page.assets import load_assets
 from serving.page.rendering import Renderer
 
-MOST_ROWS = 200
-"""Rows of a long table in the file; the CSV beside it has them all."""
+MOST_SLICES, MOST_SUSPECTS = 50, 20
+"""Rows of the long tables in the file; the CSV beside it has them all."""
 
 
 def write_report(engine: sa.Engine, audit_id: str | None, out: Path) -> None:
@@ -48,21 +48,21 @@ def report_html(connection: sa.Connection, audit_id: str | None) -> str:
     if audit is None and audit_id is not None:
         raise InvalidInput(f"no audit {audit_id} is in the store; make one with `thinkworth audit`", field="audit_id")
     known, report = live.id_of(audit), views.report_of(audit)
-    days = Trended(since=audit["since"].date(), until=audit["until"].date()) if audit else Trended()
-    days = trends.in_days(connection, days)
-    slices = connection.execute(views.slices_of(Sliced(), known).limit(MOST_ROWS)).mappings().all()
+    period = live.period_of(audit)
+    days = trends.in_days(connection, Trended())
+    slices = connection.execute(views.slices_of(Sliced(), known).limit(MOST_SLICES)).mappings().all()
     return Renderer(load_assets()).file(
         "report.html",
         title="Audit",
         audit=audit,
-        live=live.counts(connection),
+        live=live.counts(connection, period),
         readings=parts.readings(report),
         sections=parts.others(report),
         notes=parts.notes(report),
-        charts=views.drawn(trends.by_day(connection, days), parts.bands_by_day(report)),
-        slice_rows=slices,
+        charts=views.drawn(trends.by_day(connection, days, period), parts.bands_by_day(report), by="decided"),
+        slice_rows=[views.shown_slice(row) for row in slices],
         slice_total=views.slices_count(connection, Sliced(), known),
-        suspect_rows=listing.page(connection, Suspected(), known, MOST_ROWS).rows,
+        suspect_rows=listing.page(connection, Suspected(), known, MOST_SUSPECTS).rows,
         suspect_total=listing.count(connection, Suspected(), known),
         section=parts.what_if(report),
     )

@@ -4,13 +4,14 @@ from collections.abc import Iterable, Sequence
 from datetime import date, timedelta
 from itertools import groupby
 from operator import itemgetter
-from typing import Any
+from typing import Any, NamedTuple
 
 import sqlalchemy as sa
 
 from contract.store.tables import decisions, outcomes
 from serving.page.asked import NONE, Trended
 from serving.page.listing import between
+from serving.page.live import Period
 
 DEFAULT_DAYS = 14
 """Days up to the last decision where the address names none."""
@@ -29,13 +30,32 @@ def in_days(connection: sa.Connection, asked: Trended) -> Trended:
     return asked.model_copy(update={"since": end - timedelta(days=DEFAULT_DAYS - 1)}) if end else asked
 
 
-def by_day(connection: sa.Connection, asked: Trended) -> dict[str, Rows]:
+def by_day(connection: sa.Connection, asked: Trended, period: Period | None = None) -> dict[str, Rows]:
     """Return rows with `day` by name of series: verdicts (of decisions), score, output_tokens and latency_s (of outcomes, by the day told).
 
     Of each attempt the last value told counts. A percentile is the nearest rank. A day without a value has no row.
+
+    Args:
+        connection: to the store.
+        asked: days, and which decisions.
+        period: first and last moment of the decisions of an audit: outcomes are then theirs, whenever they were told, and by the
+            decision's day, as the audit has them; the days of `asked` do not matter.
     """
-    found = {"verdicts": _verdicts(connection, asked), "latency_s": _latency(connection, asked)}
-    return found | {name: _means(connection, asked, name) for name in MEASURES}
+    chosen = _Chosen(asked, period)
+    found = {"verdicts": _verdicts(connection, chosen), "latency_s": _latency(connection, chosen)}
+    return found | {name: _means(connection, chosen, name) for name in MEASURES}
+
+
+class _Chosen(NamedTuple):
+    """What trends are of: days by which a thing was decided or told, or the decisions of a period."""
+
+    asked: Trended
+    period: Period | None
+
+    def within(self, column: sa.Column[Any]) -> list[sa.ColumnElement[bool]]:
+        if self.period:
+            return [decisions.c.time >= self.period[0], decisions.c.time <= self.period[1]]
+        return between(column, self.asked.begin, self.asked.end)
 
 
 def _last_day(connection: sa.Connection) -> date | None:
@@ -58,31 +78,33 @@ def _narrowed(asked: Trended) -> list[sa.ColumnElement[bool]]:
     return found
 
 
-def _verdicts(connection: sa.Connection, asked: Trended) -> Rows:
+def _verdicts(connection: sa.Connection, of: _Chosen) -> Rows:
     d = decisions.c
     day = _day(connection, d.time).label("day")
-    chosen = sa.select(day, d.verdict, sa.func.count(), sa.func.avg(d.familiarity)).where(*_narrowed(asked))
-    chosen = chosen.where(*between(d.time, asked.begin, asked.end)).group_by(day, d.verdict).order_by(day, d.verdict)
+    chosen = sa.select(day, d.verdict, sa.func.count(), sa.func.avg(d.familiarity)).where(*_narrowed(of.asked))
+    chosen = chosen.where(*of.within(d.time)).group_by(day, d.verdict).order_by(day, d.verdict)
     names = ("day", "verdict", "n", "familiarity")
     return _rows(names, connection.execute(chosen))
 
 
-def _told(connection: sa.Connection, asked: Trended, name: str) -> sa.Select[Any]:
+def _told(connection: sa.Connection, of: _Chosen, name: str) -> sa.Select[Any]:
     """Return day, arm and the last value told of each attempt of a known decision."""
     o, newer = outcomes.c, outcomes.alias("newer")
     replaced = sa.exists().where(
         newer.c.decision_id == o.decision_id, newer.c.arm == o.arm, newer.c.attempt == o.attempt,
         newer.c.outcome_id > o.outcome_id, newer.c[name].is_not(None),
     )  # fmt: skip
-    chosen = sa.select(_day(connection, o.time).label("day"), o.arm, o[name].label("value"))
+    when = decisions.c.time if of.period else o.time
+    chosen = sa.select(_day(connection, when).label("day"), o.arm, o[name].label("value")).select_from(outcomes)
     chosen = chosen.where(o.decision_id.is_not(None), o[name].is_not(None), sa.not_(replaced))
-    if narrowed := _narrowed(asked):
+    narrowed = _narrowed(of.asked)
+    if narrowed or of.period:
         chosen = chosen.join(decisions, decisions.c.decision_id == o.decision_id).where(*narrowed)
-    return chosen.where(*between(o.time, asked.begin, asked.end))
+    return chosen.where(*of.within(o.time))
 
 
-def _means(connection: sa.Connection, asked: Trended, name: str) -> Rows:
-    told = _told(connection, asked, name).subquery("told").c
+def _means(connection: sa.Connection, of: _Chosen, name: str) -> Rows:
+    told = _told(connection, of, name).subquery("told").c
     value = sa.cast(told.value, sa.Float)
     chosen = sa.select(told.day, told.arm, sa.func.count(), sa.func.avg(value), sa.func.avg(value * value))
     rows = connection.execute(chosen.group_by(told.day, told.arm).order_by(told.day, told.arm))
@@ -100,8 +122,8 @@ def _band(n: int, mean: float, square: float, most: float | None) -> dict[str, f
     return {"lower": max(mean - half, 0.0), "upper": mean + half if most is None else min(mean + half, most)}
 
 
-def _latency(connection: sa.Connection, asked: Trended) -> Rows:
-    told = _told(connection, asked, "latency_s")
+def _latency(connection: sa.Connection, of: _Chosen) -> Rows:
+    told = _told(connection, of, "latency_s")
     rows = connection.execute(told.order_by(*told.selected_columns))
     found = []
     for (day, arm), of_both in groupby(rows, key=itemgetter(0, 1)):

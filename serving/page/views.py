@@ -4,6 +4,7 @@ A view is a function of a connection and of what was asked for; it never renders
 """
 
 from collections.abc import Callable, Mapping, Sequence
+from datetime import UTC
 from typing import Any, NamedTuple
 
 import sqlalchemy as sa
@@ -61,7 +62,7 @@ def sliced(connection: sa.Connection, asked: Sliced, facets: live.Facets) -> Con
     rows = connection.execute(slices_of(asked, live.id_of(audit)).limit(MOST_SLICES)).mappings().all()
     return {
         "asked": asked, "audit": audit, "total": slices_count(connection, asked, live.id_of(audit)),
-        "rows": [{**row, "address": decisions_in(row)} for row in rows],
+        "rows": [{**shown_slice(row), "address": decisions_in(row, live.period_of(audit))} for row in rows],
     }  # fmt: skip
 
 
@@ -119,32 +120,53 @@ def slices_count(connection: sa.Connection, asked: Sliced, audit_id: str | None)
     return int(connection.execute(counted).scalar_one())
 
 
-def decisions_in(row: Mapping[Any, Any]) -> str:
-    """Return the query string of the list of a slice's decisions: those for which the policy chose the arm that its kind is about."""
+ARM_OF = {"overthinking": "reasoning", "underthinking": "direct"}
+"""The arm that a kind of misroute is about."""
+
+
+def shown_slice(row: Mapping[Any, Any]) -> Context:
+    """Return a slice as it is shown: its title without the kind, which is wrong only where it is misrouted, its arm and what was found."""
+    lower, upper = row["net_benefit_lower"], row["net_benefit_upper"]
+    right = (lower is not None and lower > 0) if row["kind"] == "overthinking" else (upper is not None and upper < 0)
+    finding = "policy right" if right else "not shown to be wrong"
+    finding = "modelled, never called" if row["evidence"] == "modelled" else finding
+    how = {"dimension": "all", "search": "confirmed"}.get(row["found"], row["found"])
+    title = row["title"].removesuffix(f": {row['kind']}")
+    return {**row, "title": title, "policy_arm": ARM_OF.get(row["kind"]), "finding": finding, "how": how}
+
+
+def decisions_in(row: Mapping[Any, Any], period: live.Period | None) -> str:
+    """Return the query string of the list of a slice's decisions: those for which the policy chose the arm that its kind is about.
+
+    A list knows whole days: where the audit's period begins or ends within one, the list has the rest of that day too.
+    """
     same = {name: row[name] for name in ("task", "model", "profile", "language", "revision", "familiarity")}
-    arm = {"overthinking": "reasoning", "underthinking": "direct"}.get(row["kind"])
-    days = {"since": row["day"], "until": row["day"]}
+    arm = ARM_OF.get(row["kind"])
+    first, last = (moment.astimezone(UTC).date() for moment in period) if period else (None, None)
+    days = {"since": row["day"] or first, "until": row["day"] or last}
     return AllDecisions().address(**same, **days, policy_arm=arm)
 
 
-def drawn(by_day: Mapping[str, Rows], judged: Rows) -> list[Context]:
-    """Return the charts of the trends: title, what it is of, specification, and the same rows as a table."""
+def drawn(by_day: Mapping[str, Rows], gained: Rows, by: str = "told") -> list[Context]:
+    """Return the charts of the trends: title, what it is of, specification, and the same rows as a table; `by`: which day outcomes have."""
     score, tokens, latency = by_day["score"], by_day["output_tokens"], by_day["latency_s"]
-    rates = [row for row in judged if row["series"].startswith("misroute")]
-    gained = [row for row in judged if not row["series"].startswith("misroute")]
     better = "points that the arm chosen was worth over the other; below 0 the day's choices lost"
     found = [
         ("Verdicts", "decisions by day", charts.verdicts(by_day["verdicts"]), by_day["verdicts"]),
-        ("Misroute rate", "of the last audit, 95 % band", charts.bands(rates, "misroutes", ".1%"), rates),
         (
             "Net benefit of choices",
-            f"of the last audit, 95 % band: {better}",
+            f"of the last audit, 95 % band, cut beyond 1 point: {better}",
             charts.bands(gained, "points", "+.2f"),
             gained,
         ),
-        ("Score by arm", "mean of outcomes by the day told, 95 % band", charts.means(score, "score", ".2f"), score),
-        ("Output tokens by arm", "mean an attempt, 95 % band", charts.means(tokens, "tokens", ",.0f"), tokens),
-        ("Latency by arm", "p50 and p95, seconds", charts.percentiles(latency), latency),
+        ("Score by arm", f"mean of outcomes by the day {by}, 95 % band", charts.means(score, "score", ".2f"), score),
+        (
+            "Output tokens by arm",
+            f"mean an attempt by the day {by}, 95 % band",
+            charts.means(tokens, "tokens", ",.0f"),
+            tokens,
+        ),
+        ("Latency by arm", f"p50 and p95 by the day {by}, seconds", charts.percentiles(latency), latency),
     ]
     return [{"title": title, "note": note, "spec": spec, "rows": rows} for title, note, spec, rows in found if rows]
 

@@ -24,10 +24,16 @@
     for (const [figure, view] of drawn) if (!figure.isConnected) { view.finalize(); drawn.delete(figure); }
     if (globalThis.drawChart) document.querySelectorAll("figure.chart").forEach(draw);
   };
+  const hint = () => {
+    const wide = [...document.querySelectorAll(".wide")], scrolls = wide.map(place => place.scrollWidth > place.clientWidth + 1);
+    wide.forEach((place, i) => place.classList.toggle("scrolls", scrolls[i]));
+  };
   drawAll();
+  hint();
+  document.addEventListener("toggle", hint, true); // of details, which does not bubble
   matchMedia("(prefers-color-scheme: dark)").addEventListener("change", drawAll);
   let wait = 0;
-  addEventListener("resize", () => { clearTimeout(wait); wait = setTimeout(drawAll, 150); });
+  addEventListener("resize", () => { clearTimeout(wait); wait = setTimeout(() => { drawAll(); hint(); }, 150); });
 
   const body = document.body;
   body.addEventListener("htmx:configRequest", event => {
@@ -35,7 +41,7 @@
     const usual = name => event.detail.elt.elements?.[name]?.dataset?.usual ?? "";
     for (const name of Object.keys(given)) if (given[name] === "" || given[name] === usual(name)) delete given[name];
   });
-  body.addEventListener("htmx:afterSettle", drawAll);
+  body.addEventListener("htmx:afterSettle", () => { drawAll(); hint(); });
   const say = text => {
     const status = document.getElementById("status");
     if (status) status.textContent = text;

@@ -8,7 +8,7 @@ import pytest
 import sqlalchemy as sa
 
 from contract.store.tables import decisions
-from serving.page.report import write_report
+from serving.page.report import MOST_SLICES, MOST_SUSPECTS, write_report
 from serving.page.views import VIEWS
 
 sync_api = pytest.importorskip("playwright.sync_api", reason="needs playwright (the dev group)")
@@ -53,7 +53,7 @@ def test_every_view_has_its_heading_and_charts_are_drawn(visit, address):
         assert page.locator("h1").inner_text() == view.title
         assert page.locator("nav [aria-current=page]").count() == 1
     page.goto(f"{address}/audit/trends")
-    sync_api.expect(page.locator(".canvas svg")).to_have_count(6)
+    sync_api.expect(page.locator(".canvas svg")).to_have_count(5)
 
 
 def test_a_filter_narrows_the_list_and_its_address_can_be_shared(visit, filled):
@@ -225,6 +225,13 @@ def test_on_a_phone_nothing_is_wider_than_the_screen(visit, address, filled):
         assert wide(page) <= 0, place
 
 
+def test_a_table_that_is_wider_than_the_screen_says_so(visit):
+    page = visit("/audit/what-if")
+    page.set_viewport_size({"width": 390, "height": 844})
+    sync_api.expect(page.locator(".wide.scrolls")).to_have_count(page.locator(".wide").count())
+    assert "observed pairs" in page.locator(".wide tbody th[scope=row]").first.inner_text()
+
+
 def test_the_report_is_one_file_that_loads_nothing(visit, filled, tmp_path):
     out = tmp_path / "report.html"
     write_report(filled.engine, None, out)
@@ -232,9 +239,11 @@ def test_the_report_is_one_file_that_loads_nothing(visit, filled, tmp_path):
     asked = []
     page.on("request", lambda request: asked.append(request.url))
     page.reload(wait_until="load")
-    sync_api.expect(page.locator(".canvas svg")).to_have_count(6)
+    sync_api.expect(page.locator(".canvas svg")).to_have_count(5)
     assert asked == [out.as_uri()]
     for title in ("Four readings", "Trends", "Slices", "Suspected misroutes", "What if"):
         assert page.locator(f"h2:has-text('{title}')").count() == 1
+    assert page.locator("#suspected tbody tr").count() == MOST_SUSPECTS
+    assert page.locator("#slices tbody tr").count() == MOST_SLICES
     page.set_viewport_size({"width": 390, "height": 844})
     assert wide(page) <= 0

@@ -159,6 +159,46 @@ def test_counts_and_trends_take_the_last_value_told(small):
     ]
 
 
+def test_a_period_has_its_decisions_and_what_was_told_of_them_later(small):
+    with small.begin() as connection:
+        later = {outcomes.c.time: datetime(2026, 9, 5, tzinfo=UTC)}
+        connection.execute(sa.update(outcomes).values(later))
+    with reading(small) as connection:
+        first, second = connection.scalars(sa.select(decisions.c.time).order_by(decisions.c.time)).all()
+        counted = live.counts(connection, (first, first))
+        days = trends.by_day(connection, Trended(), (first, first))
+        both = live.counts(connection, (first, second))
+        everything = live.counts(connection)
+    known = {
+        "verdicts": {"use": 1},
+        "with_outcome": 1,
+        "scored": 1,
+        "observed_pairs": 1,
+        "explored": 1,
+        "outcomes": 5,
+        "unmatched": 1,
+    }
+    assert {name: counted[name] for name in known} == known
+    assert counted["first"] == counted["last"] == first
+    assert both == everything
+    assert {row["day"] for rows in days.values() for row in rows} == {"2026-09-01"}
+    assert {row["arm"]: row["mean"] for row in days["score"]} == {"direct": 1.0, "reasoning": 1.0}
+
+
+def test_a_slice_leads_to_the_days_of_its_audit():
+    row = dict.fromkeys(("task", "model", "profile", "language", "revision", "familiarity", "day")) | {
+        "task": "t",
+        "kind": "overthinking",
+    }
+    period = (datetime(2026, 9, 1, 23, tzinfo=UTC), datetime(2026, 9, 3, 1, tzinfo=UTC))
+    assert views.decisions_in(row, period) == "?task=t&since=2026-09-01&until=2026-09-03&policy_arm=reasoning"
+    assert (
+        views.decisions_in(row | {"day": "2026-09-02"}, period)
+        == "?task=t&since=2026-09-02&until=2026-09-02&policy_arm=reasoning"
+    )
+    assert views.decisions_in(row, None) == "?task=t&policy_arm=reasoning"
+
+
 def test_a_question_is_ended_by_the_database(small):
     store = Store(lambda: small, question_s=0.2)
     assert store.read(lambda connection: connection.execute(sa.text("SELECT 1")).scalar()) == 1

@@ -1,7 +1,8 @@
 """A report is read by its shape: nothing that it says is lost, and nothing it lacks is an error."""
 
-from serving.page import parts
-from serving.page.words import number
+from serving.page import charts, parts, views
+from serving.page.figures import Figure
+from serving.page.words import fixed, number, p_value
 
 
 def test_sections_figures_tables_and_notes_are_told_apart():
@@ -15,14 +16,14 @@ def test_sections_figures_tables_and_notes_are_told_apart():
     finance, *rest = parts.readings(report)
     assert finance.title == "Money"
     assert finance.notes == ["in dollars"]
-    assert finance.figures == [parts.Figure("saved", 2.0, 1, 3, 9, None, "usd")]
+    assert finance.figures == [Figure("saved", 2.0, 1, 3, 9, None, "usd")]
     assert [bool(section) for section in rest] == [False, False, False]
     drift, later, word = parts.others(report)
-    assert drift.tables[0].columns == ["column", "psi", "more"]
+    assert drift.tables[0].columns == ["column", "stability index", "more"]
     assert drift.tables[0].rows == [["task", 0.1, "1, 2"]]
     assert drift.tables[0].words == [True, False, True]
-    assert drift.figures == [parts.Figure("alarm", False)]
-    assert later.sections[0].figures == [parts.Figure("deepest", None, evidence="modelled")]
+    assert drift.figures == [Figure("alarm", False)]
+    assert later.sections[0].figures == [Figure("deepest", None, evidence="modelled")]
     assert word.notes == ["Word: as it is"]
 
 
@@ -39,6 +40,51 @@ def test_kinds_of_evidence_stand_beside_each_other():
     assert [figure.title for figure in found.figures] == ["spent"]
 
 
+def test_a_name_that_ends_like_its_evidence_is_whole_unless_it_may_be_compared():
+    figures = {
+        "profile_not_recorded": {"value": 3, "evidence": "recorded"},
+        "seconds_observed": {"value": 1, "evidence": "observed"},
+    }
+    found = parts.section({"figures": figures}, "T")
+    assert [figure.title for figure in found.figures] == ["profile not recorded", "seconds observed"]
+
+
+def test_where_evidence_differs_and_what_nothing_is_known_of():
+    def figure(value, half=None, kind="explored"):
+        ends = (None, None) if half is None else (value - half, value + half)
+        return {"value": value, "lower": ends[0], "upper": ends[1], "n": 4, "evidence": kind}
+
+    figures = {
+        "a_explored": figure(1.0, 0.1), "a_modelled": figure(1.2, kind="modelled"), "b_explored": figure(1.0, 0.3), "b_modelled": figure(1.2, kind="modelled"),
+        "a_observed_pairs": figure(None, kind="observed_pairs"), "c_explored": figure(None), "c_modelled": figure(None, kind="modelled"),
+    }  # fmt: skip
+    found = parts.section({"figures": figures}, "T")
+    assert found.differing == ["a"]
+    assert found.evidences == ["explored", "modelled"]
+    assert [one.title for one in found.compared] == ["a", "b"]
+    assert found.figures == [Figure("c", None, n=4)]
+
+
+def test_rows_of_evidence_that_says_nothing_are_named_and_not_shown():
+    rows = [
+        {
+            "scenario": "x",
+            "evidence": kind,
+            "score_change": value,
+            "score_lower": value,
+            "score_upper": value,
+            "usd": None,
+            "n": n,
+        }
+        for kind, value, n in (("observed_pairs", None, 0), ("explored", 0.25, 1200), ("modelled", -120.0, 7))
+    ]
+    table = parts.section({"rows": rows}, "T").tables[0]
+    assert table.evidence == ["explored", "modelled"]
+    assert table.columns == ["scenario", "change of score", "n"]
+    assert table.unknown == ["anything by observed pairs", "usd"]
+    assert table.digits == [0, 1, 0]
+
+
 def test_bounds_beside_a_column_are_its_interval():
     rows = [
         {
@@ -53,22 +99,23 @@ def test_bounds_beside_a_column_are_its_interval():
         }
     ]
     table = parts.section({"rows": rows}, "T").tables[0]
-    assert table.columns == ["scenario", "score change", "n", "score"]
-    assert table.rows == [["x", parts.Figure("", 0.1, 0.0, 0.2), 5, None]]
+    assert table.columns == ["scenario", "change of score", "n"]
+    assert table.rows == [["x", Figure("", 0.1, 0.0, 0.2), 5]]
+    assert table.unknown == ["score"]
 
 
-def test_what_is_about_misroutes_by_day_is_found_wherever_it_is():
+def test_what_choices_gained_by_day_is_found_wherever_it_is():
     days = [
         {
             "day": "2026-09-01",
-            "misroute_rate": 0.1,
-            "misroute_rate_lower": 0.0,
-            "misroute_rate_upper": 0.2,
+            "gained_explored": 0.1,
+            "gained_explored_lower": 0.0,
+            "gained_explored_upper": 0.2,
             "score_direct": 1,
-            "gained_explored": None,
+            "gained_observed_pairs": None,
         }
     ]
-    expected = [{"day": "2026-09-01", "series": "misroute rate", "value": 0.1, "lower": 0.0, "upper": 0.2}]
+    expected = [{"day": "2026-09-01", "series": "explored", "value": 0.1, "lower": 0.0, "upper": 0.2}]
     assert parts.bands_by_day({"trend": {"tables": {"days": {"rows": days}}}}) == expected
     assert parts.bands_by_day({"trend": days}) == expected
     assert parts.bands_by_day({"trend": {"title": "nothing"}}) == parts.bands_by_day({}) == []
@@ -91,3 +138,48 @@ def test_figures_in_words():
         "0.123",
         "word",
     ]
+    assert [p_value(None), p_value(0.0), p_value(0.0009), p_value(0.0456), number(1e-9, "p-value")] == [
+        "–",
+        "< .001",
+        "< .001",
+        "0.046",
+        "< .001",
+    ]
+    assert [fixed(-0.0001, 3), fixed(1234.56, 1), fixed(None, 1), fixed(True, 1)] == ["0.000", "1,234.6", "–", "yes"]
+
+
+def test_a_chart_of_one_day_has_one_tick_and_its_intervals():
+    rows = [{"day": "2026-09-01", "arm": arm, "n": 9, "mean": 0.5, "lower": 0.4, "upper": 0.6} for arm in charts.ARMS]
+    band, line = charts.means(rows, "score", ".2f")["layer"]
+    assert (band["mark"]["type"], line["encoding"]["x"]["type"]) == ("rule", "ordinal")
+    area, rule, line = charts.means([*rows, {**rows[0], "day": "2026-09-02"}], "score", ".2f")["layer"]
+    assert (area["mark"]["type"], rule["mark"]["type"], line["encoding"]["x"]["type"]) == ("area", "rule", "temporal")
+
+
+def test_an_interval_of_few_decisions_does_not_flatten_the_others():
+    rows = [
+        {"day": "2026-09-01", "series": "explored", "value": 0.25, "lower": -7.0, "upper": 7.5},
+        {"day": "2026-09-02", "series": "explored", "value": -1.5, "lower": None, "upper": None},
+    ]
+    line = charts.bands(rows, "points", "+.2f")["layer"][-1]
+    assert line["encoding"]["y"]["scale"]["domain"] == [-1.5, 1.0]
+
+
+def test_a_slice_says_what_is_wrong_only_where_it_is_misrouted():
+    row = {
+        "title": "task t: overthinking",
+        "kind": "overthinking",
+        "evidence": "explored",
+        "found": "search",
+        "misrouted": False,
+    }
+    unsure = views.shown_slice(row | {"net_benefit_lower": -0.1, "net_benefit_upper": 0.2})
+    assert (unsure["title"], unsure["policy_arm"], unsure["how"], unsure["finding"]) == (
+        "task t",
+        "reasoning",
+        "confirmed",
+        "not shown to be wrong",
+    )
+    assert views.shown_slice(row | {"net_benefit_lower": 0.1, "net_benefit_upper": 0.2})["finding"] == "policy right"
+    modelled = row | {"evidence": "modelled", "net_benefit_lower": -0.2, "net_benefit_upper": -0.1}
+    assert views.shown_slice(modelled)["finding"] == "modelled, never called"
