@@ -175,7 +175,7 @@ def _searched(view: _View, contrast: Contrast) -> list[dict[str, Any]]:
 
 
 def _judged(rows: pd.DataFrame, config: AuditConfig) -> pd.DataFrame:
-    """Return the rows with p_adjusted and misrouted, the largest loss first within a kind of evidence."""
+    """Return the rows with p_adjusted and misrouted, the largest regret first within a kind of evidence."""
     adjusted = np.full(len(rows), np.nan)
     p = rows.p_value.to_numpy(float)
     for how in ("dimension", "search"):
