@@ -66,7 +66,6 @@ def bands(rows: Rows, title: str, form: str) -> Spec:
         "type": "quantitative",
         "title": title,
         "axis": {"format": form},
-        "scale": {"domain": _reach(rows)},
     }
     tip = [
         _field("day"),
@@ -76,16 +75,18 @@ def bands(rows: Rows, title: str, form: str) -> Spec:
         _number("upper", "to", form),
     ]
     return _chart(
-        rows,
-        {"layer": [*_band(rows, _colour("series", names)), _line(rows, y, "series", names, tip)]},
+        _within_a_point(rows),
+        {"layer": [*_band(rows, _colour("series", names), "low", "high"), _line(rows, y, "series", names, tip)]},
     )
 
 
-def _reach(rows: Rows) -> list[float]:
-    """Return from where to where an axis goes: 0, all values, and their intervals as far as these lie within 1 point."""
-    values = [row["value"] for row in rows]
-    ends = [min(max(row[end], -1.0), 1.0) for row in rows for end in ("lower", "upper") if row[end] is not None]
-    return [min([0.0, *values, *ends]), max([0.0, *values, *ends])]
+def _within_a_point(rows: Rows) -> list[dict[str, Any]]:
+    """Return rows with `low` and `high`: their bounds as far as these lie within 1 point of 0."""
+    drawn = {"low": "lower", "high": "upper"}
+    return [
+        {**row, **{to: None if row[end] is None else min(max(row[end], -1.0), 1.0) for to, end in drawn.items()}}
+        for row in rows
+    ]
 
 
 def _chart(values: Rows, more: Spec) -> Spec:
@@ -115,13 +116,13 @@ def _day(rows: Rows) -> Spec:
     return {**_DAY, "axis": {"format": "%d %b", "tickCount": 6, "labelOverlap": True}}
 
 
-def _band(rows: Rows, colour: Spec) -> list[Spec]:
+def _band(rows: Rows, colour: Spec, low: str = "lower", high: str = "upper") -> list[Spec]:
     """Return the intervals of lines: a bar of its own for each point, and where there are several days, an area."""
-    y = {"field": "lower", "type": "quantitative", "title": None}
-    encoding = {"x": _day(rows), "y": y, "y2": {"field": "upper"}, "color": colour}
+    y = {"field": low, "type": "quantitative", "title": None}
+    encoding = {"x": _day(rows), "y": y, "y2": {"field": high}, "color": colour}
     if _single(rows):
-        return [{"mark": {"type": "rule", "strokeWidth": 2}, "encoding": encoding}]
-    marks = ({"type": "area", "opacity": 0.18, "clip": True}, {"type": "rule", "opacity": 0.4, "clip": True})
+        return [{"mark": {"type": "rule", "strokeWidth": 2, "aria": False}, "encoding": encoding}]
+    marks = ({"type": "area", "opacity": 0.18, "aria": False}, {"type": "rule", "opacity": 0.4, "aria": False})
     return [{"mark": mark, "encoding": encoding} for mark in marks]
 
 

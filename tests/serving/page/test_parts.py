@@ -161,8 +161,12 @@ def test_an_interval_of_few_decisions_does_not_flatten_the_others():
         {"day": "2026-09-01", "series": "explored", "value": 0.25, "lower": -7.0, "upper": 7.5},
         {"day": "2026-09-02", "series": "explored", "value": -1.5, "lower": None, "upper": None},
     ]
-    line = charts.bands(rows, "points", "+.2f")["layer"][-1]
-    assert line["encoding"]["y"]["scale"]["domain"] == [-1.5, 1.0]
+    drawn = charts.bands(rows, "points", "+.2f")
+    assert [(row["low"], row["high"], row["lower"]) for row in drawn["data"]["values"]] == [
+        (-1.0, 1.0, -7.0),
+        (None, None, None),
+    ]
+    assert drawn["layer"][0]["encoding"]["y"]["field"] == "low"
 
 
 def test_a_slice_says_what_is_wrong_only_where_it_is_misrouted():
