@@ -42,8 +42,8 @@ say "audit: which slices are misrouted?"
 thinkworth audit --out report
 python "$root/examples/judge.py" slices before.csv report/slices.csv store/decisions.sqlite
 
-say "retrain on what was recorded; the gate compares challenger and champion"
-thinkworth retrain --config train.yaml --out models/second 2>> train.log
+say "retrain on what was recorded, without the log of the world as it was; the gate compares challenger and champion"
+thinkworth retrain --config train.yaml --without september.parquet --out models/second 2>> train.log
 thinkworth promote 2 --why "what the audit found" --models models
 thinkworth status --models models
 
