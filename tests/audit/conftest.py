@@ -15,6 +15,7 @@ from audit.config import AuditConfig
 from audit.reading import Record, read
 from audit.report import Audit, audit
 from contract.store.opening import migrate, open_store, reading
+from contract.store.outcomes import new_id
 from contract.store.records import Record as Written
 from contract.store.writing import write
 
@@ -75,7 +76,10 @@ def put(engine: sa.Engine) -> Callable[..., list[str]]:
                 write(connection, [Written("decisions", {**DECISION, "decision_id": ids[i], "time": at, **decision})])
                 for outcome in outcomes:
                     own = {} if "request_id" in outcome else {"decision_id": ids[i]}
-                    write(connection, [Written("outcomes", {**OUTCOME, **own, "time": at, **outcome})])
+                    write(
+                        connection,
+                        [Written("outcomes", {**OUTCOME, "outcome_id": new_id(), **own, "time": at, **outcome})],
+                    )
         return ids
 
     return put

@@ -34,9 +34,12 @@ def test_an_audit_is_in_the_store_in_a_folder_and_in_mlflow(put, engine, address
     monkeypatch.chdir(tmp_path)
     put(*[(BAD, [SCORED])] * 40, ({"p_reasoning": 1.0, "expected_gain": 0.9}, []))
     with engine.begin() as connection:
-        from contract.store.outcomes import tell
+        from contract.store.outcomes import new_id, tell
 
-        tell(connection, [{"request_id": "unknown", "arm": "direct", "source": "x", "score": 0.0}])
+        tell(
+            connection,
+            [{"outcome_id": new_id(), "request_id": "unknown", "arm": "direct", "source": "x", "score": 0.0}],
+        )
     said = thinkworth("audit", "--out", tmp_path / "report", "--store", address, "--json")
     assert said.code == 0, said.err
     told = json.loads(said.out)

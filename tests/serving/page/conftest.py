@@ -131,7 +131,7 @@ def web(address):
         yield client
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")  # no longer: while it is open, its event loop is this thread's
 def browser():
     api = pytest.importorskip("playwright.sync_api", reason="needs playwright (the dev group)")
     if not CHROMIUM.exists():

@@ -229,7 +229,7 @@ def test_a_table_that_is_wider_than_the_screen_says_so(visit):
     page = visit("/audit/what-if")
     page.set_viewport_size({"width": 390, "height": 844})
     sync_api.expect(page.locator(".wide.scrolls")).to_have_count(page.locator(".wide").count())
-    assert "observed pairs" in page.locator(".wide tbody th[scope=row]").first.inner_text()
+    assert "explored" in page.locator(".wide tbody th[scope=row]").first.inner_text()
 
 
 def test_the_report_is_one_file_that_loads_nothing(visit, filled, tmp_path):
