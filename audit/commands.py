@@ -1,15 +1,13 @@
 """The verb `audit`. Nothing heavy is imported before it runs."""
 
 import json
-from collections.abc import Iterator
-from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from contract.errors import InvalidInput, StoreDown
+from contract.errors import InvalidInput
 from contract.settings import load_settings
 from training.commands import needs
 
@@ -72,10 +70,10 @@ def _made(
     from audit.reading import read
     from audit.report import audit as run
     from audit.writing import write_store
-    from contract.store.opening import migrate, reading
+    from contract.store.opening import migrate, reached, reading
     from contract.store.outcomes import match_waiting
 
-    with _answering():
+    with reached():
         migrate(engine)
         with engine.begin() as connection:
             match_waiting(connection)
@@ -94,24 +92,6 @@ def _moment(text: str | None, name: str) -> datetime | None:
         what = f"--{name} {text} is no date of ISO 8601; give 2026-11-01 or 2026-11-01T12:00+01:00"
         raise InvalidInput(what, field=name) from error
     return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
-
-
-@contextmanager
-def _answering() -> Iterator[None]:
-    """Turn a failure of the store into an error of ours, without its address, which may hold a password.
-
-    Raises:
-        StoreDown: the store cannot be reached, is locked too long, or is no store of ours.
-    """
-    from sqlalchemy.exc import DBAPIError
-
-    try:
-        yield
-    except DBAPIError as error:
-        reason = str(error.orig).strip().splitlines()[0] if error.orig else type(error).__name__
-        raise StoreDown(
-            f"the decision store does not answer: {reason}; check store_url, or name another with --store"
-        ) from error
 
 
 def _headline(made: "Audit") -> dict[str, object]:
