@@ -27,7 +27,7 @@ check: .venv/dev
 train: .venv/dev
 	$(BIN)/thinkworth train data/sample/attempts.jsonl --out models/tutorial
 
-# Those that need the optional data folder or torch run where these are.
+# Those that need the optional data folder, torch or Chromium run where these are.
 TRAIN_LOGS := $(addprefix ../shared/data/,$(addsuffix .parquet,zero_shot_cot tatqa thoughtsource qwen3_simpleqa_brumo humaneval_budget lrm_token_economy))
 BUDGET_FLAG := --accept-budget-flag 'reasoning_tokens derived as min(on thinking, limit)'
 LEAVE_OUT := --leave-out-task brumo_2025
@@ -40,7 +40,7 @@ bench: .venv/dev
 	$(BIN)/python benchmarks/interval_coverage.py
 	$(BIN)/python benchmarks/recording.py
 	$(BIN)/python benchmarks/audit_recovery.py
-	$(BIN)/python benchmarks/audit_page.py
+	if [ -x /usr/bin/chromium ]; then $(BIN)/python benchmarks/audit_page.py; fi
 	if [ -d ../shared/data ]; then $(BIN)/thinkworth evaluate models/default ../shared/data/bbh.parquet --json benchmarks/results/unseen.json; fi
 	if [ -d ../shared/data ]; then $(BIN)/thinkworth evaluate models/default ../shared/data/bbh.parquet $(SHARED) --json benchmarks/results/unseen_without_shared.json; fi
 	if [ -d ../shared/data ]; then $(BIN)/python benchmarks/cross_validation.py $(TRAIN_LOGS) $(LEAVE_OUT) $(BUDGET_FLAG) --without source --keep data/cache/without_source; fi

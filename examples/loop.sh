@@ -1,14 +1,14 @@
 #!/usr/bin/env bash
 # The whole loop on simulated traffic with a known truth: serve, decide, tell what came of it, audit, retrain, gate, promote, serve again.
 #
-#     examples/loop.sh [FOLDER]      FOLDER is made; a temporary one if not given. BIN (.venv/bin here), REQUESTS (1,600) a round, PORT (a free one).
+#     examples/loop.sh [FOLDER]      FOLDER is made; a temporary one if not given. BIN (.venv/bin here), REQUESTS (2,000) a round, PORT (a free one).
 #
 # The world of examples/traffic.py differs from what the first bundle was taught in three slices. The audit has to find these
 # and no other; the challenger, trained on what was recorded, has to lose less there. Nothing is written outside FOLDER.
 set -euo pipefail
 root=$(cd "$(dirname "$0")/.." && pwd)
 PATH=${BIN:-$root/.venv/bin}:$PATH
-port=${PORT:-0} requests=${REQUESTS:-1600}
+port=${PORT:-0} requests=${REQUESTS:-2000}
 [ "$port" != 0 ] || port=$(python -c 'import socket; s = socket.socket(); s.bind(("127.0.0.1", 0)); print(s.getsockname()[1])')
 folder=${1:-$(mktemp -d)}
 mkdir -p "$folder" && cd "$folder"
@@ -16,7 +16,7 @@ export MLFLOW_TRACKING_URI=sqlite:///$PWD/mlflow.db THINKWORTH_STORE_FOLDER=$PWD
 export THINKWORTH_STORE_PROMPTS=text THINKWORTH_EXPLORATION=0.5
 mkdir -p models data
 # a small world and few iterations: a demonstration, trained in half a minute
-printf 'iterations: 40\ncomponents: 16\nholdout_share: 0.2\n' > train.yaml
+printf 'iterations: 40\ncomponents: 16\nholdout_share: 0.3\n' > train.yaml
 python "$root/examples/traffic.py" --taxonomy data/taxonomy.yaml  # the one in the working directory is used
 
 say() { printf '\n== %s\n' "$*"; }
@@ -29,7 +29,7 @@ serve() {
 stop() { kill "$server"; wait "$server" 2> /dev/null || true; }
 
 say "a first bundle, from simulated logs of the world as it was"
-thinkworth simulate --prompts 400 --seed 3 --out september.parquet
+thinkworth simulate --prompts 500 --seed 3 --out september.parquet
 thinkworth train september.parquet --config train.yaml --out models/first 2> train.log
 thinkworth promote 1 --force --why "the first" --models models
 
