@@ -5,7 +5,8 @@ from pathlib import Path
 from typing import Any
 
 from audit.writing import sections
-from training.register import experiment, key
+from training.register import key
+from training.runs import begun
 
 KIND = "audit"
 """Value of the tag `kind` of such a run."""
@@ -15,7 +16,7 @@ def log_audit(report: Mapping[str, Any], audit_id: str, folder: Path) -> str:
     """Log an audit's settings, its figures and its folder as a run in the experiment of training; return the run's id."""
     import mlflow
 
-    with mlflow.start_run(experiment_id=experiment(), run_name=f"{KIND} of {report['decisions']:,} decisions") as run:
+    with begun(f"{KIND} of {report['decisions']:,} decisions") as run:
         period = {name: report[name] or "" for name in ("since", "until")}
         mlflow.set_tags({"kind": KIND, "audit_id": audit_id, **period})
         mlflow.log_params(report["config"])

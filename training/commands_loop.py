@@ -57,7 +57,7 @@ def retrain(
     Example: thinkworth retrain data/september.parquet --data data
     """
     with needs("train"):
-        from training import registry
+        from training import registry, tracking_server
         from training.config import load_config
         from training.files import check_replaceable
         from training.gate import REFUSED, load_gate
@@ -68,7 +68,7 @@ def retrain(
     from contract.profiles import load_profiles
 
     check_replaceable(out, of="bundle")
-    limits, api = load_gate(gate), registry.client()
+    limits, api = load_gate(gate), tracking_server.client()
     champion = registry.aliased(api, registry.CHAMPION)
     if champion is None or champion.run_id is None:
         what = "no version is the champion: there is nothing to compare with"
@@ -139,10 +139,12 @@ def promote(
     Example: thinkworth promote 7 --why "September's logs"
     """
     with needs("train"):
-        from training import promotion, registry
+        from training import promotion, registry, tracking_server
     place, who = models or registry.models_folder(), by or getpass.getuser()
-    with registry.reached():
-        move = promotion.promote(registry.client(), version, place, by=who, why=why, force=force, say=to_terminal)
+    with tracking_server.reached():
+        move = promotion.promote(
+            tracking_server.client(), version, place, by=who, why=why, force=force, say=to_terminal
+        )
     if move is None:
         typer.echo(f"version {version} is the champion already")
     else:
@@ -157,10 +159,10 @@ def rollback(why: Why = None, by: By = None, models: Models = None) -> None:
     Example: thinkworth rollback --why "misroutes of translations rose"
     """
     with needs("train"):
-        from training import promotion, registry
+        from training import promotion, registry, tracking_server
     place, who = models or registry.models_folder(), by or getpass.getuser()
-    with registry.reached():
-        move = promotion.rollback(registry.client(), place, by=who, why=why, say=to_terminal)
+    with tracking_server.reached():
+        move = promotion.rollback(tracking_server.client(), place, by=who, why=why, say=to_terminal)
     typer.echo(f"version {move.version} ({move.revision}) is the champion again; restart the service to serve it")
 
 
@@ -173,10 +175,10 @@ def status(
     Example: thinkworth status --json
     """
     with needs("train"):
-        from training import promotion, registry
+        from training import promotion, registry, tracking_server
         from training.gate.text import gate_text
-    with registry.reached():
-        told = promotion.status(registry.client(), models or registry.models_folder())
+    with tracking_server.reached():
+        told = promotion.status(tracking_server.client(), models or registry.models_folder())
     if as_json:
         typer.echo(json.dumps(told, allow_nan=False))
         return

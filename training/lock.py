@@ -1,9 +1,12 @@
-"""One at a time on a machine."""
+"""One at a time on a machine, and whether what another process began may still be under way."""
 
 import fcntl
+import os
+import socket
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from contract.errors import Refused
@@ -32,3 +35,23 @@ def locked(models: Path) -> Iterator[None]:
                     raise Refused(f"{what}; try again when it has ended", type="busy") from error
                 time.sleep(0.05)
         yield
+
+
+def may_run(host: str, process: int, since: datetime, abandoned_after: timedelta) -> bool:
+    """Return whether what a process began may still be under way.
+
+    Not from a certain age on: a process of another host cannot be asked, and the number of one of ours may be another's by now.
+    """
+    if datetime.now(UTC) - since >= abandoned_after:
+        return False
+    return host != socket.gethostname() or _alive(process)
+
+
+def _alive(process: int) -> bool:
+    try:
+        os.kill(process, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True
+    return True
