@@ -37,6 +37,33 @@ def locked(models: Path) -> Iterator[None]:
         yield
 
 
+@contextmanager
+def alone(out: Path, what: str) -> Iterator[None]:
+    """Hold a place that is written and then read again, such as the folder of a bundle, until it is registered.
+
+    Raises:
+        Refused: another process holds it; nothing is waited for.
+    """
+    path = out.with_name(f".{out.name}.lock")
+    path.parent.mkdir(parents=True, exist_ok=True)
+    while True:
+        with path.open("a", encoding="utf-8") as handle:
+            try:
+                fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError as error:
+                message = (
+                    f"another {what} is writing to {out}; wait until it has ended, or name another place with --out"
+                )
+                raise Refused(message, type="busy") from error
+            if not path.exists() or path.stat().st_ino != os.fstat(handle.fileno()).st_ino:
+                continue  # its holder removed it before it let go
+            try:
+                yield
+            finally:
+                path.unlink(missing_ok=True)
+            return
+
+
 def may_run(host: str, process: int, since: datetime, abandoned_after: timedelta) -> bool:
     """Return whether what a process began may still be under way.
 

@@ -51,7 +51,7 @@ def register(
         files: the log files by the name they have in the bundle.
         digests: their SHA-256 by the same name; the run's tags hold all of it, its datasets as much as MLflow stores.
         rows: their rows by the same name, bad ones included.
-        plots: figures by name.
+        plots: figures by name, or the PNG files of them.
         page: the report on held-out prompts as HTML.
         recipe: `training.recipe.Recipe` as JSON takes it.
         start: the bundle that the training started from.
@@ -75,7 +75,10 @@ def register(
         for name, path in files.items():
             mlflow.log_input(LogFile(name, path, digests[name], rows.get(name)), context="training")
         for name, figure in plots.items():
-            mlflow.log_figure(figure, f"plots/{name}.png")
+            if isinstance(figure, Path):
+                mlflow.log_artifact(str(figure), "plots")
+            else:
+                mlflow.log_figure(figure, f"plots/{name}.png")
         mlflow.log_dict(dict(recipe), RECIPE)
         mlflow.log_text(page, "report.html")
         for part in ("report.json", "card.md"):

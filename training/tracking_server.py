@@ -94,7 +94,7 @@ def client(instead: str = "") -> "MlflowClient":
 
 @contextmanager
 def reached(remedy: str = "check MLFLOW_TRACKING_URI") -> Iterator[None]:
-    """Say of MLflow's errors which tracking server gave them, and what to do.
+    """Say of MLflow's errors, and those of where it stores files, which tracking server gave them and what to do.
 
     Raises:
         Refused: it cannot be reached, or refuses.
@@ -103,7 +103,7 @@ def reached(remedy: str = "check MLFLOW_TRACKING_URI") -> Iterator[None]:
         from mlflow.exceptions import MlflowException
     try:
         yield
-    except MlflowException as error:
+    except (MlflowException, OSError) as error:  # artifacts may go to a folder that cannot be written from here
         raise Refused(f"MLflow at {told_uri()}: {_said(error)}; {remedy}", type="mlflow") from error
 
 
@@ -129,6 +129,7 @@ def _check() -> None:
         raise _Silent(_why(error.__cause__)) from error
     if not uri.startswith("http"):
         _check_database(uri)
+        return
     before = {name: os.environ.get(name) for name in IMPATIENCE}
     os.environ.update(IMPATIENCE)
     try:
