@@ -30,6 +30,9 @@ def audit(
     ] = None,
     config: Annotated[Path | None, typer.Option(help="YAML of audit settings.")] = None,
     register: Annotated[bool, typer.Option(help="Log the report to MLflow as a run of its own.")] = True,
+    log_only: Annotated[
+        bool, typer.Option(help="Audit nothing: log the report at --out, which MLflow was away for.")
+    ] = False,
     json_report: Annotated[bool, typer.Option("--json", help="Print the result as JSON.")] = False,
 ) -> None:
     """Find where recorded decisions took the wrong arm, and what that cost: index.html, report.json and a CSV of every table, also in the store.
@@ -40,27 +43,42 @@ def audit(
     """
     with needs("train"):
         from audit.config import load_config
-        from audit.tracking import log_audit
+        from audit.tracking import log_folder
         from audit.writing import INDEX, write_folder
+        from training import tracking_server
         from training.files import check_replaceable, folder_written_atomically
+        from training.lock import alone
     from contract.store.opening import open_store
     from serving.page.report import write_report
 
+    if log_only:
+        tracking_server.client()
+        with alone(out, "audit"), tracking_server.reached():
+            typer.echo(f"report in {out}, MLflow run {log_folder(out)}")
+        return
     check_replaceable(out, of="report of an audit", marker=INDEX)  # what is wrong here need not wait for the store
     settings, first, last = load_config(config), _moment(since, "since"), _moment(until, "until")
     if first and last and first >= last:
         raise InvalidInput(f"--since {since} is not before --until {until}; swap them", field="since")
     engine = open_store(store or load_settings().store_address)
-    try:
-        made, audit_id = _made(engine, first, last, settings)
-        with folder_written_atomically(out) as folder:
-            write_folder(folder, made, audit_id)
-            write_report(engine, audit_id, folder / "index.html")
-    finally:
-        engine.dispose()
-    run_id = log_audit(made.report, audit_id, out) if register else None
-    told = {"audit_id": audit_id, "out": str(out), "mlflow_run": run_id, **_headline(made)}
-    typer.echo(json.dumps(told, ensure_ascii=False) if json_report else _text(made, told))
+    if register:
+        tracking_server.client("or audit without it: --no-register")
+    with alone(out, "audit"):
+        try:
+            made, audit_id = _made(engine, first, last, settings)
+            with folder_written_atomically(out) as folder:
+                write_folder(folder, made, audit_id)
+                write_report(engine, audit_id, folder / "index.html")
+        finally:
+            engine.dispose()
+        told = {"audit_id": audit_id, "out": str(out), "mlflow_run": None, **_headline(made)}
+        later = f"audit {audit_id} is in the store and in {out}; once the server is back: thinkworth audit --log-only --out {out}"
+        try:
+            if register:
+                with tracking_server.reached(later):
+                    told["mlflow_run"] = log_folder(out)
+        finally:
+            typer.echo(json.dumps(told, ensure_ascii=False) if json_report else _text(made, told))
 
 
 def _made(

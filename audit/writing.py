@@ -23,8 +23,8 @@ BLOCK = 1000
 ABANDONED_AFTER = timedelta(days=1)
 """How old rows of an audit that never ended are when the next audit removes them."""
 
-INDEX = "index.json"
-"""Lists the files of a report's folder, and marks it as one."""
+INDEX, REPORT = "index.json", "report.json"
+"""What lists the files of a report's folder and marks it as one, and the report itself."""
 
 
 def write_store(engine: sa.Engine, audit: Audit) -> str:
@@ -54,7 +54,7 @@ def write_store(engine: sa.Engine, audit: Audit) -> str:
 def write_folder(folder: Path, audit: Audit, audit_id: str) -> None:
     """Write report.json and a CSV of every table, Parquet beside it where pyarrow is installed, and an index of them."""
     write_text(
-        folder / "report.json",
+        folder / REPORT,
         json.dumps({"audit_id": audit_id, **audit.report}, indent=1, ensure_ascii=False, allow_nan=False) + "\n",
     )
     listed = []
@@ -63,9 +63,7 @@ def write_folder(folder: Path, audit: Audit, audit_id: str) -> None:
         listed.append({"file": f"{name}.csv", "title": title, "rows": len(frame)})
         if find_spec("pyarrow") is not None:
             write_table(frame, folder / f"{name}.parquet")
-    write_text(
-        folder / INDEX, json.dumps({"audit_id": audit_id, "report": "report.json", "tables": listed}, indent=1) + "\n"
-    )
+    write_text(folder / INDEX, json.dumps({"audit_id": audit_id, "report": REPORT, "tables": listed}, indent=1) + "\n")
 
 
 def tables(audit: Audit) -> dict[str, tuple[str, pd.DataFrame]]:

@@ -10,8 +10,8 @@ from uuid import uuid4
 
 from contract.store.records import Record, from_line, to_line
 
-BATCH = 500
-"""Records replayed in one transaction."""
+BATCH, BATCH_BYTES = 500, 8 * 2**20
+"""Records replayed in one transaction, and the length of their lines: it is full with the record that reaches either."""
 
 
 class Journal:
@@ -58,7 +58,7 @@ class Journal:
         with self.path.open("rb") as lines:
             lines.seek(end)
             for line in lines:
-                if len(batch) == BATCH or not line.endswith(b"\n"):
+                if _is_full(batch, end - self._replayed) or not line.endswith(b"\n"):
                     break
                 end += len(line)
                 record = from_line(line)
@@ -69,6 +69,8 @@ class Journal:
     def replayed(self, end: int, records: int) -> None:
         """Note that the records up to a position are in the store; the file is emptied when that is all of them."""
         with self._lock:
+            if self._closed:  # its number may be another file's by now
+                return
             self._replayed = end
             self.records = max(self.records - records, 0)
             if end >= self.bytes:
@@ -89,13 +91,15 @@ class Journal:
                 except OSError:
                     continue  # its process lives
                 batch: list[Record] = []
+                length = 0
                 for line in lines:
                     record = from_line(line)
                     if record is not None:
                         batch.append(record)
-                    if len(batch) == BATCH:
+                        length += len(line)
+                    if _is_full(batch, length):
                         yield path, batch
-                        batch = []
+                        batch, length = [], 0
                 if batch:
                     yield path, batch
                 path.unlink(missing_ok=True)
@@ -109,6 +113,10 @@ class Journal:
             if not self.bytes:
                 self.path.unlink(missing_ok=True)
             os.close(self._file)
+
+
+def _is_full(batch: Sequence[Record], length: int) -> bool:
+    return len(batch) >= BATCH or length >= BATCH_BYTES
 
 
 def _own_file(folder: Path) -> tuple[Path, int]:

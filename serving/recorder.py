@@ -1,7 +1,7 @@
 """Records what was decided: in groups, off the event loop, before or after the answer is acknowledged.
 
-A writer thread commits all that waits in one transaction. Where the store does not answer, records go to the journal at once and a
-mender thread puts them into the store when it is back. No answer ever fails for want of a store.
+A writer thread commits all that waits in one transaction. Where the store does not take records, or too many wait for it, another thread
+appends them to the journal, and `serving.mender` puts them into the store when it is back. No answer ever fails for want of a store.
 """
 
 import asyncio
@@ -9,43 +9,28 @@ import hashlib
 import logging
 import threading
 import time
-import traceback
 from collections import Counter
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from contextlib import suppress
-from datetime import UTC, datetime, timedelta
-from queue import Empty, Full, Queue
 from typing import Any
 
-import uuid_utils
 from sqlalchemy import Engine
-from sqlalchemy.exc import DataError, DBAPIError, IntegrityError, SQLAlchemyError, StatementError
 
-from contract.errors import InternalError, StoreDown, StoreTooNew
+from contract.errors import InternalError, StoreDown
 from contract.settings import Settings
 from contract.store import writing
-from contract.store.opening import migrate, open_store, squeeze
-from contract.store.outcomes import Told, match_waiting
+from contract.store.opening import open_store
+from contract.store.outcomes import Told
 from contract.store.records import Record
 from serving.journal import Journal
+from serving.mender import Mender, is_of_the_record
+from serving.waiting import Done, Item, Waiting
 
-GROUP = 512
-"""Requests' records committed together at most."""
-
-WAITING = 4096
-"""Requests' records that may wait for the writer; beyond, they go to the journal."""
-
-RETRY_S = 0.5
-"""Seconds between two tries to reach a store that is away."""
-
-TIDY_EVERY_S = 3600.0
-"""Seconds between two rounds of forgetting prompts that are past their days."""
+CLOSE_S = 10.0
+"""Seconds that the end of a service waits for each of its threads."""
 
 logger = logging.getLogger("thinkworth")
-
-Done = Future[list[Told] | None]
-Item = tuple[Sequence[Record], Done]
 
 
 class Recorder:
@@ -68,102 +53,113 @@ class Recorder:
             self.journal = Journal(settings.folder / "journal" / name, settings.journal_mib * 2**20)
         except OSError as error:
             logger.error("no journal: %s; while the store is away records are lost", error)
-        self._queue: Queue[Item] = Queue(WAITING)
-        self._gap: list[Any] = []
-        self._lock = threading.Lock()
-        self._up = threading.Event()
-        self._stop = threading.Event()
-        self._refused: str | None = None
+        self._for_store, self._for_journal = Waiting(), Waiting()
+        self._counting = threading.Lock()
         self._writing_since: float | None = None
-        self._mended = time.monotonic() - TIDY_EVERY_S
-        self._mend()  # a store that is there is ready before the first answer
-        self._threads = [
-            threading.Thread(target=run, name=run.__name__, daemon=True) for run in (self._write_all, self._mend_all)
-        ]
-        for thread in self._threads:
-            thread.start()
+        self._closed = False
+        self.mender = Mender(settings, self.engine, self.journal, hangs=self._hangs, count=self._count)
+        self._writer, self._spiller = (
+            threading.Thread(target=run, name=run.__name__, daemon=True) for run in (self._write_all, self._spill_all)
+        )
+        self._writer.start()
+        self._spiller.start()
 
     async def record(self, records: Sequence[Record]) -> None:
-        """Record; with durability `sync` return when it is done, in the store or in the journal. It never fails: what finds no room is counted."""
-        done = self.submit(records)
-        if self.settings.durability == "sync":
-            with suppress(StoreDown, InternalError):
-                await self._ended(records, done)
+        """Record; with durability `sync` return when it is done, in the store or in the journal.
+
+        It never fails: what finds no room is counted, and a store and a journal that both hang are not waited for.
+        """
+        if self.settings.durability != "sync":
+            self.submit(records)
+            return
+        with suppress(StoreDown, InternalError):
+            await self._recorded(records)
 
     async def outcomes(self, records: Sequence[Record]) -> list[Told] | None:
         """Record outcomes and return what became of each; None where the store is away and they wait in the journal.
 
         Raises:
-            StoreDown: neither has room for them.
+            StoreDown: neither has room for them, or neither answers.
             InternalError: they cannot be written.
         """
-        return await self._ended(records, self.submit(records))
+        return await self._recorded(records)
+
+    def submit(self, records: Sequence[Record]) -> None:
+        """Hand records to the writer, or to the journal, and return at once."""
+        done: Done = Future()
+        if not self._goes_to_store(records, done):
+            self._spill(records, done)
 
     def state(self) -> dict[str, Any]:
         """Return how the store is, how many records wait in this process's journal, and how many found no room."""
         return {
-            "store": "up" if self._up.is_set() else "down", "why": self._refused, "durability": self.settings.durability,
+            "store": "up" if self.mender.up else "down", "why": self.mender.why, "durability": self.settings.durability,
             "journal_records": self.journal.records if self.journal else None, "dropped": self.counts["dropped"],
         }  # fmt: skip
 
     def close(self) -> None:
         """Write what waits and let go of store and journal."""
-        if self._stop.is_set():
+        if self._closed:
             return
-        self._stop.set()
-        for thread in self._threads:
-            thread.join(timeout=10)
-        while not self._queue.empty():  # the writer hangs
-            self._spill(*self._queue.get_nowait())
-        self._note_gap()
-        if self.journal:
+        self._closed = True
+        self._for_store.close()
+        self.mender.stop(CLOSE_S)
+        self._writer.join(timeout=CLOSE_S)
+        while group := self._for_store.take():  # the writer hangs
+            for item in group:
+                self._spill(*item)
+        self._for_journal.close()
+        self._spiller.join(timeout=CLOSE_S)
+        self.mender.note_last_gap()
+        if self.journal and not self._spiller.is_alive():
             self.journal.close()
         self.engine.dispose()
 
-    def submit(self, records: Sequence[Record]) -> Done:
-        """Hand records to the writer, or to the journal, and return at once what tells when they are there."""
+    async def _recorded(self, records: Sequence[Record]) -> list[Told] | None:
         done: Done = Future()
-        if self._up.is_set() and not self._stop.is_set():
-            try:
-                self._queue.put_nowait((records, done))
-                return done
-            except Full:
-                pass
+        if self._goes_to_store(records, done):
+            if await self._ended(done):
+                return done.result()
+            self.mender.down(
+                TimeoutError()
+            )  # the writer hangs; should it come through after all, the record is there once
+            done = Future()
         self._spill(records, done)
-        return done
+        if not await self._ended(done):
+            raise StoreDown("neither the store nor its journal answers; send it again later")
+        return done.result()
 
-    async def _ended(self, records: Sequence[Record], done: Done) -> list[Told] | None:
+    async def _ended(self, done: Done) -> bool:
+        """Return whether it is done before an answer has waited for too long."""
         waiting = asyncio.wrap_future(done)
+        waiting.add_done_callback(
+            lambda one: one.cancelled() or one.exception()
+        )  # else asyncio logs one that nobody reads
         ended, _ = await asyncio.wait({waiting}, timeout=self.settings.store_timeout_s)
-        if not ended:  # the writer hangs; should it come through after all, a record is still written once
-            self._down(TimeoutError())
-            waiting = asyncio.wrap_future(self._spill(records, Future()))
-        return await waiting
+        return bool(ended)
+
+    def _goes_to_store(self, records: Sequence[Record], done: Done) -> bool:
+        return self.mender.up and self._for_store.put((records, done))
 
     def _write_all(self) -> None:
-        while not (self._stop.is_set() and self._queue.empty()):
-            try:
-                group = [self._queue.get(timeout=0.05 if self._stop.is_set() else 0.5)]
-            except Empty:
-                continue
-            while len(group) < GROUP and not self._queue.empty():
-                group.append(self._queue.get_nowait())
+        while group := self._for_store.take():
             self._write(group)
 
     def _write(self, group: Sequence[Item]) -> None:
         """Commit a group; where one record of it cannot be written, request by request."""
         self._writing_since = time.monotonic()
         try:
-            told = self._commit([record for records, _ in group for record in records])
+            with self.engine.begin() as connection:
+                told = writing.write(connection, [record for records, _ in group for record in records])
         except Exception as error:
-            if not _is_of_the_record(error):
-                self._down(error)
+            if not is_of_the_record(error):
+                self.mender.down(error)
             elif len(group) == 1:
-                self._drop(group[0][0], error)
+                self.mender.drop(group[0][0], error)
                 group[0][1].set_exception(InternalError("a record that cannot be written; it is dropped, and counted"))
                 return
             for item in group:
-                if self._up.is_set():
+                if self.mender.up:
                     self._write([item])
                 else:
                     self._spill(*item)
@@ -176,131 +172,38 @@ class Recorder:
         finally:
             self._writing_since = None
 
-    def _commit(self, records: Sequence[Record], *, waiting: bool = False) -> list[Told]:
-        with self.engine.begin() as connection:
-            told = writing.write(connection, records)
-            if waiting:
-                match_waiting(connection)
-            return told
+    def _hangs(self) -> bool:
+        """Return whether the writer is at one group for longer than an answer would wait."""
+        since = self._writing_since
+        return since is not None and time.monotonic() - since > self.settings.store_timeout_s
 
-    def _spill(self, records: Sequence[Record], done: Done) -> Done:
-        if self.journal and self.journal.append(records):
-            self._count("spilled", len(records))
-            done.set_result(None)
-        else:
-            self._lost(len(records))
-            done.set_exception(StoreDown("neither the store nor its journal has room; send it again later"))
-        return done
+    def _spill(self, records: Sequence[Record], done: Done) -> None:
+        """Hand records to the journal's thread: encoding a batch of long prompts takes longer than an answer."""
+        if not self.journal or not self._for_journal.put((records, done)):
+            self._no_room(records, done)
 
-    def _drop(self, records: Sequence[Record], error: Exception) -> None:
-        where = traceback.extract_tb(error.__traceback__)[-1]  # no message: it may hold values of the record
-        name, place = type(error).__name__, f"{where.filename}:{where.lineno}"
-        logger.error("%s records cannot be written (%s at %s) and are dropped", len(records), name, place)
-        self._lost(len(records))
+    def _spill_all(self) -> None:
+        while group := self._for_journal.take():
+            for records, done in group:
+                try:
+                    taken = self.journal is not None and self.journal.append(records)
+                except (
+                    Exception
+                ) as error:  # a value that is no JSON; a thread that ends would leave the journal alone for good
+                    self.mender.drop(records, error)
+                    done.set_exception(InternalError("a record that cannot be written; it is dropped, and counted"))
+                    continue
+                if taken:
+                    self._count("spilled", len(records))
+                    done.set_result(None)
+                else:
+                    self._no_room(records, done)
 
-    def _lost(self, n: int) -> None:
-        now = datetime.now(UTC)
-        with self._lock:
-            since, _, before = self._gap or (now, now, 0)
-            self._gap = [since, now, before + n]
-        self._count("dropped", n)
-
-    def _mend_all(self) -> None:
-        while not self._stop.wait(RETRY_S):
-            self._mend()
-
-    def _mend(self) -> None:
-        """Reach a store that was away, write what waits in journals, and forget prompts that are past their days."""
-        try:
-            since = self._writing_since
-            if since is not None and time.monotonic() - since > self.settings.store_timeout_s:
-                return  # the writer still hangs
-            if not self._up.is_set():
-                migrate(self.engine)
-            self._replay()
-            self._note_gap()
-            self._is_up()
-        except (SQLAlchemyError, StoreTooNew) as error:
-            self._down(error)
-        except Exception as error:  # a thread that ends would leave the store away for good
-            logger.error("unexpected %s while mending the store", type(error).__name__)
-        if self._up.is_set() and time.monotonic() - self._mended >= TIDY_EVERY_S:
-            self._mended = time.monotonic()
-            self._tidy()
-
-    def _replay(self) -> None:
-        if not self.journal:
-            return
-        while self.journal.records:
-            batch, end = self.journal.next_batch()
-            self._put_back(batch)
-            self.journal.replayed(end, len(batch))
-            self._is_up()  # a store that takes what waited takes what comes
-        for path, batch in self.journal.adopt():
-            self._put_back(batch)
-            logger.warning("%s records of a process that is gone are in the store (%s)", len(batch), path.name)
-
-    def _is_up(self) -> None:
-        if not self._up.is_set():
-            self._refused = None
-            self._up.set()
-
-    def _note_gap(self) -> None:
-        """Put on record what was lost."""
-        with self._lock:
-            gap, self._gap = self._gap, []
-        if not gap:
-            return
-        row = dict(zip(("since", "until", "records"), gap, strict=True), gap_id=str(uuid_utils.uuid7()))
-        try:
-            self._put_back([Record("gaps", row)])
-        except Exception:
-            with self._lock:
-                self._gap = [gap[0], (self._gap or gap)[1], gap[2] + (self._gap[2] if self._gap else 0)]
-            if not self._stop.is_set():
-                raise
-
-    def _tidy(self) -> None:
-        """Forget prompts that are past their days, and join outcomes that wait for their decisions."""
-        before = datetime.now(UTC) - timedelta(days=self.settings.retention_days)
-        try:
-            with self.engine.begin() as connection:
-                gone = writing.forget(connection, before)
-                match_waiting(connection)
-            writing.forget_files(self.settings.training_folder, before)
-            if any(gone.values()):
-                squeeze(self.engine)
-        except (SQLAlchemyError, OSError) as error:
-            logger.error("prompts past their days are not forgotten yet (%s)", type(error).__name__)
-
-    def _put_back(self, batch: Sequence[Record]) -> None:
-        try:
-            self._commit(batch, waiting=True)
-        except Exception as error:
-            if not _is_of_the_record(error):
-                raise
-            if len(batch) == 1:
-                self._drop(batch, error)
-            for record in batch if len(batch) > 1 else ():
-                self._put_back([record])
-        else:
-            self._count("replayed", len(batch))
-
-    def _down(self, error: Exception) -> None:
-        why = error.message if isinstance(error, StoreTooNew) else type(getattr(error, "orig", None) or error).__name__
-        if self._refused != why:
-            logger.error("the decision store does not take records (%s); they go to the journal", why)
-        self._refused = why
-        self._up.clear()
+    def _no_room(self, records: Sequence[Record], done: Done) -> None:
+        self.mender.lost(len(records))
+        done.set_exception(StoreDown("neither the store nor its journal has room; send it again later"))
 
     def _count(self, name: str, n: int) -> None:
-        with self._lock:
+        with self._counting:
             self.counts[name] += n
         self._told(name, n)
-
-
-def _is_of_the_record(error: Exception) -> bool:
-    """Return whether a write failed for what is in the record, or for a bug of ours: no store would take it."""
-    if isinstance(error, DBAPIError):
-        return isinstance(error, DataError | IntegrityError)
-    return not isinstance(error, SQLAlchemyError) or isinstance(error, StatementError)

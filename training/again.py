@@ -10,7 +10,7 @@ from threadpoolctl import threadpool_limits
 
 from contract.bundle import HEADS, Bundle
 from contract.locate import ROOT
-from training import pipeline, registry
+from training import pipeline, registry, tracking_server
 from training.logs import Logs
 from training.recipe import Options, Recipe
 from training.retrain import training_set
@@ -33,7 +33,7 @@ def repeat(
     Raises:
         InvalidInput: there is no such run, or a file of it is nowhere.
     """
-    api = registry.client()
+    api = tracking_server.client()
     with tempfile.TemporaryDirectory() as place:
         known = registry.recipe_of(api, run_id, Path(place))
         recipe, files = known.recipe, training_set(known, folders)

@@ -9,13 +9,17 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from contract.errors import BundleMissing, InvalidInput
+from contract.errors import BundleMissing, InvalidInput, StoreDown
 from contract.locate import ROOT
 from training.commands import needs
 from training.commands_train import BudgetFlags, Data, Flags, LeaveOut, read_files, registration, to_terminal
 
 if TYPE_CHECKING:
     import pandas as pd
+    from mlflow.entities.model_registry import ModelVersion
+    from mlflow.tracking import MlflowClient
+
+    from training.recipe import Known
 
 Models = Annotated[
     Path | None, typer.Option(help="Folder of `current` and `registry`; models/ here, else the checkout's.")
@@ -57,28 +61,23 @@ def retrain(
     Example: thinkworth retrain data/september.parquet --data data
     """
     with needs("train"):
-        from training import registry
+        from training import tracking_server
         from training.config import load_config
         from training.files import check_replaceable
         from training.gate import REFUSED, load_gate
         from training.gate.text import gate_text
+        from training.lock import alone
         from training.recipe import Options
         from training.retrain import new_files, retrain, training_set
         from training.taxonomy import load_taxonomy
     from contract.profiles import load_profiles
 
     check_replaceable(out, of="bundle")
-    limits, api = load_gate(gate), registry.client()
-    champion = registry.aliased(api, registry.CHAMPION)
-    if champion is None or champion.run_id is None:
-        what = "no version is the champion: there is nothing to compare with"
-        raise BundleMissing(
-            f"{what}; train one with `thinkworth train` and promote it with `thinkworth promote VERSION`"
-        )
-    with tempfile.TemporaryDirectory() as place:
-        known = registry.recipe_of(api, champion.run_id, Path(place))
-        folder = registry.fetched(champion, registry.models_folder())
-        to_terminal(f"champion: version {champion.version}, {champion.tags['revision']}")
+    limits, api = load_gate(gate), tracking_server.client()
+    with alone(out, "training"), tempfile.TemporaryDirectory() as place:
+        with tracking_server.reached():
+            version, known, folder = _champion(api, Path(place))
+        to_terminal(f"champion: version {version.version}, {version.tags['revision']}")
         before = training_set(known, data or (), without or ())
         new, drawn, counts = [*new_files(logs or [], known.recipe.files)], None, None
         if recorded:
@@ -102,9 +101,23 @@ def retrain(
             gate=limits, cache_folder=ROOT / "data" / "cache", drawn=drawn, counts=counts, say=to_terminal,
         )  # fmt: skip
     assert made.gate is not None
-    typer.echo(json.dumps(made.gate, allow_nan=False) if as_json else f"{gate_text(made.gate)}\n{registration(made)}")
+    told = f"{gate_text(made.gate)}\n{registration(out, made.registered)}"
+    typer.echo(json.dumps(made.gate, allow_nan=False) if as_json else told)
     if made.gate["outcome"] == REFUSED:
         raise typer.Exit(1)
+
+
+def _champion(api: "MlflowClient", place: Path) -> tuple["ModelVersion", "Known", Path]:
+    """Return the version in use, what its run recorded (what it started from is below `place`), and the folder of its bundle."""
+    from training import registry
+
+    version = registry.aliased(api, registry.CHAMPION)
+    if version is None or version.run_id is None:
+        what = "no version is the champion: there is nothing to compare with"
+        raise BundleMissing(
+            f"{what}; train one with `thinkworth train` and promote it with `thinkworth promote VERSION`"
+        )
+    return version, registry.recipe_of(api, version.run_id, place), registry.fetched(version, registry.models_folder())
 
 
 def _recorded(before: Sequence[Path]) -> tuple[Path | None, "pd.DataFrame", dict[str, int]]:
@@ -117,10 +130,14 @@ def _recorded(before: Sequence[Path]) -> tuple[Path | None, "pd.DataFrame", dict
 
     settings = load_settings()
     engine = open_store(settings.store_address)
-    with reached():
-        migrate(engine)
-        told = read_recorded(engine, Encoder(find("models/encoder")).sha256, before=read_before(before))
-    engine.dispose()
+    try:
+        with reached():
+            migrate(engine)
+            told = read_recorded(engine, Encoder(find("models/encoder")).sha256, before=read_before(before))
+    except StoreDown as error:
+        raise StoreDown(f"{error.message}, or leave what is recorded out: --no-recorded") from error
+    finally:
+        engine.dispose()
     to_terminal(f"recorded: {', '.join(f'{n:,} {name}' for name, n in told.counts.items())}")
     return write_recorded(told, settings.training_folder) if len(told.log) else None, told.drawn, dict(told.counts)
 
@@ -139,10 +156,12 @@ def promote(
     Example: thinkworth promote 7 --why "September's logs"
     """
     with needs("train"):
-        from training import promotion, registry
+        from training import promotion, registry, tracking_server
     place, who = models or registry.models_folder(), by or getpass.getuser()
-    with registry.reached():
-        move = promotion.promote(registry.client(), version, place, by=who, why=why, force=force, say=to_terminal)
+    with tracking_server.reached():
+        move = promotion.promote(
+            tracking_server.client(), version, place, by=who, why=why, force=force, say=to_terminal
+        )
     if move is None:
         typer.echo(f"version {version} is the champion already")
     else:
@@ -157,10 +176,10 @@ def rollback(why: Why = None, by: By = None, models: Models = None) -> None:
     Example: thinkworth rollback --why "misroutes of translations rose"
     """
     with needs("train"):
-        from training import promotion, registry
+        from training import promotion, registry, tracking_server
     place, who = models or registry.models_folder(), by or getpass.getuser()
-    with registry.reached():
-        move = promotion.rollback(registry.client(), place, by=who, why=why, say=to_terminal)
+    with tracking_server.reached():
+        move = promotion.rollback(tracking_server.client(), place, by=who, why=why, say=to_terminal)
     typer.echo(f"version {move.version} ({move.revision}) is the champion again; restart the service to serve it")
 
 
@@ -173,10 +192,10 @@ def status(
     Example: thinkworth status --json
     """
     with needs("train"):
-        from training import promotion, registry
+        from training import promotion, registry, tracking_server
         from training.gate.text import gate_text
-    with registry.reached():
-        told = promotion.status(registry.client(), models or registry.models_folder())
+    with tracking_server.reached():
+        told = promotion.status(tracking_server.client(), models or registry.models_folder())
     if as_json:
         typer.echo(json.dumps(told, allow_nan=False))
         return

@@ -1,7 +1,7 @@
 """The verbs `train` and `evaluate`. Nothing heavy is imported before a verb runs."""
 
 import json
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -14,7 +14,6 @@ from training.commands import needs
 
 if TYPE_CHECKING:
     from training.logs import Logs
-    from training.pipeline import Trained
     from training.recipe import Options
 
 LogFiles = Annotated[list[Path], typer.Argument(help="Log files: .parquet, .jsonl, .csv, the last two also .gz.")]
@@ -57,6 +56,10 @@ def train(
     ] = None,
     data: Data = None,
     register: Annotated[bool, typer.Option(help="Log the run to MLflow and register the challenger.")] = True,
+    log_only: Annotated[
+        bool,
+        typer.Option(help="Train nothing: log and register what train or retrain left at --out when MLflow went away."),
+    ] = False,
 ) -> None:
     """Train a bundle from logs: label, embed, fit, calibrate, export, check, evaluate, register.
 
@@ -65,25 +68,37 @@ def train(
     Example: thinkworth train data/sample/attempts.jsonl --warm-start models/default --out models/tutorial
     """
     with needs("train"):
-        from training import again, pipeline
+        from training import again, pipeline, tracking_server, unlogged
         from training.config import load_config
         from training.evaluate import headline
         from training.files import check_replaceable
+        from training.lock import alone
         from training.recipe import Options
         from training.taxonomy import load_taxonomy
     from contract.bundle import Bundle, in_use
     from contract.profiles import load_profiles
 
+    given = (logs, config, profiles, taxonomy, accept_flag, accept_budget_flag, leave_out_task, warm_start)
+    if log_only:
+        if any((*given, from_run, data)) or not register:
+            raise InvalidInput("--log-only takes all from the training; give it with --out alone", field="log-only")
+        tracking_server.client()
+        typer.echo(registration(out, unlogged.log_kept(out, to_terminal)))
+        return
     check_replaceable(out, of="bundle")  # what is wrong here need not wait for the logs
+    if register:
+        tracking_server.client("or train without it: --no-register")
     if from_run:
-        given = (logs, config, profiles, taxonomy, accept_flag, accept_budget_flag, leave_out_task, warm_start)
         if any(given):
             raise InvalidInput(
                 "--from-run takes all from the run; give it with --out, --data and --no-register alone",
                 field="from-run",
             )
-        trained, same = again.repeat(from_run, out, data or (), registering=register, read=read_files, say=to_terminal)
-        typer.echo(f"{headline(trained.holdout)}\n\n{same}\n{registration(trained)}")
+        with alone(out, "training"):
+            trained, same = again.repeat(
+                from_run, out, data or (), registering=register, read=read_files, say=to_terminal
+            )
+        typer.echo(f"{headline(trained.holdout)}\n\n{same}\n{registration(out, trained.registered)}")
         return
     options = Options(
         accept_flags=accept_flag or (),
@@ -93,11 +108,12 @@ def train(
     settings, families = load_config(config), load_taxonomy(taxonomy)
     known = load_profiles(profiles or find("data/profiles.yaml"))
     start = Bundle(in_use(warm_start)) if warm_start else None
-    trained = pipeline.run(
-        read_files(logs or [], options, out), out, files=logs or [], profiles=known, taxonomy=families, config=settings,
-        cache_folder=ROOT / "data" / "cache", start=start, options=options, registering=register, say=to_terminal,
-    )  # fmt: skip
-    typer.echo(f"{headline(trained.holdout)}\n{registration(trained)}")
+    with alone(out, "training"):
+        trained = pipeline.run(
+            read_files(logs or [], options, out), out, files=logs or [], profiles=known, taxonomy=families, config=settings,
+            cache_folder=ROOT / "data" / "cache", start=start, options=options, registering=register, say=to_terminal,
+        )  # fmt: skip
+    typer.echo(f"{headline(trained.holdout)}\n{registration(out, trained.registered)}")
 
 
 def evaluate(
@@ -121,7 +137,7 @@ def evaluate(
     Example: thinkworth evaluate models/default data/sample/attempts.jsonl --json report.json --html report.html
     """
     with needs("train"):
-        from training import files
+        from training import files, tracking_server
         from training.background import seen_by
         from training.embedding_cache import EmbeddingCache
         from training.evaluate import evaluate as run
@@ -134,6 +150,8 @@ def evaluate(
     from contract.bundle import in_use, sha256
     from contract.scorer import Scorer
 
+    if to_mlflow:
+        tracking_server.client("or leave out --mlflow")
     included, scorer = load_included(include or ()), Scorer.load(in_use(bundle))
     options = Options(
         accept_flags=accept_flag or (),
@@ -153,7 +171,8 @@ def evaluate(
         files.write_text(html_file, written)
     typer.echo(headline(report))
     if to_mlflow:
-        typer.echo(f"\nlogged as MLflow run {log_report(report, written, logs)}")
+        with tracking_server.reached("evaluate again once it is back"):
+            typer.echo(f"\nlogged as MLflow run {log_report(report, written, logs)}")
 
 
 def read_files(logs: Sequence[Path], options: "Options", out: Path | None) -> "Logs":
@@ -178,9 +197,9 @@ def to_terminal(text: str) -> None:
     typer.echo(text, err=True)
 
 
-def registration(trained: "Trained") -> str:
+def registration(folder: Path, known: Mapping[str, str] | None) -> str:
     """Return the lines that say where a bundle lies and how it is registered."""
-    lines, known = [f"bundle: {trained.folder}"], trained.registered
+    lines = [f"bundle: {folder}"]
     if known:
         lines.insert(
             0, f"\nregistered as version {known['version']} ({known['alias'] or 'no alias'}), run {known['run_id']}"

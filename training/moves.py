@@ -17,7 +17,7 @@ compare-and-set: two that begin within the same few milliseconds are told apart 
 import os
 import socket
 from collections.abc import Callable
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -25,8 +25,9 @@ from pydantic import BaseModel, ConfigDict
 
 from contract.errors import InvalidInput, Refused
 from training.files import write_text
-from training.register import MODEL
+from training.lock import may_run
 from training.registry import CHAMPION, PREVIOUS, numbered
+from training.tracking_server import MODEL
 
 if TYPE_CHECKING:
     from mlflow.entities.model_registry import ModelVersion
@@ -36,7 +37,7 @@ PENDING, RECORD, ROLLED_BACK = "promotion.pending", "promotion.", "rolled_back"
 """Tags; `RECORD` is the beginning of those that are kept."""
 
 ABANDONED_AFTER = timedelta(minutes=10)
-"""Age of a pending move of another machine, which cannot be asked whether it still runs, from which it is carried out."""
+"""Age from which a pending move is carried out by whoever comes next; earlier where its process was of this machine and is gone."""
 
 Say = Callable[[str], None]
 
@@ -115,13 +116,8 @@ def finish(api: "MlflowClient", models: Path, verified: "Callable[[ModelVersion,
     move = pending(api)
     if move is None:
         return
-    here = move.host == socket.gethostname()
-    runs = (
-        (_alive(move.process) and move.process != os.getpid())
-        if here
-        else datetime.now(UTC) - move.at < ABANDONED_AFTER
-    )
-    if runs:
+    own = (move.host, move.process) == (socket.gethostname(), os.getpid())  # begun and broken off: we hold the lock
+    if not own and may_run(move.host, move.process, move.at, ABANDONED_AFTER):
         who = f"{move.by} on {move.host} (process {move.process}) since {move.at:%Y-%m-%d %H:%M:%S} UTC"
         raise Refused(f"a {move.action} of version {move.version} is under way by {who}; try again later", type="busy")
     say(
@@ -158,13 +154,3 @@ def point(models: Path, folder: Path) -> None:
     name = folder.relative_to(models).as_posix()
     if current.is_symlink() or not current.is_file() or current.read_text(encoding="utf-8").strip() != name:
         write_text(current, f"{name}\n")
-
-
-def _alive(process: int) -> bool:
-    try:
-        os.kill(process, 0)
-    except ProcessLookupError:
-        return False
-    except PermissionError:
-        return True
-    return True

@@ -32,11 +32,12 @@ from training.logs import Logs
 from training.overlap import Stratum
 from training.pseudo_outcomes import pseudo_outcomes
 from training.recipe import Options, Recipe
-from training.register import named, register
+from training.register import named
 from training.report.answers import budgeted, budgets
 from training.report.tracking import by_source
 from training.taxonomy import Family
 from training.unfamiliar import unfamiliar_texts
+from training.unlogged import log_or_keep
 
 SMALLEST = 50
 """Pairs or pseudo-observations under which there is nothing to fit."""
@@ -92,6 +93,7 @@ def run(
             bundle to start from was trained on.
         BundleMismatch: the bundle to start from reads another encoder or other features.
         ParityFailed: the exported graph differs from the fitted heads.
+        Refused: the tracking server has gone away; the bundle is at `out`, and is logged by `training.unlogged`.
     """
     check_replaceable(out, of="bundle")
     encoder = Encoder(find("models/encoder"))
@@ -136,7 +138,7 @@ def run(
             files=digests, config=config, options=options or Options(), profiles=profiles, taxonomy=tuple(taxonomy),
             started_from=base.manifest.revision if base else None,
         )  # fmt: skip
-        registered = register(
+        registered = log_or_keep(
             out, params={**config.model_dump(), "revision": known["revision"], "encoder_sha256": encoder.sha256}, metrics=_metrics(report), files=by_name, digests=digests,
             rows=dict(zip(by_name, logs.rows_of_files, strict=False)), page=page(report), recipe=recipe.model_dump(mode="json"),
             plots=plots.of_holdout(Scorer(Bundle(out), encoder=encoder), parts["holdout"].pairs.paired(), calibration),

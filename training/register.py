@@ -1,18 +1,15 @@
-"""Writes a training run to MLflow and registers its bundle as the challenger; what all that talks to MLflow shares."""
+"""Writes a training run to MLflow and registers its bundle as the challenger."""
 
 import json
-import os
 import subprocess
-import sys
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from contract.bundle import MANIFEST, Bundle, sha256
 from contract.locate import ROOT
-
-MODEL = "thinkworth"
-"""Name of the registered model, and of the experiment."""
+from training.runs import begun
+from training.tracking_server import MODEL, tracking_uri
 
 CHALLENGER = "challenger"
 
@@ -28,11 +25,6 @@ def key(name: str) -> str:
     return "".join(c if c.isalnum() or c in "_-./ " else "_" for c in name)
 
 
-def tracking_uri() -> str:
-    """Return MLFLOW_TRACKING_URI, else the checkout's mlruns/mlflow.db as an absolute SQLite address."""
-    return os.environ.get("MLFLOW_TRACKING_URI") or f"sqlite:///{ROOT / 'mlruns' / 'mlflow.db'}"
-
-
 def named(files: Sequence[Path]) -> dict[str, Path]:
     """Return the files by their names, the second of one name as `name 2`; no path of a machine leaves it."""
     by_name: dict[str, Path] = {}
@@ -40,32 +32,6 @@ def named(files: Sequence[Path]) -> dict[str, Path]:
         again = sum(known.name == path.name for known in by_name.values())
         by_name[f"{path.name} {again + 1}" if again else path.name] = path
     return by_name
-
-
-def pointed() -> bool:
-    """Point MLflow at the tracking server; return whether it is the checkout's own."""
-    import mlflow
-
-    own = not os.environ.get("MLFLOW_TRACKING_URI")  # asked before MLflow sets it
-    os.environ.setdefault("MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT", "true")  # standard output is a command's answer
-    if not sys.stderr.isatty():
-        os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
-    if own:
-        (ROOT / "mlruns").mkdir(exist_ok=True)
-    mlflow.set_tracking_uri(tracking_uri())
-    return own
-
-
-def experiment() -> str:
-    """Point MLflow at the tracking server and return the id of our experiment, which is made where there is none."""
-    from mlflow.tracking import MlflowClient
-
-    own = pointed()
-    found = MlflowClient().get_experiment_by_name(MODEL)
-    if found is not None:
-        return str(found.experiment_id)
-    location = (ROOT / "mlruns" / "artifacts").as_uri() if own else None
-    return str(MlflowClient().create_experiment(MODEL, artifact_location=location))
 
 
 def register(
@@ -76,7 +42,7 @@ def register(
     """Log a run with all that made a bundle, register the bundle as a version, and give it the alias `challenger`, in this order.
 
     A version is made once its files are stored, with all its tags, and the alias is moved last: killed anywhere, no version lacks its
-    files, and no alias names one that does. A run that was killed stays RUNNING. A version that the gate refused gets no alias.
+    files, and no alias names one that does. A run that was killed stays RUNNING until the next one begins. A version that the gate refused gets no alias.
 
     Args:
         folder: the bundle.
@@ -85,7 +51,7 @@ def register(
         files: the log files by the name they have in the bundle.
         digests: their SHA-256 by the same name; the run's tags hold all of it, its datasets as much as MLflow stores.
         rows: their rows by the same name, bad ones included.
-        plots: figures by name.
+        plots: figures by name, or the PNG files of them.
         page: the report on held-out prompts as HTML.
         recipe: `training.recipe.Recipe` as JSON takes it.
         start: the bundle that the training started from.
@@ -102,14 +68,17 @@ def register(
 
     tags = version_tags(folder, gate)
     say("logging the run")
-    with mlflow.start_run(experiment_id=experiment()) as run:
+    with begun() as run:
         mlflow.log_params(dict(params))
         mlflow.log_metrics(dict(metrics))
         mlflow.set_tags({f"dataset.{key(name)}": digest for name, digest in digests.items()})
         for name, path in files.items():
             mlflow.log_input(LogFile(name, path, digests[name], rows.get(name)), context="training")
         for name, figure in plots.items():
-            mlflow.log_figure(figure, f"plots/{name}.png")
+            if isinstance(figure, Path):
+                mlflow.log_artifact(str(figure), "plots")
+            else:
+                mlflow.log_figure(figure, f"plots/{name}.png")
         mlflow.log_dict(dict(recipe), RECIPE)
         mlflow.log_text(page, "report.html")
         for part in ("report.json", "card.md"):

@@ -3,19 +3,17 @@
 import json
 import shutil
 import tempfile
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote, urlparse
 
 from contract.bundle import MANIFEST, Bundle, sha256
-from contract.errors import BundleMismatch, BundleMissing, InvalidInput, Refused, ThinkworthError
+from contract.errors import BundleMismatch, BundleMissing, InvalidInput, ThinkworthError
 from contract.frames import BUNDLE
 from contract.locate import ROOT
-from training.commands import needs
 from training.files import folder_written_atomically
-from training.register import MODEL, RECIPE, START, pointed, tracking_uri
+from training.register import RECIPE, START
+from training.tracking_server import MODEL, client, reached, told_uri
 
 if TYPE_CHECKING:
     from mlflow.entities.model_registry import ModelVersion
@@ -28,45 +26,6 @@ CHAMPION, PREVIOUS = "champion", "previous"
 
 MANIFEST_SHA256 = "manifest_sha256"
 """Tag of a version: the digest of its bundle's manifest, which has those of all other files."""
-
-
-def told_uri() -> str:
-    """Return the tracking address as a message may hold it: without its password."""
-    from training.importers.mlflow_server import address
-
-    return address(tracking_uri())
-
-
-def client() -> "MlflowClient":
-    """Return a client of the tracking server.
-
-    Raises:
-        MissingExtra: MLflow is not installed.
-        InvalidInput: nothing answers at its address.
-    """
-    with needs("train"):
-        from mlflow.tracking import MlflowClient
-
-        from training.importers.mlflow_server import check_answers
-    check_answers(tracking_uri())
-    pointed()
-    return MlflowClient()
-
-
-@contextmanager
-def reached() -> Iterator[None]:
-    """Say of MLflow's errors which tracking server gave them.
-
-    Raises:
-        Refused: it cannot be reached, or refuses.
-    """
-    with needs("train"):
-        from mlflow.exceptions import MlflowException
-    try:
-        yield
-    except MlflowException as error:
-        said = str(error).partition("\n")[0].replace(tracking_uri(), told_uri())[:300]
-        raise Refused(f"MLflow at {told_uri()}: {said}; check MLFLOW_TRACKING_URI", type="mlflow") from error
 
 
 def models_folder() -> Path:

@@ -122,3 +122,34 @@ def test_a_takeover_that_fails_half_way_is_done_again(tmp_path):
     batches.close()  # whoever writes them fails
     assert sum(len(batch) for _, batch in journal.adopt()) == 1200
     journal.close()
+
+
+def test_a_replayed_batch_is_bounded_in_bytes_too(tmp_path, monkeypatch):
+    from serving import journal as journal_module
+
+    monkeypatch.setattr(journal_module, "BATCH_BYTES", 250)
+    journal = Journal(tmp_path, MIB)
+    journal.append(records(7, text="x" * 100))
+    assert len(journal.next_batch()[0]) == 2
+    assert replayed(journal) == records(7, text="x" * 100)
+    journal.close()
+    left = tmp_path / "0-left.jsonl"
+    left.write_bytes(b"".join(map(to_line, records(7, text="x" * 100))))
+    other = Journal(tmp_path, MIB)
+    assert [len(batch) for _, batch in other.adopt()] == [2, 2, 2, 1]
+    other.close()
+
+
+def test_a_journal_that_is_closed_touches_no_file_of_another(tmp_path):
+    journal = Journal(tmp_path, MIB)
+    journal.append(records(1))
+    batch, end = journal.next_batch()
+    journal.close()
+    other = os.open(tmp_path / "other", os.O_RDWR | os.O_CREAT)
+    os.dup2(other, journal._file)  # its number is taken again
+    os.write(other, b"words")
+    journal.replayed(end, len(batch))
+    assert (tmp_path / "other").read_bytes() == b"words"
+    os.close(other)
+    if journal._file != other:
+        os.close(journal._file)

@@ -17,9 +17,12 @@ import uuid_utils
 from contract.errors import InternalError, StoreDown
 from contract.settings import Settings
 from contract.store import tables, writing
-from contract.store.outcomes import new_id
+from contract.store.outcomes import match_waiting, new_id
 from contract.store.records import Record
+from serving import mender as mender_module
+from serving import recorder as recorder_module
 from serving.recorder import Recorder
+from serving.waiting import LIMIT_BYTES
 
 
 def decision(**other):
@@ -66,6 +69,16 @@ def record_all(recorder, records, at_once=50):
     asyncio.run(run())
 
 
+def away(*_):
+    raise sa.exc.OperationalError("", {}, OSError())
+
+
+def gone(recorder):
+    """The store is away until the test mends it."""
+    recorder.mender.stop(5)
+    recorder.mender.down(OSError())
+
+
 def until(holds, seconds=30.0):
     end = time.monotonic() + seconds
     while not holds():
@@ -82,12 +95,9 @@ def test_a_decision_is_in_the_store_when_it_is_acknowledged(recorder):
 
 
 def test_those_that_wait_are_committed_in_groups(recorder, monkeypatch):
-    one, commits = recorder(), []
-    commit = Recorder._commit
+    one, commits, write = recorder(), [], writing.write
     monkeypatch.setattr(
-        Recorder,
-        "_commit",
-        lambda self, records, **more: (commits.append(len(records)), commit(self, records, **more))[1],
+        writing, "write", lambda connection, some: (commits.append(len(some)), write(connection, some))[1]
     )
     record_all(one, [decision() for _ in range(400)], at_once=100)
     assert sum(commits) == 400
@@ -196,8 +206,7 @@ def test_a_full_disk_of_the_store_sends_records_to_the_journal(recorder):
 
 def test_where_store_and_journal_have_no_room_answers_go_on_and_losses_are_counted(recorder, monkeypatch):
     one = recorder()
-    one._down(OSError())
-    monkeypatch.setattr(one, "_mend", lambda: None)
+    gone(one)
     monkeypatch.setattr(one.journal, "limit_bytes", 0)
     asyncio.run(one.record([decision(), decision()]))
     assert one.state()["dropped"] == 2
@@ -224,7 +233,7 @@ def test_prompts_are_forgotten_after_their_days(recorder):
         for r in records
     ]
     asyncio.run(one.record([*records, *prompts]))
-    one._mended -= 4000
+    one.mender._tidied -= 4000
     until(lambda: len(ids(one, tables.prompts)) == 1)
     with one.engine.connect() as connection:
         kept = connection.execute(sa.select(tables.decisions.c.time, tables.decisions.c.prompt_digest)).all()
@@ -281,7 +290,7 @@ def test_an_outcome_that_waited_does_not_pass_for_the_newest(recorder):
     one, known = recorder(), decision(request_id="r")
     older, newer = outcome(request_id="r", score=1.0), outcome(request_id="r", score=0.0)
     asyncio.run(one.record([known, newer]))
-    one._put_back([older])
+    one.mender.put_back([older])
     with one.engine.connect() as connection:
         told = (
             connection.execute(sa.select(tables.outcomes.c.score).order_by(tables.outcomes.c.outcome_id))
@@ -295,7 +304,7 @@ def test_a_loss_is_on_record_where_there_is_no_journal(tmp_path):
     (tmp_path / "store").mkdir()
     (tmp_path / "store" / "journal").touch()
     one = Recorder(Settings(store_folder=tmp_path / "store"))
-    one._down(OSError())
+    one.mender.down(OSError())
     asyncio.run(one.record([decision(), decision()]))
     until(lambda: ids(one, tables.gaps))
     one.close()
@@ -304,12 +313,10 @@ def test_a_loss_is_on_record_where_there_is_no_journal(tmp_path):
 def test_a_loss_that_cannot_be_noted_is_noted_later(recorder, monkeypatch):
     one = recorder()
     asyncio.run(one.record([decision(task=None)]))
-    monkeypatch.setattr(
-        one, "_put_back", lambda batch: (_ for _ in ()).throw(sa.exc.OperationalError("", {}, OSError()))
-    )
-    one._lost(1)
+    monkeypatch.setattr(writing, "write", away)
+    one.mender.lost(1)
     with pytest.raises(sa.exc.OperationalError):
-        one._note_gap()
+        one.mender._note_gap()
     monkeypatch.undo()
     until(lambda: ids(one, tables.gaps))
 
@@ -320,10 +327,10 @@ def test_what_waits_behind_a_store_that_hangs_is_journaled_when_the_service_ends
     monkeypatch.setattr(writing, "write", lambda connection, records: go.wait(20) and [])
     records = [decision() for _ in range(20)]
     asyncio.run(one.record(records[:1]))
-    until(lambda: one._queue.empty())
+    until(lambda: not len(one._for_store))
     for record in records[1:]:
         asyncio.run(one.record([record]))
-    monkeypatch.setattr(threading.Thread, "join", lambda self, timeout=None: None)
+    monkeypatch.setattr(recorder_module, "CLOSE_S", 0.3)
     one.close()
     monkeypatch.undo()
     go.set()
@@ -340,9 +347,7 @@ def test_stores_do_not_take_each_others_records(recorder, tmp_path):
 
 def test_a_store_that_takes_no_write_is_not_said_to_be_up(recorder, monkeypatch):
     one = recorder()
-    monkeypatch.setattr(
-        Recorder, "_commit", lambda *_, **__: (_ for _ in ()).throw(sa.exc.OperationalError("", {}, OSError()))
-    )
+    monkeypatch.setattr(writing, "write", away)
     asyncio.run(one.record([decision()]))
     time.sleep(1.5)
     assert one.state()["store"] == "down"
@@ -357,7 +362,130 @@ def test_a_store_that_takes_no_write_is_not_said_to_be_up(recorder, monkeypatch)
 def test_a_strange_file_in_the_journals_folder_stops_nothing(recorder, make):
     one = recorder()
     make(one.journal.folder / "0-strange.jsonl")
-    one._down(OSError())
+    one.mender.down(OSError())
     asyncio.run(one.record([decision()]))
     until(lambda: one.state()["store"] == "up" and not one.journal.records)
     assert len(ids(one)) == 1
+
+
+def prompt_of(known, characters):
+    return Record("prompts", {
+        "decision_id": known.row["decision_id"], "time": known.row["time"], "turns": "x" * characters, "tools": 0
+    })  # fmt: skip
+
+
+def test_what_waits_is_bounded_in_bytes_and_the_rest_goes_to_the_journal(recorder, monkeypatch):
+    one = recorder(durability="async", journal_mib=200)
+    go, write = threading.Event(), writing.write
+    monkeypatch.setattr(writing, "write", lambda connection, records: go.wait(20) and write(connection, records))
+    one.submit([decision()])
+    until(lambda: not len(one._for_store))  # the writer holds it
+    long = [decision() for _ in range(LIMIT_BYTES // 2**22 + 4)]
+    for known in long:
+        one.submit([known, prompt_of(known, 2**22)])
+    assert one._for_store.bytes <= LIMIT_BYTES
+    assert len(one._for_store) == LIMIT_BYTES // 2**22 - 1
+    until(lambda: one.counts["spilled"] == 2 * 5)
+    go.set()
+    until(lambda: not one.journal.records and not len(one._for_store))
+    until(lambda: len(ids(one, tables.prompts)) == len(long))
+    assert one.counts["dropped"] == 0
+
+
+def test_while_the_store_is_away_the_journal_is_written_in_order_and_not_by_who_asks(recorder, monkeypatch):
+    one = recorder(journal_mib=200)
+    gone(one)
+    writers, append = [], one.journal.append
+    monkeypatch.setattr(
+        one.journal, "append", lambda some: (writers.append(threading.current_thread().name), append(some))[1]
+    )
+    records = [decision() for _ in range(200)]
+    record_all(one, records, at_once=100)
+    assert one.journal.records == 200  # acknowledged: it is there
+    assert set(writers) == {"_spill_all"}
+    assert [record.row["decision_id"] for record in one.journal.next_batch()[0]] == [
+        r.row["decision_id"] for r in records
+    ]
+
+
+def test_what_waits_for_the_journal_is_written_when_the_service_ends(recorder, monkeypatch, tmp_path):
+    one = recorder(durability="async")
+    gone(one)
+    append = one.journal.append
+    monkeypatch.setattr(one.journal, "append", lambda some: (time.sleep(0.005), append(some))[1])
+    for _ in range(50):
+        one.submit([decision()])
+    one.close()
+    lines = [path.read_bytes().count(b"\n") for path in (tmp_path / "store" / "journal").rglob("*.jsonl")]
+    assert lines == [50]
+
+
+def test_a_journal_that_hangs_too_is_not_waited_for(recorder, monkeypatch):
+    one = recorder(store_timeout_s=0.1)
+    gone(one)
+    go, append = threading.Event(), one.journal.append
+    monkeypatch.setattr(one.journal, "append", lambda some: go.wait(20) and append(some))
+    asyncio.run(one.record([decision()]))
+    with pytest.raises(StoreDown, match="neither the store nor its journal answers"):
+        asyncio.run(one.outcomes([outcome(request_id="r", score=1.0)]))
+    go.set()
+    until(lambda: one.counts["spilled"] == 2)
+
+
+def test_a_replay_joins_outcomes_to_decisions_that_came_after_them_and_looks_once(recorder, monkeypatch):
+    one = recorder()
+    gone(one)
+    told = [outcome(request_id=f"r{i}", score=1.0) for i in range(1200)]
+    known = [decision(request_id=f"r{i}") for i in range(1200)]
+    asyncio.run(one.record(told))
+    asyncio.run(one.record(known))
+    looked, match = [], mender_module.match_waiting
+    monkeypatch.setattr(mender_module, "match_waiting", lambda connection: looked.append(match(connection)))
+    one.mender.mend()
+    assert looked == [1200]
+    with one.engine.connect() as connection:
+        waiting = sa.select(sa.func.count()).where(tables.outcomes.c.decision_id.is_(None))
+        assert connection.scalar(waiting) == 0
+    one.mender.mend()
+    assert looked == [1200]  # nothing came, nothing is looked for
+
+
+def test_a_replay_that_breaks_off_is_joined_by_the_next_one(recorder, monkeypatch):
+    one = recorder()
+    gone(one)
+    asyncio.run(one.record([outcome(request_id="r", score=1.0), decision(request_id="r")]))
+    monkeypatch.setattr(mender_module, "match_waiting", away)
+    one.mender.mend()
+    assert (one.mender.up, one.journal.records) == (False, 0)
+    monkeypatch.setattr(mender_module, "match_waiting", match_waiting)
+    one.mender.mend()
+    with one.engine.connect() as connection:
+        assert connection.scalars(sa.select(tables.outcomes.c.decision_id)).one() is not None
+
+
+DIES_BEFORE_IT_JOINS = """
+import asyncio, os, sys
+sys.path.insert(0, sys.argv[2])
+from pathlib import Path
+from contract.settings import Settings
+from serving import mender
+from serving.recorder import Recorder
+from test_recorder import decision, gone, outcome
+one = Recorder(Settings(store_folder=Path(sys.argv[1])))
+gone(one)
+asyncio.run(one.record([outcome(request_id="r", score=1.0), decision(request_id="r")]))
+mender.match_waiting = lambda connection: os.kill(os.getpid(), 9)
+one.mender.mend()
+"""
+
+
+def test_a_kill_between_a_replay_and_its_joining_is_mended_by_the_next_start(recorder, tmp_path):
+    here = Path(__file__).parent
+    ended = subprocess.run(
+        [sys.executable, "-c", DIES_BEFORE_IT_JOINS, tmp_path / "store", here], check=False, timeout=60
+    )
+    assert ended.returncode == -9
+    one = recorder()
+    with one.engine.connect() as connection:
+        (joined,) = connection.scalars(sa.select(tables.outcomes.c.decision_id)).all()
+    assert ids(one) == [joined]

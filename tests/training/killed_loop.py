@@ -11,6 +11,7 @@ import signal
 import sqlite3
 import sys
 import traceback
+from collections import Counter
 from contextlib import closing
 from pathlib import Path
 
@@ -23,13 +24,14 @@ from contract.bundle import Bundle, sha256
 from contract.encoder import Encoder
 from contract.locate import ROOT
 from contract.profiles import load_profiles
-from training import metrics, promotion, registry
+from training import metrics, promotion, registry, tracking_server
 from training.config import TrainConfig
 from training.gate import GateConfig
 from training.logs import read_logs
 from training.recipe import Known, Options, Recipe
-from training.register import GATE, GATE_REPORT, MODEL, register
+from training.register import GATE, GATE_REPORT, register
 from training.retrain import retrain
+from training.tracking_server import MODEL
 
 DEFAULT, OUT = ROOT / "models" / "default", Path("challenger")
 metrics.RESAMPLES = 30
@@ -97,6 +99,7 @@ def report(what, how):
             "what": what, "how": how, "aliases": pairs("SELECT alias, version FROM registered_model_aliases"), "whole": whole,
             "current": current.read_text().strip() if current.is_file() else None,
             "pending": [*pairs("SELECT key, key FROM registered_model_tags WHERE key = 'promotion.pending'")],
+            "runs": dict(Counter(pairs("SELECT run_uuid, status FROM runs").values())),
             "records": pairs("SELECT version, COUNT(*) FROM model_version_tags WHERE key LIKE 'promotion.%' GROUP BY version"),
         }  # fmt: skip
     sys.stdout.write(json.dumps(told) + "\n")
@@ -106,7 +109,7 @@ def set_up():
     """Version 1 is the champion; 2 and 3 have passed the gate against it."""
     gate = {"outcome": "promotable", "champion": Bundle(DEFAULT).manifest.revision, "failed": []}
     register(DEFAULT, params={}, metrics={}, files={}, digests={}, rows={}, plots={}, page="", recipe={})
-    api = registry.client()
+    api = tracking_server.client()
     first = registry.numbered(api, "1")
     for _ in range(2):
         MlflowClient().create_model_version(
@@ -161,11 +164,11 @@ def kill_promotions():
 
         def work(stage=stage):
             def killed():
-                promotion.promote(registry.client(), "2", Path("models"), by="ben", say=killed_at(stage))
+                promotion.promote(tracking_server.client(), "2", Path("models"), by="ben", say=killed_at(stage))
 
             report(f"promote 2, at {stage}", ended(forked(killed)))
             promote_another = forked(
-                lambda: promotion.promote(registry.client(), "3", Path("models"), by="cy", say=quiet)
+                lambda: promotion.promote(tracking_server.client(), "3", Path("models"), by="cy", say=quiet)
             )
             report("then promote 3", ended(promote_another))
 
@@ -173,11 +176,11 @@ def kill_promotions():
 
 
 def roll_back(stage):
-    promotion.rollback(registry.client(), Path("models"), by="ben", why="worse", say=killed_at(stage))
+    promotion.rollback(tracking_server.client(), Path("models"), by="ben", why="worse", say=killed_at(stage))
 
 
 def promoted(version):
-    promotion.promote(registry.client(), version, Path("models"), by="cy", say=quiet)
+    promotion.promote(tracking_server.client(), version, Path("models"), by="cy", say=quiet)
 
 
 def kill_a_rollback():

@@ -14,7 +14,7 @@ import pytest
 from contract.bundle import Bundle, sha256
 from contract.errors import BundleMismatch, Refused
 from contract.locate import ROOT
-from training import moves, promotion, registry
+from training import moves, promotion, registry, tracking_server
 from training.background import splits_of
 from training.compare import held_out
 from training.evidence import fraction
@@ -67,6 +67,12 @@ def test_a_retraining_killed_at_any_stage_leaves_the_champion_and_whole_versions
         assert (line["current"], line["pending"]) == ("registry/1", [])
         assert all(line["whole"])
     assert [len(line["whole"]) for line in killed] == [3] * 6 + [4]  # a version is made once its files are stored
+    assert [line["runs"].get("RUNNING", 0) for line in killed] == [0, 0, 0, 0, 1, 0, 0]  # the next run ends it
+
+
+def test_no_run_of_a_killed_retraining_stays_running(left):
+    (line,) = (line for line in told(left, "retrain, at never") if line["how"] is None)
+    assert line["runs"] == {"FINISHED": 4, "KILLED": 1}
 
 
 def test_a_retraining_that_is_not_killed_moves_the_alias_and_nothing_else(left):
@@ -120,7 +126,7 @@ def test_the_alias_names_a_verified_folder_that_is_reused_and_made_whole(here):
 
 
 def test_a_run_whose_file_is_gone_is_not_repeated(here, thinkworth):
-    version = registry.numbered(registry.client(), "5")
+    version = registry.numbered(tracking_server.client(), "5")
     (here / "logs.jsonl").write_text("{}\n")  # a file of that name, and not that file
     missing = thinkworth("train", "--from-run", version.run_id, "--data", ".", "--out", "again", "--no-register")
     assert missing.code == 2
@@ -130,7 +136,7 @@ def test_a_run_whose_file_is_gone_is_not_repeated(here, thinkworth):
 
 
 def test_what_a_version_and_its_run_hold(here):
-    api = registry.client()
+    api = tracking_server.client()
     version = registry.numbered(api, "5")
     manifest = Bundle(registry.fetch("models:/thinkworth/5")).manifest
     assert version.tags["data_digest"] == manifest.training["data_digest"]
@@ -175,7 +181,7 @@ def test_held_out_is_what_every_training_held_out(here):
 
 def test_who_may_be_promoted(here, thinkworth):
     """By the gate, by the champion that it compared with, and by what can be served; overruled with a reason, which is kept."""
-    api = registry.client()
+    api = tracking_server.client()
     api.set_model_version_tag("thinkworth", "5", "gate", "not better")
     refused = thinkworth("promote", "5")
     assert refused.code == 1
@@ -212,7 +218,7 @@ def test_who_may_be_promoted(here, thinkworth):
 
 @pytest.mark.parametrize("fault", ["parity", "encoder", "format"])
 def test_what_cannot_be_served_is_refused_even_by_force(here, monkeypatch, fault):
-    api, models = registry.client(), here / "models"
+    api, models = tracking_server.client(), here / "models"
     folder = registry.fetch("models:/thinkworth/2")
     spoilt = here / "spoilt" / fault
     spoilt.parent.mkdir(exist_ok=True)
@@ -240,7 +246,7 @@ def test_what_cannot_be_served_is_refused_even_by_force(here, monkeypatch, fault
 
 
 def test_a_move_that_runs_elsewhere_is_left_alone(here):
-    api, models = registry.client(), here / "models"
+    api, models = tracking_server.client(), here / "models"
     move = promotion._move(
         registry.numbered(api, "2"), "promote", over="1", previous="1", by="cy", why=None, forced=False
     )
@@ -254,8 +260,21 @@ def test_a_move_that_runs_elsewhere_is_left_alone(here):
         api.delete_registered_model_tag("thinkworth", moves.PENDING)
 
 
-def test_without_a_champion_there_is_nothing_to_retrain_against(tmp_path, monkeypatch, thinkworth):
-    monkeypatch.setenv("MLFLOW_TRACKING_URI", "http://127.0.0.1:9")
-    out = thinkworth("status")
-    assert (out.code, out.err.count("\n")) == (2, 1)
-    assert "cannot be reached" in out.err
+def test_a_process_of_another_that_has_the_number_of_a_broken_move_blocks_nothing_for_ever(here, monkeypatch):
+    """Process 1 always runs: what it has begun, as far as the number says, is left alone for a while only."""
+    api, models = tracking_server.client(), here / "models"
+    move = promotion._move(
+        registry.numbered(api, "1"), "promote", over=None, previous=None, by="cy", why=None, forced=False
+    ).model_copy(update={"process": 1})
+    said = []
+    try:
+        api.set_registered_model_tag("thinkworth", moves.PENDING, move.model_dump_json())
+        with pytest.raises(Refused, match="under way by cy"):
+            moves.finish(api, models, lambda version, models: models, said.append)
+        old = move.model_copy(update={"at": move.at - moves.ABANDONED_AFTER})
+        api.set_registered_model_tag("thinkworth", moves.PENDING, old.model_dump_json())
+        monkeypatch.setattr(moves, "carry_out", lambda *_: said.append("carried out"))
+        moves.finish(api, models, lambda version, models: models, said.append)
+        assert said[-1] == "carried out"
+    finally:
+        api.delete_registered_model_tag("thinkworth", moves.PENDING)

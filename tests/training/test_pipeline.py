@@ -17,7 +17,8 @@ from contract.prompt import Prompt
 from contract.scorer import Scorer
 from training.evidence import fraction
 from training.metrics import auc, interval, policy_table, q
-from training.register import named, register, tracking_uri
+from training.register import named, register
+from training.tracking_server import tracking_uri
 
 THINKWORTH = Path(sys.executable).with_name("thinkworth")
 
@@ -104,7 +105,7 @@ def test_a_bundle_is_registered_in_a_new_registry_from_another_folder(tmp_path, 
     for folder in (checkout / "mlruns", elsewhere):
         folder.mkdir(parents=True)
     log.write_text("{}\n")
-    monkeypatch.setattr("training.register.ROOT", checkout)
+    monkeypatch.setattr("training.tracking_server.ROOT", checkout)
     monkeypatch.chdir(elsewhere)
     known = register(
         ROOT / "models" / "default", params={"iterations": 1}, metrics={"n": 1.0}, files=named([log, log]),

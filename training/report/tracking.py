@@ -5,9 +5,10 @@ from pathlib import Path
 from typing import Any
 
 from contract.bundle import sha256
-from training.register import experiment, key, named
+from training.register import key, named
 from training.report.figures import figures
 from training.report.sources import telling
+from training.runs import begun
 
 KIND = "evaluation"
 """Value of the tag `kind` of such a run."""
@@ -24,7 +25,7 @@ def log_report(report: Mapping[str, Any], page: str, logs: Sequence[Path]) -> st
     import mlflow
 
     tags = {f"dataset.{key(name)}": sha256(path) for name, path in named(logs).items()}
-    with mlflow.start_run(experiment_id=experiment(), run_name=f"{KIND} of {report['revision']}") as run:
+    with begun(f"{KIND} of {report['revision']}") as run:
         mlflow.set_tags({"kind": KIND, "revision": report["revision"], "profile": report["profile"], **tags})
         mlflow.log_metrics(figures_of_merit(report))
         mlflow.log_dict(dict(report), "report.json")

@@ -1,0 +1,78 @@
+"""Runs of MLflow: those whose process is gone are ended by the next one, and nobody else's."""
+
+import os
+import socket
+import subprocess
+import sys
+import time
+
+import pytest
+from mlflow.tracking import MlflowClient
+
+from training import runs
+from training.tracking_server import experiment
+
+pytestmark = pytest.mark.filterwarnings(
+    "ignore:The ``noload`` loader strategy", "ignore:.*Any type hint"
+)  # MLflow's own
+
+DAY_MS = 86_400_000
+HERE = socket.gethostname()
+
+
+@pytest.fixture(scope="module")
+def database(tmp_path_factory):
+    return f"sqlite:///{tmp_path_factory.mktemp('runs') / 'mlflow.db'}"
+
+
+@pytest.fixture
+def api(database, monkeypatch):
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", database)
+    experiment()
+    return MlflowClient()
+
+
+def gone():
+    """The number of a process that has ended."""
+    process = subprocess.Popen([sys.executable, "-c", ""])
+    process.wait()
+    return process.pid
+
+
+def run(api, host, process, age_days=0.0):
+    tags = {} if host is None else {runs.HOST: host, runs.PROCESS: str(process)}
+    started = int(time.time() * 1000 - age_days * DAY_MS)
+    return api.create_run(experiment(), start_time=started, tags=tags).info.run_id
+
+
+def status(api, run_id):
+    return api.get_run(run_id).info.status
+
+
+def test_a_run_whose_process_is_gone_is_ended_by_the_next_one_and_its_half_stored_model_with_it(api):
+    left = run(api, HERE, gone())
+    half = api.create_logged_model(experiment(), name="thinkworth", source_run_id=left)
+    with runs.begun("another") as now:
+        assert status(api, left) == "KILLED"
+        assert str(api.get_logged_model(half.model_id).status) == "FAILED"
+        assert status(api, now.info.run_id) == "RUNNING"
+        assert api.get_run(left).info.end_time is not None
+    assert status(api, now.info.run_id) == "FINISHED"
+
+
+@pytest.mark.parametrize(
+    ("host", "process", "age_days", "ends"),
+    [
+        (HERE, os.getpid(), 0, False),
+        (HERE, 1, 0.9, False),
+        (HERE, 1, 1.1, True),  # the number is another process's by now
+        ("another", 4711, 0.9, False),
+        ("another", 4711, 1.1, True),
+        (None, None, 30, False),  # somebody else's
+        (HERE, "x", 30, False),
+    ],
+)
+def test_of_the_others_only_what_is_old_is_ended(api, host, process, age_days, ends):
+    one = run(api, host, process, age_days)
+    assert (one in runs.end_abandoned(api, experiment())) == ends
+    assert status(api, one) == ("KILLED" if ends else "RUNNING")
