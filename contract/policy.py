@@ -1,11 +1,11 @@
 """From the heads' raw outputs to a decision: pure functions, the same in training, serving and audit."""
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from itertools import pairwise
 
-from contract.bundle import Calibration
+from contract.calibration import Calibration
+from contract.caps import NO_CAPS, OF_THE_PROFILE, Cap, Caps, cap_of, capped_gain, under_cap, worst_caps
 from contract.profiles import Profile
 from contract.records import Arm, Verdict
 from contract.scores import Scores
@@ -13,37 +13,14 @@ from contract.scores import Scores
 EFFORTS = ((0, "none"), (1024, "low"), (4096, "medium"))
 """Largest thinking budget, in tokens, of each effort; `high` above."""
 
-ANSWER_SHARE = 0.25
-"""Share of max_output_tokens that is kept free for the visible answer."""
-
 BUDGET_STEP = 64
 """Budgets are rounded up to a multiple of this many tokens."""
 
 CUT, CUT_BY_THE_PROFILE = 0.99, 0.9
 """Probability of finishing below which `reasons` name the cap that binds: one of a request or a latency, and the one that every request has."""
 
-OF_THE_PROFILE = "max_thinking_tokens of the profile"
-"""What `reasons` call the cap that every request has."""
-
 LIKELY = 0.5
 """Under a request's or a latency's cap that thinking keeps less often than this, there is no `use`."""
-
-
-@dataclass(frozen=True, slots=True)
-class Caps:
-    """Limits that a request sets, and what turns seconds into tokens; None: no limit, unknown.
-
-    Attributes:
-        max_thinking_tokens: cap on thinking tokens.
-        max_output_tokens: cap on all output tokens.
-        max_latency_s: cap on seconds, thinking and answer together.
-        tokens_per_second: speed of the target model.
-    """
-
-    max_thinking_tokens: int | None = None
-    max_output_tokens: int | None = None
-    max_latency_s: float | None = None
-    tokens_per_second: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +54,7 @@ class Decision:
     reasons: tuple[str, ...]
 
 
-def decide(scores: Scores, profile: Profile, calibration: Calibration, caps: Caps = Caps()) -> Decision:
+def decide(scores: Scores, profile: Profile, calibration: Calibration, caps: Caps = NO_CAPS) -> Decision:
     """Decide on one prompt.
 
     `use` where the local 95 % lower bound of net_benefit is above 0, `avoid` where its upper bound is below 0, `maybe`
@@ -86,51 +63,39 @@ def decide(scores: Scores, profile: Profile, calibration: Calibration, caps: Cap
     `use`: a tighter cap never makes thinking look better, and never raises the budget. A familiar `maybe` thinks only where
     what it is granted may pay.
     """
-    own, cap, bound_by = _cap(profile, caps)
-    finishes, spent = _under_cap(scores, cap)
-    familiarity = familiarity_of(scores, calibration)
-    bounds = calibrated_gain(scores, calibration)
-    lower, gain, upper = (_capped_gain(g, finishes) for g in bounds)
+    cap = cap_of(profile, caps)
+    finishes, spent = under_cap(scores, cap.tokens)
+    familiarity, bounds = familiarity_of(scores, calibration), calibrated_gain(scores, calibration)
+    familiar = familiarity >= calibration.unfamiliar_below
+    lower, gain, upper = (capped_gain(g, finishes) for g in bounds)
     whole = max(scores.extra_tokens, 0.0)
 
     def priced(share: float) -> float:
         return price_of(whole * share, profile, caps)
 
-    price, uncapped = priced(spent), priced(max(_under_cap(scores, own)[1], spent))
-    familiar = familiarity >= calibration.unfamiliar_below
+    price, uncapped = priced(spent), priced(max(under_cap(scores, cap.without_request)[1], spent))
+    verdict = verdict_of(lower - uncapped, gain - price, upper - price) if familiar else Verdict.MAYBE
+    too_seldom = verdict is Verdict.USE and cap.set_by != OF_THE_PROFILE and finishes < LIKELY
+    verdict = Verdict.MAYBE if too_seldom else verdict
+    doubtful = familiar and verdict is Verdict.MAYBE
     band = f" (95 %: {lower:+.3f} to {upper:+.3f})" if familiar else ""
     reasons = [
         f"nearest task family: {scores.task} (probability {scores.sure:.2f})",
         f"expected gain {gain:+.3f} points{band}; {whole * spent:,.0f} extra tokens cost {price:.3f} points",
-        _evidence(scores.from_logs)
-        if familiar
-        else "the evidence does not cover prompts like this one: no confident verdict",
+        _evidence(scores.from_logs, familiar),
+        *_what_binds(cap, finishes, too_seldom, caps),
     ]
-    of_its_own = bound_by != OF_THE_PROFILE
-    seldom = of_its_own and finishes < LIKELY
-    verdict = verdict_of(lower - uncapped, gain - price, upper - price) if familiar else Verdict.MAYBE
-    if finishes < (CUT if of_its_own else CUT_BY_THE_PROFILE):
-        reasons.append(
-            f"{bound_by} caps thinking at {cap} tokens; it finishes under that with probability {finishes:.2f}"
-            + (", too seldom for use" if seldom and verdict is Verdict.USE else "")
-        )
-    if seldom and verdict is Verdict.USE:
-        verdict = Verdict.MAYBE
-    if caps.max_latency_s is not None and caps.tokens_per_second is None:
-        reasons.append("max_latency_ms is not applied: no tokens/s known for this model")
-    doubtful = familiar and verdict is Verdict.MAYBE
     if doubtful and price < lower <= uncapped:
         reasons.append(
             f"without the request's caps thinking would cost {uncapped:.3f} points: what they save does not count for use"
         )
-    granted = _reasoning_budget(verdict, scores, profile, calibration, cap, familiar)
+    granted = _reasoning_budget(verdict, scores, profile, calibration, cap.tokens, familiar)
     thinks = verdict is Verdict.USE or (verdict is Verdict.MAYBE and profile.maybe_arm != "direct" and granted > 0)
     if doubtful and thinks:
-        usual = _reasoning_budget(verdict, scores, profile, calibration, own, familiar)
-        why = _never_pays(scores, bounds[2], priced, granted, usual, own)
-        if why:
-            reasons.append(why)
-            thinks = False
+        usual = _reasoning_budget(verdict, scores, profile, calibration, cap.without_request, familiar)
+        why = _never_pays(scores, bounds[2], priced, granted, usual, cap.without_request)
+        reasons += [why] if why else []
+        thinks = not why
     budget = granted if thinks else 0
     return Decision(
         verdict=verdict, arm=Arm.REASONING if thinks else Arm.DIRECT, thinking_budget=budget, reasoning_budget=granted,
@@ -150,7 +115,7 @@ def familiarity_of(scores: Scores, calibration: Calibration) -> float:
     return min(max(min(covered, 0.5 + 0.5 * share), 0.0), 1.0)
 
 
-def price_of(extra_tokens: float, profile: Profile, caps: Caps = Caps()) -> float:
+def price_of(extra_tokens: float, profile: Profile, caps: Caps = NO_CAPS) -> float:
     """Return what extra tokens cost in rubric points: the tokens, and their seconds where the profile charges latency.
 
     The price of net_benefit: extra_tokens / tokens_per_point + extra_latency_s / seconds_per_point.
@@ -199,9 +164,23 @@ def effort_of(budget: int) -> str:
     return next((word for most, word in EFFORTS if budget <= most), "high")
 
 
-def _evidence(from_logs: float) -> str:
+def _evidence(from_logs: float, familiar: bool) -> str:
+    """Return what the estimate rests on, in words."""
+    if not familiar:
+        return "the evidence does not cover prompts like this one: no confident verdict"
     share = "under 1%" if from_logs < 0.01 else "over 99%" if from_logs > 0.99 else f"{from_logs:.0%}"
     return f"logged prompts near it are {share} of this estimate; the rest is its family or an earlier bundle, with what logs say of them"
+
+
+def _what_binds(cap: Cap, finishes: float, too_seldom: bool, caps: Caps) -> Iterator[str]:
+    """Yield which cap binds thinking, and which one of the request's could not be applied."""
+    if finishes < (CUT_BY_THE_PROFILE if cap.set_by == OF_THE_PROFILE else CUT):
+        yield (
+            f"{cap.set_by} caps thinking at {cap.tokens} tokens; it finishes under that with probability {finishes:.2f}"
+            + (", too seldom for use" if too_seldom else "")
+        )
+    if caps.max_latency_s is not None and caps.tokens_per_second is None:
+        yield "max_latency_ms is not applied: no tokens/s known for this model"
 
 
 def _never_pays(
@@ -223,80 +202,15 @@ def _never_pays(
     """
 
     def left(cap: float, paid: float) -> float:
-        return _capped_gain(upper, _under_cap(scores, cap)[0]) - price(_under_cap(scores, paid)[1])
+        return capped_gain(upper, under_cap(scores, cap)[0]) - price(under_cap(scores, paid)[1])
 
     if left(own, own) < 0:
         return "without the request's caps the verdict would be avoid, and a cap does not make thinking pay"
-    if left(granted, usual) < 0 or any(left(cap, cap) < 0 for cap in _lowest(scores, upper, price(1.0), granted, own)):
+    if left(granted, usual) < 0 or any(
+        left(cap, cap) < 0 for cap in worst_caps(scores, upper, price(1.0), granted, own)
+    ):
         return f"{granted} thinking tokens, which maybe would be granted, finish too seldom to pay"
     return ""
-
-
-def _lowest(scores: Scores, upper: float, price: float, start: int, end: int) -> list[float]:
-    """Return the caps from start to end at one of which the capped gain less its price is least.
-
-    The tokens spent rise with the cap by P(more are needed), so within a piece of the distribution it is convex: least at an end, or
-    where its slope is 0.
-    """
-    points = _distribution(scores)
-    mean = sum((p_high - p_low) * (low + high) / 2 for (low, p_low), (high, p_high) in pairwise(points))
-    caps: list[float] = [start, end, *(value for value, _ in points)]
-    for (low, p_low), (high, p_high) in pairwise(points):
-        density = (p_high - p_low) / (high - low)
-        if price > 0 and density > 0:
-            level = 1 - max(upper, 0.0) * density * mean / price
-            caps.append(low + (level - p_low) / density)
-    return [cap for cap in caps if start <= cap <= end]
-
-
-def _cap(profile: Profile, caps: Caps) -> tuple[int, int, str]:
-    """Return the profile's cap on thinking tokens, the cap with the request's limits, and what set that."""
-    own = [(profile.max_thinking_tokens, OF_THE_PROFILE)]
-    if caps.tokens_per_second is not None and profile.max_latency_s is not None:
-        own.append((_tokens_in(profile.max_latency_s, caps.tokens_per_second), "max_latency_s of the profile"))
-    options = list(own)
-    if caps.max_thinking_tokens is not None:
-        options.append((caps.max_thinking_tokens, "max_thinking_tokens"))
-    if caps.max_output_tokens is not None:
-        options.append((int(caps.max_output_tokens * (1 - ANSWER_SHARE)), "max_output_tokens"))
-    if caps.tokens_per_second is not None and caps.max_latency_s is not None:
-        options.append((_tokens_in(caps.max_latency_s, caps.tokens_per_second), "max_latency_ms"))
-    return min(own, key=lambda option: option[0])[0], *min(options, key=lambda option: option[0])
-
-
-def _tokens_in(seconds: float, tokens_per_second: float) -> int:
-    """Return the thinking tokens that fit, the visible answer's share kept free."""
-    return int(min(seconds * tokens_per_second * (1 - ANSWER_SHARE), 1e9))
-
-
-def _distribution(scores: Scores) -> list[tuple[float, float]]:
-    """Return thinking tokens and the probability of no more: piecewise linear through the quantiles, from 0 up to twice the last."""
-    values = [0.0, *scores.thinking_quantiles]
-    for i in range(1, len(values)):  # of a graph that this thinkworth did not write they may cross
-        values[i] = max(values[i], values[i - 1] + 1e-6)
-    return [*zip(values, [0.0, *scores.levels], strict=True), (2 * values[-1], 1.0)]
-
-
-def _under_cap(scores: Scores, cap: float) -> tuple[float, float]:
-    """Return P(thinking tokens <= cap) and the share of the thinking tokens that is spent under the cap."""
-    finishes, kept, total = 0.0, 0.0, 0.0
-    for (low, p_low), (high, p_high) in pairwise(_distribution(scores)):
-        mass = p_high - p_low
-        total += mass * (low + high) / 2
-        if cap >= high:
-            finishes, kept = p_high, kept + mass * (low + high) / 2
-        elif cap <= low:
-            kept += mass * cap
-        else:
-            under = (cap - low) / (high - low)
-            finishes = p_low + mass * under
-            kept += mass * (under * (low + cap) / 2 + (1 - under) * cap)
-    return finishes, min(kept / total, 1.0) if total > 0 else 1.0
-
-
-def _capped_gain(gain: float, finishes: float) -> float:
-    """A cut-off answer earns nothing of a gain, and loses all of a loss."""
-    return gain * finishes if gain > 0 else gain
 
 
 def _reasoning_budget(

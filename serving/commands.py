@@ -1,20 +1,18 @@
 """The verbs `predict` (offline) and `serve`."""
 
-import errno
 import os
 import socket
 import sys
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Annotated, BinaryIO
-from uuid import uuid4
 
 import typer
 
 from contract.bundle import Bundle, in_use
 from contract.errors import InvalidInput, InvalidRequest
+from contract.files import written_whole
 from contract.model_families import load_model_families
 from contract.settings import Settings, load_settings
 
@@ -117,14 +115,22 @@ def _standard_input() -> BinaryIO:
 
 
 def _blocks(lines: BinaryIO, size: int = 512) -> Iterator[list[bytes]]:
-    """Yield non-empty lines by the block, so that any length of input takes the same memory."""
+    """Yield non-empty lines by the block, so that any length of input takes the same memory.
+
+    Raises:
+        InvalidInput: they cannot be read.
+    """
     block: list[bytes] = []
-    for line in lines:
-        if line.strip():
-            block.append(line)
-        if len(block) == size:
-            yield block
-            block = []
+    try:
+        for line in lines:
+            if line.strip():
+                block.append(line)
+            if len(block) == size:
+                yield block
+                block = []
+    except OSError as error:
+        what = f"the requests cannot be read: {error.strerror or error}; give a file with --input"
+        raise InvalidInput(what, field="input") from error
     yield block
 
 
@@ -157,34 +163,13 @@ def _write(answers: Iterator[tuple[bool, str]], output: Path | None) -> int:
             typer.echo(line)
             bad += not good
         return bad
-    temporary = output.parent / f".{output.name}.{uuid4().hex[:8]}"
-    with _writing(output):
-        if output.is_dir():  # before anything is scored
-            raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR))
-        output.parent.mkdir(parents=True, exist_ok=True)
-        file = temporary.open("w", encoding="utf-8")
     try:
-        with file:
+        with written_whole(output) as temporary, temporary.open("w", encoding="utf-8") as file:
             bad = 0
             for good, line in answers:
-                with _writing(output):
-                    file.write(line + "\n")
+                file.write(line + "\n")
                 bad += not good
-            with _writing(output):
-                file.flush()
-        with _writing(output):
-            temporary.replace(output)
-        return bad
-    finally:
-        with suppress(OSError):
-            temporary.unlink(missing_ok=True)
-
-
-@contextmanager
-def _writing(output: Path) -> Iterator[None]:
-    """Say of an error of the system that the output cannot be written; what reads the requests is not inside."""
-    try:
-        yield
-    except OSError as error:
+    except OSError as error:  # of the requests none comes this far: see _blocks
         what = f"{output} cannot be written: {error.strerror or error}; name another place with --output"
         raise InvalidInput(what, field="output") from error
+    return bad

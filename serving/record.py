@@ -4,17 +4,16 @@ import hmac
 import importlib
 import json
 import logging
-import os
 import secrets
 from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
-from uuid import uuid4
 
 import numpy as np
 
 from contract.bundle import Manifest
 from contract.errors import InvalidInput
+from contract.files import written_whole
 from contract.settings import Settings
 from contract.store.outcomes import new_id
 from contract.store.records import Record
@@ -114,16 +113,8 @@ def digest_key(path: Path) -> bytes:
     """
     try:
         if not path.exists():
-            path.parent.mkdir(parents=True, exist_ok=True)
-            new = path.with_name(f".{path.name}.{uuid4().hex[:8]}")
-            new.touch(mode=0o600)
-            new.write_bytes(secrets.token_hex(KEY_BYTES).encode())
-            try:
-                os.link(new, path)  # of several that start at once, one wins
-            except FileExistsError:
-                pass
-            finally:
-                new.unlink()
+            with written_whole(path, mode=0o600, replaces=False) as new:  # of several that start at once, one wins
+                new.write_bytes(secrets.token_hex(KEY_BYTES).encode())
         key = path.read_bytes().strip()
     except OSError as error:
         what = f"digest_key_file {path}: {error.strerror}; name another with digest_key_file"

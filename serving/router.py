@@ -8,10 +8,11 @@ from typing import Any, NamedTuple
 import uuid_utils
 
 from contract.bundle import Neighbourhood
+from contract.caps import Caps
 from contract.errors import InvalidRequest
 from contract.explain import effects, neighbours
 from contract.model_families import ModelFamilies, ModelFamily, expressed, load_model_families
-from contract.policy import Caps, Decision, decide
+from contract.policy import Decision, decide
 from contract.profiles import default_name
 from contract.prompt import Prompt
 from contract.scorer import Scored, Scorer

@@ -9,7 +9,8 @@ import pandas as pd
 from numpy.typing import NDArray
 from scipy.optimize import nnls
 
-from contract.bundle import QUANTILES, Calibration, Curve
+from contract.bundle import QUANTILES
+from contract.calibration import Calibration, Curve
 from contract.profiles import Profile
 from training.background import Base
 from training.config import TrainConfig

@@ -10,7 +10,8 @@ import onnx
 from numpy.typing import NDArray
 from onnx import TensorProto, helper
 
-from contract.bundle import MANIFEST, QUANTILES, Bundle, Calibration, Manifest, sha256
+from contract.bundle import MANIFEST, QUANTILES, Bundle, Manifest, sha256
+from contract.calibration import Calibration
 from contract.errors import ParityFailed
 from contract.features import FEATURE_NAMES
 from contract.policy import decide

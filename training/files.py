@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from uuid import uuid4
 
 from contract.errors import InvalidInput
+from contract.files import written_whole
 from contract.manifest_file import MANIFEST
 
 if TYPE_CHECKING:
@@ -53,23 +54,13 @@ def table_stem(path: Path) -> str:
 
 @contextmanager
 def written_atomically(path: Path) -> Iterator[Path]:
-    """Yield a temporary path beside `path`; it takes its place when the block ends well, and vanishes otherwise.
-
-    Readers see the old file or the new one, never a half. Missing folders are made.
+    """Yield an empty file beside `path` that takes its place: `contract.files.written_whole`.
 
     Raises:
         InvalidInput: the place cannot be written.
     """
-    temporary = path.with_name(f".{path.name[:100]}.{uuid4().hex[:12]}.tmp")
-    try:
-        with _said_of(path):
-            path.parent.mkdir(parents=True, exist_ok=True)
-            yield temporary
-            with temporary.open("rb") as handle:
-                os.fsync(handle.fileno())
-            temporary.replace(path)
-    finally:
-        remove(temporary)
+    with _said_of(path), written_whole(path) as temporary:
+        yield temporary
 
 
 def remove(path: Path) -> None:

@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from contract.bundle import Curve
+from contract.calibration import Curve
 from training.prior import Z95
 
 KNOTS = 14

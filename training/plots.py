@@ -7,7 +7,7 @@ import numpy as np
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
-from contract.bundle import Calibration, Curve
+from contract.calibration import Calibration, Curve
 from contract.scorer import Scorer
 from training.evidence import Rows
 from training.report.answers import predictions

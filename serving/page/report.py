@@ -1,12 +1,11 @@
 """The page as one file: the last audit, or a named one, in a self-contained HTML that loads nothing."""
 
-import os
 from pathlib import Path
-from uuid import uuid4
 
 import sqlalchemy as sa
 
 from contract.errors import InvalidInput
+from contract.files import written_whole
 from contract.store.opening import reading
 from serving.page import listing, live, parts, trends, views
 from serving.page.asked import Sliced, Suspected, Trended
@@ -30,12 +29,8 @@ def write_report(engine: sa.Engine, audit_id: str | None, out: Path) -> None:
     """
     with reading(engine) as connection:
         html = report_html(connection, audit_id)
-    half = out.with_name(f".{out.name}.{uuid4().hex}")
-    try:
-        half.write_text(html, encoding="utf-8")
-        os.replace(half, out)  # noqa: PTH105 - as Path.replace, which says nothing more
-    finally:
-        half.unlink(missing_ok=True)
+    with written_whole(out) as file:
+        file.write_text(html, encoding="utf-8")
 
 
 def report_html(connection: sa.Connection, audit_id: str | None) -> str:

@@ -17,12 +17,11 @@ from contract.bundle import (
     OLDEST_FORMAT,
     QUANTILES,
     Bundle,
-    Calibration,
-    Curve,
     TargetModel,
     in_use,
     sha256,
 )
+from contract.calibration import Calibration, Curve
 from contract.errors import BundleMismatch, BundleMissing, BundleTooNew, Refused
 from contract.locate import ROOT
 

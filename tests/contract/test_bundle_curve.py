@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from contract.bundle import Curve
+from contract.calibration import Curve
 
 
 @pytest.mark.parametrize(

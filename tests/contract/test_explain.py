@@ -9,7 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from contract.bundle import LEAST_NEIGHBOURS, Curve, Neighbourhood
+from contract.bundle import LEAST_NEIGHBOURS, Neighbourhood
+from contract.calibration import Curve
 from contract.explain import ABSENT, EFFECTS, GROUPS, LEAST_EFFECT, NEIGHBOURS, Effect, effects, neighbours
 from contract.features import FEATURE_NAMES
 from contract.policy import calibrated_gain

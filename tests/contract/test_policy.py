@@ -6,10 +6,10 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from contract.bundle import Calibration, Curve
+from contract.calibration import Calibration, Curve
+from contract.caps import Caps
 from contract.policy import (
     BUDGET_STEP,
-    Caps,
     calibrated_gain,
     decide,
     effort_of,

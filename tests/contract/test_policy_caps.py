@@ -6,7 +6,8 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from contract.policy import ANSWER_SHARE, LIKELY, OF_THE_PROFILE, Caps, decide, price_of
+from contract.caps import ANSWER_SHARE, OF_THE_PROFILE, Caps
+from contract.policy import LIKELY, decide, price_of
 from contract.records import Arm, Verdict
 
 from .test_policy import CALIBRATION, PROFILE, SCORES, SURE, calibrations, caps, limits, profiles, scores, seconds

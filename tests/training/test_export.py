@@ -7,7 +7,8 @@ import onnx
 import onnxruntime
 import pytest
 
-from contract.bundle import FORMAT_VERSION, HEADS, Bundle, Curve, EncoderIdentity
+from contract.bundle import FORMAT_VERSION, HEADS, Bundle, EncoderIdentity
+from contract.calibration import Curve
 from contract.errors import ParityFailed
 from contract.features import WORDS
 from contract.profiles import Profile

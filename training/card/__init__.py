@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
-from contract.bundle import Calibration
+from contract.calibration import Calibration
 from training.card.evidence import families_moved, one_arm, trained_on
 from training.card.failures import known_failures
 from training.card.results import budget, results
