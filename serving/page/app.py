@@ -1,7 +1,7 @@
 """The page as an ASGI application, to be mounted at /audit: who may come in, what was asked for, and the answer as HTML."""
 
 import logging
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Collection, Iterator
 from functools import partial
 from typing import Any
 from urllib.parse import parse_qsl, quote, unquote
@@ -28,7 +28,10 @@ REVIEWER = "thinkworth_reviewer"
 REMEMBERED_S = 180 * 24 * 3600
 
 LISTS = ("suspected", "decisions", "slices")
-"""Views that can be downloaded."""
+"""Views that are one list each."""
+
+HOME = "overview"
+"""What downloads call the view that has no name in its address."""
 
 logger = logging.getLogger("thinkworth")
 
@@ -47,8 +50,9 @@ def audit_app(engine: Callable[[], sa.Engine], *, question_s: float = QUESTION_S
     routes += [
         Route("/decisions/{decision_id}", page.guarded(page.decision)),
         Route("/decisions/{decision_id}/reviews", page.guarded(page.review), methods=["POST"]),
-        Route("/{place}.{form}", page.guarded(page.download)),
         Route("/assets/{name}", page.guarded(page.asset)),
+        Route("/{place}.{form}", page.guarded(page.download)),
+        Route("/{place}/{table}.{form}", page.guarded(page.sheet)),
         Route("/{rest:path}", page.guarded(page.nothing), methods=["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"]),
     ]  # fmt: skip
     return Starlette(routes=routes, middleware=[Middleware(guard.Headers)])
@@ -73,31 +77,44 @@ class _Page:
                 guard.refuse_others(client, request.headers, server[1] if server else None)
                 found: Response = await handler(request)
                 return found
-            except ThinkworthError as error:
-                return self._error(request, error)
             except Exception as error:
-                logger.error("unexpected %s on the audit page", type(error).__name__)
-                return self._error(request, InternalError("an unexpected error; it is logged without the request"))
+                known = _known_error(error)
+                html = self.renderer.page("error.html", _root(request), title="Not shown", place=None, error=known)
+                return HTMLResponse(html, status_code=known.status)
 
         return answer
 
     async def view(self, place: str, view: View, request: Request) -> Response:
-        """Return a view."""
+        """Return a view; one that takes long is painted from its top while the rest is gathered."""
         asked = parse(view.asked, request.query_params.multi_items())
-        root = request.scope.get("root_path", "").rstrip("/")
+        root, same = _root(request), {"title": view.title, "place": place, "heading": view.title}
 
         def made() -> str:
             found = self.store.read(lambda connection: view.gather(connection, asked, self.facets))
-            context = {"asked": asked, "forms": download.forms(), **found}
-            return self.renderer.page(view.template, root, title=view.title, place=place, **context)
+            context = {"asked": asked, "forms": download.forms(), **same, **found}
+            return self.renderer.page(view.template, root, **context)
 
-        return HTMLResponse(await self.store.run(made))
+        if not view.early or "hx-request" in request.headers:  # htmx shows nothing before the end
+            return HTMLResponse(await self.store.run(made))
+        await self.store.run(
+            lambda: self.store.read(live.any_audit)
+        )  # a store that is away is still told by the status
+
+        async def pieces() -> AsyncIterator[str]:
+            yield (top := self.renderer.top(root, **same))
+            try:
+                html = await self.store.run(made)
+            except Exception as error:
+                html = self.renderer.page("error.html", root, error=_known_error(error), **same)
+            yield html.removeprefix(top)
+
+        return StreamingResponse(pieces(), media_type="text/html")
 
     async def decision(self, request: Request) -> Response:
         """Return a decision's story."""
         parse(Nothing, request.query_params.multi_items())
         decision_id, reviewer = request.path_params["decision_id"], unquote(request.cookies.get(REVIEWER, ""))
-        root = request.scope.get("root_path", "").rstrip("/")
+        root = _root(request)
 
         def made() -> str:
             found = self.store.read(lambda connection: one_decision(connection, decision_id))
@@ -114,7 +131,7 @@ class _Page:
         mark, comment, reviewer = (form.get(name, "") for name in ("mark", "comment", "reviewer"))
         add = partial(add_review, decision_id=decision_id, mark=mark, comment=comment, reviewer=reviewer)
         await self.store.run(lambda: self.store.write(add))
-        root = request.scope.get("root_path", "").rstrip("/")
+        root = _root(request)
         back = RedirectResponse(f"{root}/decisions/{segment(decision_id)}#reviews", status_code=303)
         back.set_cookie(
             REVIEWER, quote(reviewer.strip()), max_age=REMEMBERED_S, path=root or "/", httponly=True, samesite="strict"
@@ -122,16 +139,36 @@ class _Page:
         return back
 
     async def download(self, request: Request) -> Response:
-        """Return a list as a file."""
+        """Return a list as a file; of a view without one, its first sheet."""
         place, form = request.path_params["place"], request.path_params["form"]
         if place not in LISTS or form not in download.forms():
-            return await self.nothing(request)
+            return await self.sheet(request)
         asked = parse(VIEWS[place].asked, request.query_params.multi_items())
         audit = await self.store.run(lambda: self.store.read(live.last_audit))
         pieces = download.chunks(self.store.read, asked, live.id_of(audit), form)
         first = await self.store.run(lambda: next(pieces, b""))  # an error is still a page, not a torn file
-        headers = {"content-disposition": f'attachment; filename="{place}.{form}"'}
-        return StreamingResponse(self._pieces(first, pieces), media_type=download.MEDIA[form], headers=headers)
+        return StreamingResponse(
+            self._pieces(first, pieces), media_type=download.MEDIA[form], headers=_attached(f"{place}.{form}")
+        )
+
+    async def sheet(self, request: Request) -> Response:
+        """Return a table of a view as a file: the one that is named, else the view's first."""
+        place, form, table = (request.path_params.get(name) for name in ("place", "form", "table"))
+        view = VIEWS.get("" if place == HOME else str(place))
+        if view is None or view.sheets is None or form not in download.forms():
+            return await self.nothing(request)
+        asked, sheets = parse(view.asked, request.query_params.multi_items()), view.sheets
+
+        def made() -> bytes:
+            found = sheets(self.store.read(lambda connection: view.gather(connection, asked, self.facets)))
+            name = table or next(iter(found), None)
+            if name is None or name not in found:
+                raise NotFound(f"{view.title} has no such table as it is asked for here; {_known(found)}")
+            return download.whole(found[name], form)
+
+        content = await self.store.run(made)
+        headers = _attached(f"{place}_{table}.{form}" if table else f"{place}.{form}")
+        return Response(content, media_type=download.MEDIA[form], headers=headers)
 
     async def asset(self, request: Request) -> Response:
         """Return a script or style."""
@@ -156,10 +193,26 @@ class _Page:
             yield piece
             piece = await self.store.run(lambda: next(pieces, None))
 
-    def _error(self, request: Request, error: ThinkworthError) -> Response:
-        root = request.scope.get("root_path", "").rstrip("/")
-        html = self.renderer.page("error.html", root, title="Not shown", place=None, error=error)
-        return HTMLResponse(html, status_code=error.status)
+
+def _root(request: Request) -> str:
+    """Return the place where the page is mounted, without its last slash."""
+    return str(request.scope.get("root_path", "")).rstrip("/")
+
+
+def _known_error(error: Exception) -> ThinkworthError:
+    """Return an error as one of the contract; what is unexpected is logged, by its kind alone."""
+    if isinstance(error, ThinkworthError):
+        return error
+    logger.error("unexpected %s on the audit page", type(error).__name__)
+    return InternalError("an unexpected error; it is logged without the request")
+
+
+def _attached(name: str) -> dict[str, str]:
+    return {"content-disposition": f'attachment; filename="{name}"'}
+
+
+def _known(names: Collection[str]) -> str:
+    return f"it has {', '.join(names)}" if names else "without an audit it has none: make one with `thinkworth audit`"
 
 
 async def _form(request: Request) -> dict[str, str]:

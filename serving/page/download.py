@@ -1,4 +1,4 @@
-"""Downloads of exactly what a list shows: the same filters and order, all of its pages, written as they are read."""
+"""Downloads of exactly what is shown: a list by the same filters and order, all of its pages, written as they are read, or a sheet of a view."""
 
 import csv
 import io
@@ -14,6 +14,7 @@ from contract.store.audit_tables import slices, suspects
 from contract.store.tables import UtcTime, decisions, reviews
 from serving.page import listing, views
 from serving.page.asked import Asked, Listed, Sliced
+from serving.page.sheets import Sheet
 
 AT_ONCE = 2000
 """Rows that are read in one go: each is a transaction of its own, so that a long download holds nobody up."""
@@ -33,7 +34,7 @@ def forms() -> list[str]:
 
 
 def chunks(read: Read, asked: Asked, audit_id: str | None, form: str) -> Iterator[bytes]:
-    """Yield a download piece by piece.
+    """Yield the download of a list piece by piece.
 
     Args:
         read: calls a function with a connection that reads.
@@ -41,9 +42,16 @@ def chunks(read: Read, asked: Asked, audit_id: str | None, form: str) -> Iterato
         audit_id: the audit that the list is of.
         form: one of `forms()`.
     """
-    columns = columns_of(asked)
-    write = _parquet if form == "parquet" else _csv
-    yield from write(columns, _blocks(read, asked, audit_id))
+    yield from _written(columns_of(asked), _blocks(read, asked, audit_id), form)
+
+
+def whole(sheet: Sheet, form: str) -> bytes:
+    """Return a sheet as a file of one of `forms()`."""
+    return b"".join(_written(sheet.columns, iter([sheet.rows]), form))
+
+
+def _written(columns: Mapping[str, sa.types.TypeEngine[Any]], blocks: Iterator[Rows], form: str) -> Iterator[bytes]:
+    yield from (_parquet if form == "parquet" else _csv)(columns, blocks)
 
 
 def columns_of(asked: Asked) -> dict[str, sa.types.TypeEngine[Any]]:
@@ -73,9 +81,9 @@ def _blocks(read: Read, asked: Asked, audit_id: str | None) -> Iterator[Rows]:
 def _csv(columns: Mapping[str, Any], blocks: Iterator[Rows]) -> Iterator[bytes]:
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\r\n")
-    writer.writerow(columns)
+    writer.writerow([cell(name) for name in columns])
     for rows in blocks:
-        writer.writerows([cell(row[name]) for name in columns] for row in rows)
+        writer.writerows([cell(row.get(name)) for name in columns] for row in rows)
         yield text.getvalue().encode()
         text.seek(0)
         text.truncate()
@@ -107,14 +115,15 @@ def _parquet(columns: Mapping[str, sa.types.TypeEngine[Any]], blocks: Iterator[R
     out = _Pipe()
     with pq.ParquetWriter(pa.PythonFile(out, mode="w"), schema) as writer:
         for rows in blocks:
-            plain = [{name: _plain(row[name]) for name in columns} for row in rows]
+            plain = [{name: _plain(row.get(name), kind) for name, kind in columns.items()} for row in rows]
             writer.write_table(pa.Table.from_pylist(plain, schema=schema))
             yield out.taken()
     yield out.taken()
 
 
-def _plain(value: Any) -> Any:
-    return _text(value) if isinstance(value, list) else value
+def _plain(value: Any, kind: sa.types.TypeEngine[Any]) -> Any:
+    is_text = isinstance(value, list) or (isinstance(kind, sa.String | sa.JSON) and value is not None)
+    return _text(value) if is_text else value
 
 
 def _arrow(pa: Any, kind: sa.types.TypeEngine[Any]) -> Any:

@@ -1,5 +1,6 @@
 """Figures and tables of an audit's report as the page shows them, read by their shape."""
 
+import re
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
@@ -33,6 +34,8 @@ class Table(NamedTuple):
         digits: decimals of the numbers of each column.
         evidence: of each row, empty where the rows have none; it stands with the row's first cell.
         unknown: columns without a value and kinds of evidence without a figure, which are not shown, in words.
+        name: of its download.
+        source: the rows that are shown as the report has them: columns by their own names, bounds in columns of their own.
     """
 
     title: str
@@ -42,6 +45,8 @@ class Table(NamedTuple):
     digits: list[int]
     evidence: list[str]
     unknown: list[str]
+    name: str
+    source: list[dict[str, Any]]
 
 
 def figure(name: str, part: Any) -> Figure:
@@ -53,8 +58,11 @@ def figure(name: str, part: Any) -> Figure:
     return Figure(str(title), **{field: part.get(field) for field in Figure._fields[1:]})
 
 
-def table(name: str, part: Any) -> Table:
-    """Return a table of a report: rows, or a mapping with rows; `x, x_lower, x_upper` beside each other are one cell."""
+def table(name: str, part: Any, within: str = "") -> Table:
+    """Return a table of a report: rows, or a mapping with rows; `x, x_lower, x_upper` beside each other are one cell.
+
+    `within` is the name of the section that it is in.
+    """
     title, rows = label(name).capitalize(), part
     if isinstance(part, Mapping):
         title, rows = part.get("title") or title, part.get("rows") or []
@@ -71,7 +79,24 @@ def table(name: str, part: Any) -> Table:
         str(title), [label(column) for column in kept], shown, [any(isinstance(row[i], str) for row in shown) for i in range(len(kept))],
         [_digits([row[i] for row in shown]) for i in range(len(kept))], [str(row["evidence"]) for row in rows] if by_evidence else [],
         [*silent, *(label(column) for column in told if column not in kept)] if rows else [],
+        plain_name(within, name), _source(rows, [name for name in columns if name in _with_bounds(kept, bounds, by_evidence)]),
     )  # fmt: skip
+
+
+def plain_name(*parts: str) -> str:
+    """Return the name of a part of a report as an address has it."""
+    return "_".join(found for part in parts if (found := re.sub(r"\W+", "_", part).strip("_")))
+
+
+def _with_bounds(kept: Sequence[str], bounds: Mapping[str, tuple[str, str]], by_evidence: bool) -> set[str]:
+    return {*kept, *(end for column in kept for end in bounds.get(column, ())), *(["evidence"] if by_evidence else [])}
+
+
+def _source(rows: Sequence[Mapping[str, Any]], names: Sequence[str]) -> list[dict[str, Any]]:
+    return [
+        {name: _cell(row, name, None) if isinstance(row.get(name), Mapping | list) else row.get(name) for name in names}
+        for row in rows
+    ]
 
 
 def _bounds(columns: Sequence[str]) -> dict[str, tuple[str, str]]:

@@ -16,6 +16,8 @@ from serving.page.asked import NONE
 Period = tuple[datetime, datetime]
 Conditions = list[sa.ColumnElement[bool]]
 
+ARMS = ("reasoning", "direct")
+
 FACETS = ("task", "model", "profile", "language", "revision")
 """Columns whose values a filter offers."""
 
@@ -52,6 +54,11 @@ def last_audit(connection: sa.Connection, audit_id: str | None = None) -> Mappin
     chosen = chosen.where(audits.c.audit_id == audit_id) if audit_id else chosen
     row = connection.execute(chosen).mappings().first()
     return dict(row) if row else None
+
+
+def any_audit(connection: sa.Connection) -> bool:
+    """Return whether there is an audit: what a store that answers tells at once."""
+    return connection.execute(sa.select(audits.c.audit_id).limit(1)).first() is not None
 
 
 def period_of(audit: Mapping[str, Any] | None) -> Period | None:
@@ -100,7 +107,7 @@ def _decided(connection: sa.Connection, within: Conditions) -> dict[str, Any]:
     d, number, one = decisions.c, sa.func.count, connection.execute
     return {
         "verdicts": {verdict: n for verdict, n in one(sa.select(d.verdict, number()).where(*within).group_by(d.verdict))},
-        "arms": {arm: n for arm, n in one(sa.select(d.arm, number()).where(*within).group_by(d.arm))},
+        "arms": dict(zip(ARMS, one(sa.select(*(number().filter(d.arm == arm) for arm in ARMS)).where(*within)).one(), strict=True)),
         "first": one(sa.select(sa.func.min(d.time)).where(*within)).scalar(),
         "last": one(sa.select(sa.func.max(d.time)).where(*within)).scalar(),
     }  # fmt: skip

@@ -7,7 +7,7 @@ table, a text is a note, any other mapping is a section of its own. Nothing that
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
-from serving.page.figures import COMPARED, Figure, Table, figure, table
+from serving.page.figures import COMPARED, Figure, Table, figure, plain_name, table
 from serving.page.words import label
 
 READINGS = {
@@ -31,7 +31,10 @@ class Compared(NamedTuple):
 
 
 class Section(NamedTuple):
-    """A titled part of a report; a figure that several kinds of evidence tell is in `compared`, all others in `figures`."""
+    """A titled part of a report; a figure that several kinds of evidence tell is in `compared`, all others in `figures`.
+
+    `name` begins the names of its tables' downloads.
+    """
 
     title: str
     figures: list[Figure]
@@ -39,6 +42,7 @@ class Section(NamedTuple):
     notes: list[str]
     sections: list["Section"]
     compared: list[Compared]
+    name: str = ""
 
     def __bool__(self) -> bool:
         return bool(self.figures or self.compared or self.tables or self.notes or any(self.sections))
@@ -64,18 +68,18 @@ class Section(NamedTuple):
 def readings(report: Mapping[str, Any]) -> list[Section]:
     """Return the four readings; one that the report lacks is empty."""
     found = _named(report.get("readings"))
-    return [section(found.get(name), title) for name, title in READINGS.items()]
+    return [section(found.get(name), title, name) for name, title in READINGS.items()]
 
 
 def others(report: Mapping[str, Any]) -> list[Section]:
     """Return what the report has beside readings, trend and what-if: calibration, drift and whatever else, its settings last."""
     names = sorted((name for name in report if name not in ELSEWHERE), key=lambda name: name == "config")
-    return [found for name in names if (found := section(report[name], label(name).capitalize()))]
+    return [found for name in names if (found := section(report[name], label(name).capitalize(), name))]
 
 
 def what_if(report: Mapping[str, Any]) -> Section:
     """Return what other profiles and thresholds would have cost or saved."""
-    return section(report.get("what_if"), "What if")
+    return section(report.get("what_if"), "What if", "what_if")
 
 
 def notes(report: Mapping[str, Any]) -> list[str]:
@@ -85,7 +89,7 @@ def notes(report: Mapping[str, Any]) -> list[str]:
 
 def trend(report: Mapping[str, Any]) -> Section:
     """Return what the report says day by day."""
-    return section(report.get("trend"), "By day")
+    return section(report.get("trend"), "By day", "trend")
 
 
 def bands_by_day(report: Mapping[str, Any]) -> list[dict[str, Any]]:
@@ -106,14 +110,14 @@ def bands_by_day(report: Mapping[str, Any]) -> list[dict[str, Any]]:
     return found
 
 
-def section(value: Any, title: str, depth: int = 0) -> Section:
+def section(value: Any, title: str, name: str = "", depth: int = 0) -> Section:
     """Return a part of a report by its shape, under a title unless it has its own."""
-    made = Section(title, [], [], [], [], [])
+    made = Section(title, [], [], [], [], [], name)
     if isinstance(value, Mapping):
         if isinstance(value.get("title"), str):
             made = made._replace(title=value["title"])
-        for name, part in value.items():
-            _take(made, str(name), part, depth)
+        for key, part in value.items():
+            _take(made, str(key), part, depth)
     elif value is not None:
         _take(made, title, value, depth)
     return _compare(made)
@@ -127,13 +131,14 @@ def _take(made: Section, name: str, part: Any, depth: int) -> None:
     elif name == "figures":
         made.figures.extend(figure(key, one) for key, one in _named(part).items())
     elif name == "tables":
-        made.tables.extend(table(key, one) for key, one in _named(part).items())
+        made.tables.extend(table(key, one, made.name) for key, one in _named(part).items())
     elif _is_figure(part):
         made.figures.append(figure(name, part))
     elif _is_rows(part) or (isinstance(part, Mapping) and _is_rows(part.get("rows"))):
-        made.tables.append(table(name, part))
+        made.tables.append(table(name, part, made.name))
     elif isinstance(part, Mapping) and depth < _DEEPEST:
-        made.sections.append(section(part, label(name).capitalize(), depth + 1))
+        inner = section(part, label(name).capitalize(), plain_name(made.name, name), depth + 1)
+        made.sections.append(inner)
     else:
         made.notes.extend(f"{label(name)}: {text}" for text in _texts(part))
 

@@ -43,6 +43,10 @@ class Renderer:
         """Return a page as it is served under `root`, a path without its last slash."""
         return self._render(template, standalone=False, root=root, **context)
 
+    def top(self, root: str, **context: Any) -> str:
+        """Return how every page of this title, place and heading begins, up to what is gathered for it."""
+        return self.page("base.html", root, **context).partition("</main>")[0]
+
     def file(self, template: str, **context: Any) -> str:
         """Return a page that needs nothing beside it: its scripts and styles stand in it, and it may load no others."""
         script = "\n".join(self.assets[name].content.decode() for name in ("vega.min.js", "page.js"))

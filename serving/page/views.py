@@ -15,6 +15,7 @@ from contract.store.reviews import MARKS
 from contract.store.tables import decisions, outcomes
 from serving.page import charts, listing, live, parts, trends
 from serving.page.asked import AllDecisions, Asked, Nothing, Sliced, Suspected, Trended
+from serving.page.sheets import Sheet, of_charts, of_overview, of_what_if
 from serving.page.story import GROUPS, story
 
 Context = dict[str, Any]
@@ -26,12 +27,23 @@ MOST_SLICES = 500
 
 
 class View(NamedTuple):
-    """A page: its title, its template, what it may be asked, and what it gathers."""
+    """A page.
+
+    Attributes:
+        title: its heading.
+        template: that it is rendered by.
+        asked: what it may be asked.
+        gather: what it shows.
+        sheets: tables that can be downloaded, of what is shown; None of a list.
+        early: its top is sent before the rest is gathered, which takes long on a large store.
+    """
 
     title: str
     template: str
     asked: type[Asked]
     gather: Gather
+    sheets: Callable[[Context], dict[str, Sheet]] | None = None
+    early: bool = False
 
 
 def overview(connection: sa.Connection, asked: Asked, facets: live.Facets) -> Context:
@@ -97,12 +109,12 @@ def one_decision(connection: sa.Connection, decision_id: str) -> Context:
 
 
 VIEWS: Mapping[str, View] = {
-    "": View("Overview", "overview.html", Nothing, overview),
-    "trends": View("Trends", "trends.html", Trended, trend),
+    "": View("Overview", "overview.html", Nothing, overview, of_overview, early=True),
+    "trends": View("Trends", "trends.html", Trended, trend, of_charts, early=True),
     "slices": View("Slices", "slices.html", Sliced, sliced),
     "suspected": View("Suspected misroutes", "list.html", Suspected, suspected),
     "decisions": View("Decisions", "list.html", AllDecisions, all_decisions),
-    "what-if": View("What if", "what_if.html", Nothing, what_if),
+    "what-if": View("What if", "what_if.html", Nothing, what_if, of_what_if),
 }
 """The views by their place under the page."""
 
@@ -152,23 +164,32 @@ def drawn(by_day: Mapping[str, Rows], gained: Rows, by: str = "told") -> list[Co
     score, tokens, latency = by_day["score"], by_day["output_tokens"], by_day["latency_s"]
     better = "points that the arm chosen was worth over the other; below 0 the day's choices lost"
     found = [
-        ("Verdicts", "decisions by day", charts.verdicts(by_day["verdicts"]), by_day["verdicts"]),
+        ("verdicts", "Verdicts", "decisions by day", charts.verdicts(by_day["verdicts"]), by_day["verdicts"]),
         (
+            "net_benefit",
             "Net benefit of choices",
             f"of the last audit, 95 % band, cut beyond 1 point: {better}",
             charts.bands(gained, "points", "+.2f"),
             gained,
         ),
-        ("Score by arm", f"mean of outcomes by the day {by}, 95 % band", charts.means(score, "score", ".2f"), score),
         (
+            "score",
+            "Score by arm",
+            f"mean of outcomes by the day {by}, 95 % band",
+            charts.means(score, "score", ".2f"),
+            score,
+        ),
+        (
+            "output_tokens",
             "Output tokens by arm",
             f"mean an attempt by the day {by}, 95 % band",
             charts.means(tokens, "tokens", ",.0f"),
             tokens,
         ),
-        ("Latency by arm", f"p50 and p95 by the day {by}, seconds", charts.percentiles(latency), latency),
+        ("latency_s", "Latency by arm", f"p50 and p95 by the day {by}, seconds", charts.percentiles(latency), latency),
     ]
-    return [{"title": title, "note": note, "spec": spec, "rows": rows} for title, note, spec, rows in found if rows]
+    names = ("name", "title", "note", "spec", "rows")
+    return [dict(zip(names, chart, strict=True)) for chart in found if chart[-1]]
 
 
 def _list(connection: sa.Connection, asked: Suspected | AllDecisions, facets: live.Facets) -> Context:

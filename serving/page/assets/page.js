@@ -1,5 +1,6 @@
 "use strict";
 // All pages work without this: it draws charts, keeps addresses short and says when the server refused.
+// Charts are drawn after the page is painted, one at a time: their bundle is large, and all at once would hold the page up.
 (() => {
   const drawn = new Map();
   const theme = () => {
@@ -20,16 +21,36 @@
     place.replaceChildren();
     globalThis.drawChart(place, JSON.parse(data.textContent), theme()).then(view => drawn.set(figure, view));
   };
+  const painted = work => requestAnimationFrame(() => setTimeout(work));
+  let waiting = [];
+  const drawNext = () => {
+    const figure = waiting.shift();
+    if (!figure) return;
+    if (figure.isConnected) draw(figure);
+    painted(drawNext);
+  };
+  let script = null;
+  const load = source => {
+    script = document.createElement("script");
+    script.src = source;
+    script.addEventListener("load", () => drawAll());
+    document.head.append(script);
+  };
   const drawAll = () => {
     for (const [figure, view] of drawn) if (!figure.isConnected) { view.finalize(); drawn.delete(figure); }
-    if (globalThis.drawChart) document.querySelectorAll("figure.chart").forEach(draw);
+    const charts = [...document.querySelectorAll("figure.chart")], source = document.querySelector(".charts")?.dataset.src;
+    if (globalThis.drawChart) {
+      const begun = waiting.length > 0;
+      waiting = charts;
+      if (!begun) painted(drawNext);
+    } else if (source && !script) painted(() => script ?? load(source));
   };
   const hint = () => {
     const wide = [...document.querySelectorAll(".wide")], scrolls = wide.map(place => place.scrollWidth > place.clientWidth + 1);
     wide.forEach((place, i) => place.classList.toggle("scrolls", scrolls[i]));
   };
   drawAll();
-  hint();
+  painted(hint);
   document.addEventListener("toggle", hint, true); // of details, which does not bubble
   matchMedia("(prefers-color-scheme: dark)").addEventListener("change", drawAll);
   let wait = 0;

@@ -132,7 +132,7 @@ def test_what_is_not_there_is_a_page_too(web):
         "/audit/decisions/' OR 1=1",
         "/audit/suspected.xlsx",
         "/audit/assets/../app.py",
-        "/audit/overview.csv",
+        "/audit/nothing.csv",
     ):
         answer = web.get(path)
         assert answer.status_code == 404, path
@@ -309,7 +309,37 @@ def test_a_store_that_is_away_is_said(tmp_path):
 
 def test_a_question_that_takes_too_long_is_ended(filled):
     began = time.monotonic()
-    answer = asking(audit_app(lambda: filled.engine, question_s=-1), path="/trends")
-    assert answer.status_code == 503
+    app = audit_app(lambda: filled.engine, question_s=-1)
+    late = asking(app, path="/trends", headers={"HX-Request": "true"})
+    assert late.status_code == 503
     assert time.monotonic() - began < 60
     assert asking(audit_app(lambda: filled.engine), path="/trends").status_code == 200
+    began_with_its_top = asking(app, path="/trends")  # which was sent before
+    assert began_with_its_top.text.count("<h1>") == began_with_its_top.text.count("</html>") == 1
+    assert "did not answer within -1 s" in began_with_its_top.text.partition('role="alert">')[2]
+    assert late.text.count("<h1>The store is away</h1>") == 1
+
+
+def test_a_view_that_takes_long_begins_before_its_questions_are_answered(filled):
+    asked_at = []
+    sa.event.listen(filled.engine, "before_cursor_execute", lambda *more: asked_at.append(more[2]))
+    app = audit_app(lambda: filled.engine)
+    seen = []
+
+    async def receive():
+        await asyncio.sleep(60)
+
+    async def send(message):
+        seen.append((message.get("body", b"").decode(), len(asked_at)))
+
+    scope = {
+        "type": "http", "method": "GET", "path": "/trends", "raw_path": b"/trends", "query_string": b"", "root_path": "", "scheme": "http",
+        "headers": [(b"host", b"127.0.0.1:3000")], "client": ("127.0.0.1", 1), "server": ("127.0.0.1", 3000), "http_version": "1.1",
+    }  # fmt: skip
+    asyncio.run(app(scope, receive, send))
+    (top, before), (rest, after) = [(text, n) for text, n in seen if text]
+    assert top.startswith("<!doctype html>")
+    assert top.rstrip().endswith("<h1>Trends</h1>")
+    assert "</html>" in rest
+    assert before < after
+    assert top + rest == asking(app, path="/trends", headers={"HX-Request": "true"}).text
