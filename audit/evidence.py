@@ -19,6 +19,7 @@ from audit.config import AuditConfig
 from audit.figures import EXPLORED, MODELLED, PAIRS
 from audit.reading import Record
 from contract.bands import BAND_EDGES, BANDS
+from contract.store.explored import followed, is_chance, was_drawn
 
 Array = NDArray[Any]
 Mask = NDArray[np.bool_]
@@ -57,32 +58,44 @@ def join(record: Record, config: AuditConfig) -> Evidence:
     table = pd.concat([record.decisions, _prices(record), _by_arm(record)], axis=1)
     table["band"] = pd.Categorical.from_codes(_band(table, record), categories=pd.Index(BANDS))
     score = table[["score_direct", "score_reasoning"]].to_numpy(float)
-    own = np.where(table.reasoning, score[:, 1], score[:, 0])
-    counted = table[["attempts_direct", "attempts_reasoning"]].to_numpy(int)
-    followed = np.where(table.reasoning, counted[:, 1], counted[:, 0]) > 0
-    overridden = np.zeros(len(table), bool)  # a fallback after an own attempt is left out, and the own one stays
-    overridden[record.attempts.row[record.attempts.overridden == 1].to_numpy(int)] = True
-    p = table.p_reasoning.to_numpy(float)
-    reasons: dict[str, Mask] = {
-        str(reason): (table.not_explored == reason).to_numpy(bool) for reason in table.not_explored.cat.categories
-    }
-    reasons |= {
-        "arm not enforced": ~table.enforced.to_numpy(bool),
-        "nothing was drawn": (p <= 0) | (p >= 1),
-        f"chance of an arm under {config.least_chance}": np.minimum(p, 1 - p) < config.least_chance,
+    told, row = record.attempts, record.attempts.row.to_numpy(int)
+    overridden = (told.overridden == 1).to_numpy(bool)
+    own = followed(told.reasoning.to_numpy(bool), table.reasoning.to_numpy(bool)[row], overridden)
+    n, p = len(table), table.p_reasoning.to_numpy(float)
+    obeyed, scored = _has(row[own], n), _has(row[own & told.score.notna().to_numpy(bool)], n)
+    enforced, left_out = table.enforced.to_numpy(bool), table.not_explored.notna().to_numpy(bool)
+    rare = np.minimum(p, 1 - p) < config.least_chance
+    drawn = was_drawn(p, enforced, left_out) & ~rare & obeyed
+    why: dict[str, Mask] = {
+        **{str(reason): (table.not_explored == reason).to_numpy(bool) for reason in table.not_explored.cat.categories},
+        "arm not enforced": ~enforced,
+        "nothing was drawn": ~is_chance(p),
+        f"chance of an arm under {config.least_chance}": rare,
         "no outcome": (table.attempts == 0).to_numpy(bool),
-        "overridden by the caller": overridden & ~followed,
-        "another arm was used than drawn": ~followed,
+        # a fallback after an own attempt is left out, and the own one stays
+        "overridden by the caller": _has(row[overridden], n) & ~obeyed,
+        "another arm was used than drawn": ~obeyed,
+        "unscored": ~scored,
     }
-    left, excluded = np.ones(len(table), bool), {}
-    for reason, mask in reasons.items():
-        excluded[reason] = int((left & mask).sum())
-        left &= ~mask
-    unscored = left & ~np.isfinite(own)
     return Evidence(
-        table=table, pairs=np.isfinite(score).all(axis=1), explored=left & ~unscored, drawn=left,
-        excluded={**excluded, "unscored": int(unscored.sum())},
+        table=table, pairs=np.isfinite(score).all(axis=1), explored=drawn & scored, drawn=drawn, excluded=_first_of(why, n),
     )  # fmt: skip
+
+
+def _has(rows: Array, n: int) -> Mask:
+    """Return which of n decisions are among rows, [n]."""
+    found = np.zeros(n, bool)
+    found[rows] = True
+    return found
+
+
+def _first_of(why: Mapping[str, Mask], n: int) -> dict[str, int]:
+    """Return how many decisions each reason is the first of."""
+    left, counted = np.ones(n, bool), {}
+    for reason, mask in why.items():
+        counted[reason] = int((left & mask).sum())
+        left &= ~mask
+    return counted
 
 
 def own_arm(table: pd.DataFrame, name: str, reasoning: "pd.Series[Any] | None" = None) -> Array:

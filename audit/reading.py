@@ -14,6 +14,8 @@ from numpy.typing import NDArray
 from contract.profiles import Profile
 from contract.progress import progress
 from contract.store import tables
+from contract.store.opening import take_your_time
+from contract.store.told import ATTEMPT, attempts
 from contract.yaml_file import validated
 
 BLOCK = 20_000
@@ -64,6 +66,7 @@ class Record:
 
 def read(connection: sa.Connection, *, since: datetime | None = None, until: datetime | None = None) -> Record:
     """Return the record of the decisions from `since` up to, not including, `until`; both aware, None: all."""
+    take_your_time(connection)
     within = [tables.decisions.c.time >= since] if since else []
     within += [tables.decisions.c.time < until] if until else []
     decided = _decisions(connection, within)
@@ -145,15 +148,14 @@ def _prompts(digest: "pd.Series[Any]", decision_id: "pd.Series[Any]") -> Array:
 
 
 def _attempts(connection: sa.Connection, within: list[Any], decision_id: "pd.Index[Any]") -> pd.DataFrame:
-    table, decided = tables.outcomes, tables.decisions
-    names = ["decision_id", "arm", "attempt", *VALUES, "finish_reason"]
-    asked = sa.select(*(table.c[name] for name in names)).order_by(table.c.outcome_id)
-    if within:
-        asked = asked.join(decided, decided.c.decision_id == table.c.decision_id).where(*within)
-    total = connection.execute(sa.select(sa.func.count()).select_from(table)).scalar_one()
+    told, decided = tables.outcomes.c, tables.decisions.c
+    names = [*VALUES, "finish_reason"]
+    known = [sa.exists().where(decided.decision_id == told.decision_id, *within)] if within else []
+    total = connection.execute(sa.select(sa.func.count()).select_from(attempts((), *known).subquery())).scalar_one()
+    blocks = _blocks(connection, attempts(names, *known), [*ATTEMPT, *names])
     finish = _Words()
     parts = []
-    for block in progress(_blocks(connection, asked, names), "outcomes", length=-(-total // BLOCK)):
+    for block in progress(blocks, "outcomes", length=-(-total // BLOCK)):
         row = decision_id.get_indexer(pd.Index(block.decision_id))
         codes = finish.codes(block.finish_reason).astype(float)
         part = pd.DataFrame(
@@ -166,10 +168,7 @@ def _attempts(connection: sa.Connection, within: list[Any], decision_id: "pd.Ind
         columns = dict.fromkeys((*VALUES, "finish_reason"), pd.Series(dtype=float))
         keys = {"row": pd.Series(dtype=int), "reasoning": pd.Series(dtype=bool), "attempt": pd.Series(dtype=int)}
         parts = [pd.DataFrame(keys | columns)]
-    told = pd.concat(parts, ignore_index=True)
-    last = told.groupby(
-        ["row", "reasoning", "attempt"], as_index=False
-    ).last()  # of each field, absent ones passed over
+    last = pd.concat(parts).sort_values(["row", "reasoning", "attempt"], ignore_index=True)
     return last.assign(finish_reason=finish.column(last.finish_reason.fillna(-1).to_numpy(np.int32)))
 
 

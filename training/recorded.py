@@ -17,9 +17,11 @@ import sqlalchemy as sa
 
 from contract.records import COLUMNS, Arm, arrow_schema
 from contract.store import tables
-from contract.store.opening import reading
+from contract.store.explored import followed, was_drawn
+from contract.store.opening import reading, take_your_time
 from contract.store.outcomes import VALUES, match_waiting
 from contract.store.reviews import settled
+from contract.store.told import ATTEMPT, attempts
 from contract.store.writing import TRAINING_FILE
 from training.evidence import RECORDED, REVIEWS
 from training.files import table_written_in_blocks
@@ -36,7 +38,7 @@ BLOCK = 500
 
 DECIDED = (
     "decision_id", "request_id", "conversation_id", "time", "revision", "profile", "model", "task", "language", "verdict", "arm", "policy_arm", "p_reasoning",
-    "thinking_budget", "enforced", "shadow",
+    "not_explored", "thinking_budget", "enforced", "shadow",
 )  # fmt: skip
 
 
@@ -75,6 +77,7 @@ def read_recorded(engine: sa.Engine, encoder: str, *, before: Collection[tuple[s
     with engine.begin() as connection:
         match_waiting(connection)
     with reading(engine) as connection:
+        take_your_time(connection)
         told = _outcomes(connection)
         marks = {one.decision_id: one.mark for one in settled(connection) if one.mark is not None}
         decided = _decisions(connection, sorted({*told.decision_id, *marks}), encoder)
@@ -84,9 +87,10 @@ def read_recorded(engine: sa.Engine, encoder: str, *, before: Collection[tuple[s
     }
     rows = rows[~rows.decision_id.isin(seen[RECORDED])].reset_index(drop=True)
     scored, kept = rows.score.notna(), rows.text.notna()
-    own = ~rows.overridden.eq(True)  # a gateway that thinks where direct failed makes no pair: it saw the score first
-    obeyed = (rows.arm == rows.arm_decided) & rows.enforced.astype(bool) & own
-    drawn = (rows.p_reasoning > 0) & (rows.p_reasoning < 1) & obeyed
+    overridden = rows.overridden.eq(True)
+    drawn = was_drawn(rows.p_reasoning, rows.enforced.astype(bool), rows.not_explored.notna())
+    drawn &= followed(rows.arm, rows.arm_decided, overridden)
+    own = ~overridden  # a gateway that thinks where direct failed makes no pair: it saw the score first
     arms = rows[scored & own].groupby("decision_id").arm.nunique()
     paired = rows.decision_id.isin(arms[arms > 1].index) & own
     counts = drawn & scored & ~paired
@@ -134,16 +138,9 @@ def read_before(files: Iterable[Path]) -> set[tuple[str, str]]:
 
 
 def _outcomes(connection: sa.Connection) -> pd.DataFrame:
-    """Return the last value told of each field, one row per decision, arm and attempt."""
-    table = tables.outcomes
-    names = ["decision_id", "arm", "attempt", *VALUES]
-    asked = (
-        sa.select(*(table.c[name] for name in names))
-        .where(table.c.decision_id.is_not(None))
-        .order_by(table.c.outcome_id)
-    )
-    events = pd.DataFrame(connection.execute(asked).all(), columns=names).astype({"score": float})
-    return events.groupby(["decision_id", "arm", "attempt"], as_index=False).last()
+    """Return the last value told of each field, one row per decision, arm and attempt, in the order of these."""
+    told = pd.DataFrame(connection.execute(attempts()).all(), columns=[*ATTEMPT, *VALUES]).astype({"score": float})
+    return told.sort_values(list(ATTEMPT), ignore_index=True)
 
 
 def _decisions(connection: sa.Connection, ids: list[str], encoder: str) -> pd.DataFrame:

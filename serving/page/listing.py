@@ -12,6 +12,7 @@ import sqlalchemy as sa
 from contract.bands import BAND_EDGES
 from contract.errors import NotFound
 from contract.store.audit_tables import suspects
+from contract.store.explored import is_chance
 from contract.store.tables import bundles, decisions, outcomes, reviews
 from serving.page.asked import NONE, Decided, Listed, Suspected
 
@@ -131,7 +132,7 @@ def _conditions(connection: sa.Connection, asked: Listed, audit_id: str | None) 
     if asked.conversation:
         found.append(table.conversation_id == asked.conversation)
     if asked.explored:
-        drawn = sa.and_(table.p_reasoning > 0, table.p_reasoning < 1)
+        drawn = is_chance(table.p_reasoning)
         found.append(drawn if asked.explored == "yes" else sa.not_(drawn))
     if asked.outcome:
         told = sa.exists().where(outcomes.c.decision_id == table.decision_id)

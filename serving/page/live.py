@@ -10,6 +10,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from contract.store.audit_tables import audits
+from contract.store.explored import explored
 from contract.store.tables import decisions, gaps, outcomes, prompts, reviews
 from serving.page.asked import NONE
 
@@ -125,7 +126,7 @@ def _told(connection: sa.Connection, within: Conditions) -> dict[str, Any]:
 
 
 def _judged(connection: sa.Connection, within: Conditions) -> dict[str, Any]:
-    """Return decisions by what came back: any outcome, a score, scores of both arms, a score of an arm that was drawn."""
+    """Return decisions by what came back: any outcome, a score, scores of both arms, explored."""
     o, d, number = outcomes.c, decisions.c, sa.func.count
     scored = sa.case((o.score.is_not(None), o.arm))
     by_decision = sa.select(o.decision_id, sa.func.min(scored).label("first"), sa.func.max(scored).label("last"))
@@ -136,8 +137,7 @@ def _judged(connection: sa.Connection, within: Conditions) -> dict[str, Any]:
     found = dict(
         zip(("with_outcome", "scored", "observed_pairs"), connection.execute(chosen.where(known)).one(), strict=True)
     )
-    own_score = sa.exists().where(o.decision_id == d.decision_id, o.arm == d.arm, o.score.is_not(None))
-    drawn = sa.select(number()).select_from(decisions).where(d.p_reasoning > 0, d.p_reasoning < 1, own_score, *within)
+    drawn = sa.select(number()).select_from(decisions).where(explored(), *within)
     return {**found, "explored": connection.execute(drawn).scalar_one()}
 
 

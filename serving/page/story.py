@@ -10,6 +10,7 @@ from contract.store.audit_tables import suspects
 from contract.store.outcomes import VALUES
 from contract.store.reviews import Review, history
 from contract.store.tables import bundles, decisions, outcomes, prompts
+from contract.store.told import attempts
 from serving.page.asked import AllDecisions
 
 GROUPS: dict[str, tuple[str, ...]] = {
@@ -79,18 +80,13 @@ def _one(connection: sa.Connection, chosen: sa.Select[Any]) -> dict[str, Any] | 
 
 
 def _attempts(connection: sa.Connection, decision_id: str) -> list[Attempt]:
-    told = sa.select(outcomes).where(outcomes.c.decision_id == decision_id).order_by(outcomes.c.outcome_id)
-    found: dict[tuple[str, int], list[Mapping[str, Any]]] = {}
-    for row in connection.execute(told.limit(OUTCOMES_SHOWN)).mappings():
-        found.setdefault((row["arm"], row["attempt"]), []).append(dict(row))
-    return [
-        Attempt(arm, attempt, {name: _last(events, name) for name in VALUES}, events)
-        for (arm, attempt), events in sorted(found.items())
-    ]
-
-
-def _last(events: list[Mapping[str, Any]], name: str) -> Any:
-    return next((event[name] for event in reversed(events) if event[name] is not None), None)
+    of_it = outcomes.c.decision_id == decision_id
+    events = sa.select(outcomes).where(of_it).order_by(outcomes.c.outcome_id).limit(OUTCOMES_SHOWN)
+    told: dict[tuple[str, int], list[Mapping[str, Any]]] = {}
+    for row in connection.execute(events).mappings():
+        told.setdefault((row["arm"], row["attempt"]), []).append(dict(row))
+    last = {(row["arm"], row["attempt"]): row for row in connection.execute(attempts(VALUES, of_it)).mappings()}
+    return [Attempt(*key, {name: last[key][name] for name in VALUES}, told[key]) for key in sorted(told)]
 
 
 def _turns(connection: sa.Connection, decision_id: str) -> list[tuple[str, str]] | None:

@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 import sqlalchemy as sa
 
 from contract.store.tables import decisions, outcomes
+from contract.store.told import is_last
 from serving.page.asked import NONE, Trended
 from serving.page.listing import between
 from serving.page.live import Period
@@ -89,14 +90,10 @@ def _verdicts(connection: sa.Connection, of: _Chosen) -> Rows:
 
 def _told(connection: sa.Connection, of: _Chosen, name: str) -> sa.Select[Any]:
     """Return day, arm and the last value told of each attempt of a known decision."""
-    o, newer = outcomes.c, outcomes.alias("newer")
-    replaced = sa.exists().where(
-        newer.c.decision_id == o.decision_id, newer.c.arm == o.arm, newer.c.attempt == o.attempt,
-        newer.c.outcome_id > o.outcome_id, newer.c[name].is_not(None),
-    )  # fmt: skip
+    o = outcomes.c
     when = decisions.c.time if of.period else o.time
     chosen = sa.select(_day(connection, when).label("day"), o.arm, o[name].label("value")).select_from(outcomes)
-    chosen = chosen.where(o.decision_id.is_not(None), o[name].is_not(None), sa.not_(replaced))
+    chosen = chosen.where(o.decision_id.is_not(None), is_last(name))
     narrowed = _narrowed(of.asked)
     if narrowed or of.period:
         chosen = chosen.join(decisions, decisions.c.decision_id == o.decision_id).where(*narrowed)
