@@ -81,24 +81,12 @@ class Router:
         prompt, name = prompt_of(request), self._profile(request.profile)
         scored = self.scorer.score(prompt, request.model)
         family = self.families.of(request.model) if request.model else None
-        caps = Caps(
-            max_thinking_tokens=request.max_thinking_tokens,
-            max_output_tokens=request.max_output_tokens,
-            max_latency_s=None if request.max_latency_ms is None else request.max_latency_ms / 1000,
-            tokens_per_second=family.output_tokens_per_second if family else None,
-        )
+        caps = _caps(request, family)
         policy, enforced = expressed(self._decision(scored, name, caps), family)
         rate = self.exploration.of(policy.verdict.value)
         left_out = self._left_out(request, prompt, policy, scored, name, caps, family) if rate else None
         decision, p_reasoning, _ = draw(policy, rate, left_out, self.random)
         use, maybe, avoid = scored.scores.probabilities[name]
-        reasons = list(decision.reasons)
-        if decision.familiarity >= self.manifest.calibration.unfamiliar_below:
-            reasons += [effect.text() for effect in effects(self.scorer, *scored.inputs)]
-        if prompt.attachments:
-            reasons.append(f"not read, being no text: images, files or the like ({prompt.attachments})")
-        if request.model is not None and not scored.model_known:
-            reasons.append("no log is of this model: what is known of all models stands for it")
         answer = Answer(
             decision_id=str(uuid_utils.uuid7()),
             request_id=request.request_id,
@@ -118,7 +106,7 @@ class Router:
             model_known=scored.model_known,
             truncated=scored.truncated,
             profile=name,
-            reasons=reasons,
+            reasons=self._reasons(decision, prompt, scored, named=request.model is not None),
             arm=decision.arm.value,
             p_reasoning=p_reasoning,
             enforced=enforced,
@@ -129,6 +117,17 @@ class Router:
 
     def _decision(self, scored: Scored, profile: str, caps: Caps) -> Decision:
         return decide(scored.scores, self.manifest.profiles[profile], self.manifest.calibration, caps)
+
+    def _reasons(self, decision: Decision, prompt: Prompt, scored: Scored, *, named: bool) -> list[str]:
+        """Return the decision's reasons, and what this prompt and, where one is named, its target model add to them."""
+        reasons = list(decision.reasons)
+        if decision.familiarity >= self.manifest.calibration.unfamiliar_below:
+            reasons += [effect.text() for effect in effects(self.scorer, *scored.inputs)]
+        if prompt.attachments:
+            reasons.append(f"not read, being no text: images, files or the like ({prompt.attachments})")
+        if named and not scored.model_known:
+            reasons.append("no log is of this model: what is known of all models stands for it")
+        return reasons
 
     def _left_out(
         self, request: PredictRequest, prompt: Prompt, policy: Decision, scored: Scored, profile: str, caps: Caps,
@@ -161,6 +160,15 @@ class Router:
                 limit=known,
             )
         return name
+
+
+def _caps(request: PredictRequest, family: ModelFamily | None) -> Caps:
+    return Caps(
+        max_thinking_tokens=request.max_thinking_tokens,
+        max_output_tokens=request.max_output_tokens,
+        max_latency_s=None if request.max_latency_ms is None else request.max_latency_ms / 1000,
+        tokens_per_second=family.output_tokens_per_second if family else None,
+    )
 
 
 def _neighbour(found: tuple[Neighbourhood, float]) -> dict[str, Any]:
