@@ -4,7 +4,7 @@ from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from contract.yaml_file import read_mapping, validated
+from contract.yaml_file import configured
 
 
 class AuditConfig(BaseModel):
@@ -51,7 +51,4 @@ def load_config(path: Path | None) -> AuditConfig:
         InvalidInput: the file cannot be read, is no YAML mapping in UTF-8 or is empty, a key is given twice or is unknown
             (the known ones are listed), or a value is out of range.
     """
-    if path is None:
-        return AuditConfig()
-    remedy = "name another with --config, or leave it out for the defaults"
-    return validated(AuditConfig, read_mapping(path, field="config", remedy=remedy), path)
+    return configured(AuditConfig, path)

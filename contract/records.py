@@ -41,6 +41,12 @@ PairKind = Literal["toggle", "family", "budget", "weak", "unpaired"]
 TokensAre = Literal["recorded", "estimated"]
 
 
+def check_hidden(thinking_tokens: int | None, output_tokens: int | None) -> None:
+    """Raise ValueError where the hidden part of an output is more than all of it."""
+    if thinking_tokens is not None and output_tokens is not None and thinking_tokens > output_tokens:
+        raise ValueError(f"thinking_tokens {thinking_tokens} is over output_tokens {output_tokens}")
+
+
 class Attempt(BaseModel):
     """One answer of one model to one prompt in one arm.
 
@@ -87,12 +93,7 @@ class Attempt(BaseModel):
     def _consistent(self) -> Self:
         if (self.prompt is None) == (self.messages is None):
             raise ValueError("give prompt or messages, one of them")
-        if (
-            self.thinking_tokens is not None
-            and self.output_tokens is not None
-            and self.thinking_tokens > self.output_tokens
-        ):
-            raise ValueError(f"thinking_tokens {self.thinking_tokens} is over output_tokens {self.output_tokens}")
+        check_hidden(self.thinking_tokens, self.output_tokens)
         return self
 
 

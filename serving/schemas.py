@@ -4,6 +4,7 @@ from typing import Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, JsonValue, model_validator
 
+from contract.records import check_hidden
 from contract.store.outcomes import VALUES
 
 MAX_BATCH = 256
@@ -145,12 +146,7 @@ class Outcome(BaseModel):
             raise ValueError("neither decision_id nor request_id is given; send one of them")
         if all(getattr(self, name) is None for name in VALUES):
             raise ValueError(f"nothing is told; give at least one of {', '.join(VALUES)}")
-        if (
-            self.thinking_tokens is not None
-            and self.output_tokens is not None
-            and self.thinking_tokens > self.output_tokens
-        ):
-            raise ValueError(f"thinking_tokens {self.thinking_tokens} is over output_tokens {self.output_tokens}")
+        check_hidden(self.thinking_tokens, self.output_tokens)
         return self
 
 

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
-from contract.yaml_file import read_mapping, validated
+from contract.yaml_file import configured
 
 
 class TrainConfig(BaseModel):
@@ -50,7 +50,4 @@ def load_config(path: Path | None) -> TrainConfig:
         InvalidInput: the file cannot be read, is no YAML mapping in UTF-8 or is empty, a key is given twice or is unknown
             (the known ones are listed), or a value is out of range.
     """
-    if path is None:
-        return TrainConfig()
-    remedy = "name another with --config, or leave it out for the defaults"
-    return validated(TrainConfig, read_mapping(path, field="config", remedy=remedy), path)
+    return configured(TrainConfig, path)

@@ -11,6 +11,7 @@ from contract.bundle import QUANTILES
 from contract.errors import InvalidInput
 from contract.profiles import Profile
 from contract.records import Arm
+from contract.store.explored import is_chance
 from training.gate.sides import IMPROVED, OUTCOMES, GateConfig, Side, bounds_of, floor, mean_bounds, row
 from training.metrics import expected_calibration_error, resampled
 from training.report.outcomes import realised_net_benefit
@@ -166,7 +167,7 @@ def recent(outcomes: pd.DataFrame | None, profile: Profile, config: GateConfig) 
         )
     p = outcomes.p_reasoning.astype(float)
     known = outcomes[["score", "output_tokens", "arm_champion", "arm_challenger"]].notna().all(axis=1)
-    drawn = outcomes[known & (p > 0) & (p < 1)]
+    drawn = outcomes[known & is_chance(p)]
     if drawn.prompt.nunique() < config.least_prompts:
         return row(name, (None, None), n=len(drawn), limit=limit, passed=None)
     reasoned = drawn.arm.to_numpy(str) == str(Arm.REASONING)
