@@ -130,7 +130,8 @@ def _text(made: "Audit", told: dict[str, object]) -> str:
     for row in made.slices[made.slices.misrouted].head(10).to_dict("records"):
         lines.append(
             f"  {row['title']} ({row['evidence']}): net_benefit {row['net_benefit']:+.3f} [{row['net_benefit_lower']:+.3f}, "
-            f"{row['net_benefit_upper']:+.3f}], {row['decisions']:,} decisions, {row['regret_points_total']:,.0f} points lost"
+            f"{row['net_benefit_upper']:+.3f}], {row['decisions']:,} decisions, {row['regret_points_total']:,.0f} points lost "
+            f"[{row['regret_points_total_lower']:,.0f}, {row['regret_points_total_upper']:,.0f}]"
         )
     lines.append(
         f"audit {told['audit_id']} in the store, report in {told['out']}"

@@ -19,11 +19,18 @@ RECORDED = "recorded"
 
 
 def figure(
-    value: float | None, interval: Sequence[float | None] | None = None, *, n: int, evidence: str, unit: str = ""
+    value: float | None,
+    interval: Sequence[float | None] | None = None,
+    *,
+    n: int,
+    evidence: str,
+    unit: str = "",
+    note: str | None = None,
 ) -> dict[str, Any]:
-    """Return a figure: value, lower and upper of its 95 % interval, n, evidence, unit; null where undefined, never 0."""
+    """Return a figure: value, lower and upper of its 95 % interval, n, evidence, unit, and a note where it needs one; null where undefined."""
     lower, upper = interval if interval is not None else (None, None)
-    return {"value": value, "lower": lower, "upper": upper, "n": n, "evidence": evidence, "unit": unit}
+    found = {"value": value, "lower": lower, "upper": upper, "n": n, "evidence": evidence, "unit": unit}
+    return found | ({"note": note} if note else {})
 
 
 def section(

@@ -22,6 +22,12 @@ from audit.totals import could_think, mean_over_all
 Array = NDArray[Any]
 Mask = NDArray[np.bool_]
 
+NO_INTERVAL = (
+    "no interval: each decision's expected loss is cut at 0, so errors of what was expected do not cancel out but add up, and nothing "
+    "that was seen of the other arm says by how much"
+)
+"""Of the modelled regret."""
+
 
 def misroutes(
     slices: pd.DataFrame, evidence: Evidence, contrasts: Sequence[Contrast], expected: Modelled
@@ -48,7 +54,7 @@ def misroutes(
     wrong = np.where(decided.policy_reasoning, -1, 1) * expected.net_benefit
     known = int(np.isfinite(wrong).sum())
     value = float(np.nanmean(np.clip(wrong, 0, None))) if known else None
-    figures["regret_modelled"] = figure(value, n=known, evidence=MODELLED, unit="points a decision")
+    figures["regret_modelled"] = figure(value, n=known, evidence=MODELLED, unit="points a decision", note=NO_INTERVAL)
     called = float(slices.misrouted.sum())
     figures["slices_called_misrouted"] = figure(called, n=len(slices), evidence=RECORDED, unit="slices")
     return figures

@@ -105,7 +105,7 @@ def product(evidence: Evidence, rates: dict[str, Any]) -> dict[str, Any]:
         "prompts. The rates of misroutes are the share of decisions in the slices that a search found and a test called misrouted, given these "
         "slices: what is too small to be told is not counted. The regret there is of the same decisions that the slices were told by, and so "
         "a little high; tokens and dollars are what the other arm would have saved, negative where it would have cost more. "
-        "over_always and over_never: net_benefit of the policy over either constant, a decision.",
+        "Worth over always and over never thinking: net_benefit of the policy over either constant, a decision.",
         figures=figures | rates, tables={"scores": table("Score by verdict and arm", rows)},
     )  # fmt: skip
 

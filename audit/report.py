@@ -120,9 +120,9 @@ def _evidence(
     figures["net_benefit_modelled"] = figure(value, n=n, evidence=MODELLED, unit="points")
     excluded = [{"reason": reason, "decisions": n} for reason, n in evidence.excluded.items()]
     text = (
-        "What thinking would be worth on all the traffic with that evidence, whatever the policy did. observed_pairs: both arms ran. explored: "
+        "What thinking would be worth on all the traffic with that evidence, whatever the policy did. Observed pairs: both arms ran. Explored: "
         "the arm was drawn with a recorded chance, the draw was followed and its outcome scored; doubly robust, and unbiased where scores are "
-        "missing alike in both arms. modelled: the rest is what the bundle expected, corrected by what was seen of the arm taken."
+        "missing alike in both arms. Modelled: the rest is what the bundle expected, corrected by what was seen of the arm taken."
     )
     return section(
         "Evidence",
@@ -163,15 +163,16 @@ def _notes(record: Record, evidence: Evidence, contrasts: Sequence[Contrast], mi
             "no outcome is recorded: send what came of decisions to POST /outcomes, or import logs with their decision_id"
         )
     for contrast in contrasts:
+        kind = contrast.evidence.replace("_", " ")
         if not np.isfinite(contrast.net_benefit).any():
             remedy = "run some prompts in both arms" if contrast.evidence != EXPLORED else "set a rate of exploration"
             notes.append(
-                f"no evidence of the kind {contrast.evidence}: {remedy}; what would have come of the other arm is modelled only"
+                f"no evidence of the kind {kind}: {remedy}; what would have come of the other arm is modelled only"
             )
         elif lacking := without_evidence(contrast.rows, evidence.table, could_think(evidence.table)):
             named = "; ".join(f"{title} ({n:,} decisions)" for title, n in lacking)
             notes.append(
-                f"no evidence of the kind {contrast.evidence} on {named}: figures over all decisions are null where they need "
+                f"no evidence of the kind {kind} on {named}: figures over all decisions are null where they need "
                 f"these; explore these verdicts too, or run some of their prompts in both arms"
             )
     p = missing["scored_alike_p"]["value"]

@@ -18,6 +18,7 @@ from audit.estimates import Contrast, Means, fraction, means
 from audit.evidence import Evidence, usd_per_token
 from audit.figures import EXPLORED
 from audit.modelled import Modelled
+from audit.regret import estimates, regret
 from audit.search import COLUMNS, search
 
 Array = NDArray[Any]
@@ -70,8 +71,7 @@ class _View:
         prompt, contrast = self.table.prompt.to_numpy()[rows], self.contrast
         if isinstance(contrast, Modelled):
             return contrast.means(rows, group, prompt, groups)
-        arms = contrast.arm_counts[rows] if contrast.evidence == EXPLORED else None
-        return means(contrast.net_benefit[rows], group, prompt, groups, arms)
+        return means(contrast.net_benefit[rows], group, prompt, groups, self._arm_counts(rows))
 
     def p(self, found: Means) -> Array:
         """Return the p-values of the other arm not being better; nan where the evidence does not tell."""
@@ -79,15 +79,24 @@ class _View:
             return np.full(len(found.n), np.nan)
         return Means(found.n, self.side * found.mean, found.error, found.freedom).p_above(0.0)
 
-    def added(self, rows: Mask, group: Array, groups: int) -> tuple[Array, Array]:
-        """Return the mean extra tokens of rows and their mean dollars by group, nan where unknown."""
+    def added(self, rows: Mask, group: Array, groups: int) -> tuple[Means, Means]:
+        """Return the mean extra tokens of rows and their mean dollars by group, nan where unknown.
+
+        Errors are over prompts; those of modelled tokens do not hold how far the bundle's expectation is off.
+        """
+        tokens, arms = self.contrast.extra_tokens, self._arm_counts(rows)
         out = []
-        for values in (self.contrast.extra_tokens[rows], (self.contrast.extra_tokens * self.usd)[rows]):
+        for values in (tokens[rows], (tokens * self.usd)[rows]):
             known = np.isfinite(values)
-            n = np.bincount(group[known], minlength=groups)
-            sums = np.bincount(group[known], values[known], groups)
-            out.append(np.where(n > 0, sums / np.maximum(n, 1), np.nan))
+            prompt, counts = self.table.prompt.to_numpy()[rows][known], None if arms is None else arms[known]
+            out.append(means(values[known], group[known], prompt, groups, counts))
         return out[0], out[1]
+
+    def _arm_counts(self, rows: Mask) -> Array | None:
+        """Return which arm each of the rows has seen, where a mean needs both."""
+        if isinstance(self.contrast, Modelled) or self.contrast.evidence != EXPLORED:
+            return None
+        return self.contrast.arm_counts[rows]
 
     def enough(self, found: Means) -> Mask:
         """Return the groups that the evidence says enough of."""
@@ -106,20 +115,16 @@ class _View:
             group: number of each of these.
             how: the slices were found.
         """
-        found, (tokens, usd) = self.means(rows, group, len(where)), self.added(rows, group, len(where))
-        (lower, upper), p, out = found.interval(), self.p(found), []
+        found = self.means(rows, group, len(where))
+        net, tokens, usd = (estimates(one) for one in (found, *self.added(rows, group, len(where))))
+        p, out = self.p(found), []
         for i in np.flatnonzero(self.enough(found)).tolist():
-            regret = max(self.side * float(found.mean[i]), 0.0)
-            saved = (
-                -self.side * int(total[i]) if regret > 0 else 0
-            )  # decisions that the other arm would have saved tokens in
             out.append(
                 {
                     "title": _title(where[i], self.kind), "where": where[i], "kind": self.kind, "evidence": self.contrast.evidence,
-                    "found": how, "decisions": int(total[i]), "evidence_n": int(found.n[i]), "net_benefit": float(found.mean[i]),
-                    "net_benefit_lower": float(lower[i]), "net_benefit_upper": float(upper[i]), "p_value": float(p[i]),
-                    "regret_points": regret, "regret_points_total": regret * int(total[i]),
-                    "regret_tokens_total": saved * float(tokens[i]), "regret_usd_total": saved * float(usd[i]),
+                    "found": how, "decisions": int(total[i]), "evidence_n": int(found.n[i]), "net_benefit": net[i].mean,
+                    "net_benefit_lower": net[i].lower, "net_benefit_upper": net[i].upper, "p_value": float(p[i]),
+                    **regret(net[i], tokens[i], usd[i], side=self.side, decisions=int(total[i])),
                 }
             )  # fmt: skip
         return out
@@ -127,7 +132,7 @@ class _View:
 
 _COLUMNS = (
     "title", "where", "kind", "evidence", "found", "decisions", "evidence_n", "net_benefit", "net_benefit_lower", "net_benefit_upper",
-    "p_value", "regret_points", "regret_points_total", "regret_tokens_total", "regret_usd_total",
+    "p_value", "regret_points", *(f"regret_{unit}_total{end}" for unit in ("points", "tokens", "usd") for end in ("", "_lower", "_upper")),
 )  # fmt: skip
 
 

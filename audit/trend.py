@@ -48,8 +48,8 @@ def trend(evidence: Evidence, contrasts: Sequence[Contrast]) -> dict[str, Any]:
         out[f"{prefix}_lower"], out[f"{prefix}_upper"] = found.interval()
         out[f"n_{contrast.evidence}"] = found.n
     return section(
-        "By day", "Scores, tokens and seconds are of the arm taken. gained_* is the mean net_benefit of the policy's arm over the other arm, by "
-        "decisions with that evidence: below 0, the day's choices lost.", tables={"days": table("By day", out)},
+        "By day", "Scores, tokens and seconds are of the arm taken. Worth of choices is the mean net_benefit of the policy's arm over the other arm, "
+        "by decisions with that evidence: below 0, the day's choices lost.", tables={"days": table("By day", out)},
     )  # fmt: skip
 
 

@@ -237,7 +237,8 @@ def _slice(rng: random.Random, i: int, audit_id: str, n: int) -> dict[str, Any]:
     over = i % 2 == 0
     mean = -0.11 if i == 0 else rng.gauss(0.09 if over else -0.07, 0.05)
     half = 0.02 + 0.06 * rng.random()
-    regret = max(0.0, -mean if over else mean)
+    lost = -mean if over else mean
+    regret = max(0.0, lost)
     evidence = ("explored", "modelled", "observed_pairs")[i % 3 if i else 0]
     wrong = evidence != "modelled" and ((mean + half < 0) if over else (mean - half > 0))
     members = int(n * rng.uniform(0.01, 0.2))
@@ -248,6 +249,14 @@ def _slice(rng: random.Random, i: int, audit_id: str, n: int) -> dict[str, Any]:
         "found": "search" if i in (0, 7) else "dimension", "misrouted": wrong, "decisions": members,
         "evidence_n": members // 9, "net_benefit": mean, "net_benefit_lower": mean - half, "net_benefit_upper": mean + half,
         "p_value": None if evidence == "modelled" else 0.0004 if wrong else rng.random(),
-        "p_adjusted": None if evidence == "modelled" else 0.024 if wrong else rng.uniform(0.2, 1), "regret_points": regret, "regret_points_total": regret * members,
-        "regret_tokens_total": regret * members * 900, "regret_usd_total": regret * members * 0.009 if i % 4 else None,
+        "p_adjusted": None if evidence == "modelled" else 0.024 if wrong else rng.uniform(0.2, 1), "regret_points": regret,
+        **_bounded("points", regret, max(0.0, lost - half), max(0.0, lost + half), members),
+        **_bounded("tokens", regret, max(0.0, lost - half), max(0.0, lost + half), members * 900),
+        **_bounded("usd", regret, max(0.0, lost - half), max(0.0, lost + half), members * 0.009 if i % 4 else None),
     }  # fmt: skip
+
+
+def _bounded(unit: str, mean: float, lower: float, upper: float, times: float | None) -> dict[str, float | None]:
+    """Return a total of regret with its bounds; None where its unit has no price."""
+    ends = {"": mean, "_lower": lower, "_upper": upper}
+    return {f"regret_{unit}_total{end}": None if times is None else value * times for end, value in ends.items()}

@@ -46,12 +46,18 @@ slices = sa.Table(
     column("p_adjusted", sa.Float, "after multiple-testing control"),
     column("regret_points", sa.Float, "mean net_benefit lost against the better arm, a decision"),
     column("regret_points_total", sa.Float, "over the decisions of the slice"),
+    column("regret_points_total_lower", sa.Float, "its 95 % interval: that of net_benefit, cut at 0"),
+    column("regret_points_total_upper", sa.Float, "its 95 % interval"),
     column(
         "regret_tokens_total",
         sa.Float,
         "output tokens that the better arm would have saved; negative where it would have cost more",
     ),
+    column("regret_tokens_total_lower", sa.Float, "its 95 % interval, up to 0 where that of net_benefit holds 0"),
+    column("regret_tokens_total_upper", sa.Float, "its 95 % interval"),
     column("regret_usd_total", sa.Float, "dollars of these tokens; NULL where prices are unknown"),
+    column("regret_usd_total_lower", sa.Float, "its 95 % interval, up to 0 where that of net_benefit holds 0"),
+    column("regret_usd_total_upper", sa.Float, "its 95 % interval"),
 )
 
 suspects = sa.Table(

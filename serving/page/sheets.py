@@ -10,7 +10,7 @@ import sqlalchemy as sa
 
 from serving.page.parts import Section
 
-FIGURES = ("section", "figure", "evidence", "value", "lower", "upper", "n", "unit")
+FIGURES = ("section", "figure", "evidence", "value", "lower", "upper", "n", "unit", "note")
 """Columns of a view's figures, all in one table."""
 
 CHARTED = ("chart", "day", "series", "measure", "value", "lower", "upper", "n")

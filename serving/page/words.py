@@ -8,7 +8,8 @@ DASH = "–"
 
 UNITS = {
     "tokens": "tokens", "usd": "dollars", "dollars": "dollars", "$": "dollars", "s": "seconds",
-    "seconds": "seconds", "gpu_seconds": "seconds", "share": "share", "rate": "share", "probability": "share", "count": "count",
+    "usd a decision": "dollars", "seconds": "seconds", "gpu_seconds": "seconds", "share": "share", "rate": "share", "probability": "chance",
+    "count": "count",
     "decisions": "count", "n": "count", "p-value": "p",
 }  # fmt: skip
 """How the units that a report may name are shown."""
@@ -37,6 +38,13 @@ NAMES = {
     "drift_psi": "drift psi", "psi": "stability index", "p_adjusted": "p adjusted",
     "gained_explored": "worth of choices, explored", "gained_observed_pairs": "worth of choices, observed pairs",
     "regret_points_total": "regret in points", "regret_points": "regret a decision", "regret_tokens_total": "tokens saved by the other arm",
+    "overthinking_rate": "rate of overthinking", "underthinking_rate": "rate of underthinking",
+    "overthinking_regret": "regret of overthinking, points a decision", "underthinking_regret": "regret of underthinking, points a decision",
+    "overthinking_regret_tokens": "tokens a decision that not thinking would have saved",
+    "underthinking_regret_tokens": "tokens a decision that thinking would have saved",
+    "overthinking_regret_usd": "dollars a decision that not thinking would have saved",
+    "underthinking_regret_usd": "dollars a decision that thinking would have saved",
+    "regret": "regret a decision, expected",
     "loss_points": "loss", "p_misroute": "P(misroute)",
     "mean_p_misroute_right": "mean P(misroute), marked right", "mean_p_misroute_wrong": "mean P(misroute), marked wrong",
     "mean_p_misroute_unsure": "mean P(misroute), marked unsure",
@@ -61,6 +69,8 @@ def number(value: Any, unit: str | None = None) -> str:
         return f"{value:,.2f} s"
     if kind == "tokens":
         return f"{value:,.0f}"
+    if kind == "chance":
+        return chance(value)
     if kind == "p":
         return p_value(value)
     return plain(value)
@@ -103,6 +113,13 @@ def decimal(value: Any) -> str:
     return DASH if value is None else f"{value:.2f}"
 
 
+def chance(value: Any) -> str:
+    """Return a probability with two digits; none that is estimated is certain, so one that they round to 0 or 1 is beyond the last of them."""
+    if value is None or 0.005 <= value < 0.995:
+        return decimal(value)
+    return "< 0.01" if value < 0.5 else "> 0.99"
+
+
 def moment(value: datetime | None) -> str:
     """Return a time of UTC to the second."""
     return DASH if value is None else value.astimezone(UTC).strftime("%Y-%m-%d %H:%M:%S")
@@ -130,7 +147,7 @@ def label(name: str) -> str:
 
 
 FILTERS = {
-    "number": number, "points": points, "share": share, "tokens": tokens, "count": count, "decimal": decimal, "loss": loss, "moment": moment,
+    "number": number, "points": points, "share": share, "tokens": tokens, "count": count, "decimal": decimal, "chance": chance, "loss": loss, "moment": moment,
     "p_value": p_value, "fixed": fixed, "label": label, "of_total": of_total,
 }  # fmt: skip
 """What templates call, by name."""

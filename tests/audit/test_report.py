@@ -54,7 +54,7 @@ def test_whatever_is_missing_the_report_is_whole_and_says_so(case, put, record):
     assert json.loads(text)["decisions"] == len(CASES[case])
     assert not made.slices.misrouted.any()
     for name, found in figures(made.report).items():
-        assert set(found) == {"value", "lower", "upper", "n", "evidence", "unit"}, name
+        assert set(found) - {"note"} == {"value", "lower", "upper", "n", "evidence", "unit"}, name
         if found["n"] == 0 and found["evidence"] != "recorded":
             assert found["value"] is None, name
     if case != "draws, all of one score":
@@ -89,6 +89,9 @@ def test_rates_and_regret_are_of_the_slices_called(planted_store):
     over = found["product/over_never_explored"]
     assert over["lower"] < (true.net_benefit * thinks).mean() < over["upper"]
     assert planted_store.audit.report["notes"] == []
+    modelled = found["product/regret_modelled"]
+    assert modelled["lower"] is modelled["upper"] is None
+    assert modelled["note"].startswith("no interval: ")
 
 
 def test_right_decisions_are_not_counted_for_a_bad_task_among_them(planted, read_planted):

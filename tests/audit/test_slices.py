@@ -70,6 +70,27 @@ def test_the_other_arms_tokens_are_saved_by_overthinking_and_spent_by_underthink
     )
 
 
+def test_what_was_planted_is_within_the_bounds_of_the_regret(found, planted_store):
+    _, table = found
+    true = planted_store.true
+    called = table[table.misrouted & (table.found == "search") & (table.evidence == "explored")].set_index("title")
+    for one in planted_store.slices:
+        kept = ", ".join(f"{name} {value}" for name, value in one.where.items())
+        row, rows = called.loc[f"{kept}: {one.kind}"], one.rows(true)
+        assert row.regret_points_total_lower < one.loss * rows.sum() < row.regret_points_total_upper
+        saved = (1 if one.kind == "overthinking" else -1) * true.extra_tokens[rows].sum()
+        assert row.regret_tokens_total_lower < saved < row.regret_tokens_total_upper
+        assert row.regret_usd_total_upper == pytest.approx(row.regret_tokens_total_upper * 1e-5, rel=1e-6)
+    for unit in ("points", "tokens", "usd"):
+        lower, value, upper = (table[f"regret_{unit}_total{end}"] for end in ("_lower", "", "_upper"))
+        assert ((lower <= value) & (value <= upper)).all()
+    right = table[(table.net_benefit_lower > 0) & (table.kind == "overthinking")]
+    assert len(right)
+    assert (right[["regret_points_total_upper", "regret_tokens_total_lower", "regret_tokens_total_upper"]] == 0).all(
+        axis=None
+    )
+
+
 def test_a_policy_that_is_right_everywhere_has_no_misrouted_slice(planted, read_planted):
     """Two stores in which most slices gain nothing either way: at 5 % each and without control, some would be called."""
     called = uncontrolled = 0

@@ -86,6 +86,33 @@ def test_migrations_go_down_and_up_with_data(store, decision, outcome):
     assert sa.inspect(store).get_table_names() == ["alembic_version"]
 
 
+def test_slices_of_older_audits_have_no_bounds_and_lose_nothing_else(engine):
+    migrate(engine, "0003")
+    slices = audit_tables.slices
+    bounds = [c.name for c in slices.c if c.name.startswith("regret") and c.name.endswith(("_lower", "_upper"))]
+    assert len(bounds) == 6
+    kept = {
+        "audit_id": "a", "slice_id": 1, "title": "t", "kind": "overthinking", "evidence": "explored", "found": "search", "misrouted": True,
+        "decisions": 9, "evidence_n": 3, "net_benefit": -0.5, "net_benefit_lower": -0.6, "regret_points_total": 4.5, "regret_usd_total": 0.25,
+    }  # fmt: skip
+    with engine.begin() as connection:
+        connection.execute(sa.insert(slices).values(kept))
+    migrate(engine)
+    with engine.begin() as connection:
+        row = connection.execute(sa.select(slices)).mappings().one()
+        assert {name: row[name] for name in kept} == kept
+        assert [row[name] for name in bounds] == [None] * 6
+        connection.execute(sa.update(slices).values(dict.fromkeys(bounds, 0.125)))
+    migrate(engine, "0003")
+    assert not set(bounds) & {column["name"] for column in sa.inspect(engine).get_columns("audit_slices")}
+    with reading(engine) as connection:
+        row = connection.execute(sa.select(*(slices.c[name] for name in kept))).mappings().one()
+        assert dict(row) == kept
+    migrate(engine)
+    with reading(engine) as connection:
+        assert connection.scalar(sa.select(slices.c.regret_usd_total_lower)) is None
+
+
 def test_a_store_of_a_newer_thinkworth_is_left_alone(store):
     with store.begin() as connection:
         connection.execute(sa.text("UPDATE alembic_version SET version_num = '9999'"))

@@ -17,6 +17,7 @@ from serving.page.assets import FOLDER, FOREVER, load_assets, manifest
 from serving.page.download import cell
 from serving.page.guard import POLICY
 from serving.page.views import VIEWS
+from serving.page.words import fixed
 
 NASTY = (
     "' OR '1'='1", "1; DROP TABLE decisions", '"><script>alert(1)</script>', "%", "\x00", "é" * 150, "NaN", "(none)", "{{1234*5678}}",
@@ -205,6 +206,17 @@ def test_slices_are_downloaded_as_they_are_filtered(web, filled):
         ).all()
     assert [int(row["decisions"]) for row in rows] == sorted(n for _, n in expected)
     assert {int(row["slice_id"]) for row in rows} == {slice_id for slice_id, _ in expected}
+
+
+def test_the_regret_of_slices_has_its_bounds_on_the_page_and_in_the_download(web):
+    rows = list(csv.DictReader(io.StringIO(web.get("/audit/slices.csv?misrouted=yes").text)))
+    html = web.get("/audit/slices?misrouted=yes").text
+    assert rows
+    for row in rows:
+        for unit, digits in (("points", 1), ("tokens", 0)):
+            low, value, high = (float(row[f"regret_{unit}_total{end}"]) for end in ("_lower", "", "_upper"))
+            assert low <= value <= high
+            assert f'{fixed(value, digits)} <span class="between">[{fixed(low, digits)}, {fixed(high, digits)}]' in html
 
 
 def test_no_cell_is_a_formula(web):

@@ -56,6 +56,21 @@ def test_every_view_has_its_heading_and_charts_are_drawn(visit, address):
     sync_api.expect(page.locator(".canvas svg")).to_have_count(5)
 
 
+def test_charts_that_a_filter_brings_are_drawn_by_a_script_that_was_not_loaded_before(visit):
+    page = visit("/audit/trends?since=2020-01-01&until=2020-01-02")
+    assert page.locator(".empty").count() == 1
+    page.evaluate("new Promise(done => requestAnimationFrame(() => setTimeout(done)))")
+    assert page.evaluate("typeof globalThis.drawChart") == "undefined"
+    page.evaluate("document.querySelector('[name=until]').value = ''")
+    page.fill("[name=since]", "2026-09-25")
+    page.click("text=Apply")
+    sync_api.expect(page.locator(".canvas svg")).to_have_count(5)
+    with page.expect_download() as got:
+        page.click("#chart-3 .downloads >> text=CSV")
+    days = {row["day"] for row in csv.DictReader(io.StringIO(Path(got.value.path()).read_text()))}
+    assert min(days) == "2026-09-25"
+
+
 def test_a_filter_narrows_the_list_and_its_address_can_be_shared(visit, filled):
     page = visit("/audit/decisions")
     everything = ids_on(page)

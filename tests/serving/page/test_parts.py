@@ -2,7 +2,7 @@
 
 from serving.page import charts, parts, views
 from serving.page.figures import Figure
-from serving.page.words import fixed, number, p_value
+from serving.page.words import chance, fixed, number, p_value
 
 
 def test_sections_figures_tables_and_notes_are_told_apart():
@@ -146,6 +146,12 @@ def test_figures_in_words():
         "< .001",
     ]
     assert [fixed(-0.0001, 3), fixed(1234.56, 1), fixed(None, 1), fixed(True, 1)] == ["0.000", "1,234.6", "–", "yes"]
+
+
+def test_no_probability_that_is_estimated_is_certain():
+    told = [chance(value) for value in (None, 0.0, 0.0049, 0.005, 0.5, 0.994, 0.995, 0.99999, 1.0)]
+    assert told == ["–", "< 0.01", "< 0.01", "0.01", "0.50", "0.99", "> 0.99", "> 0.99", "> 0.99"]
+    assert number(0.998, "probability") == "> 0.99"
 
 
 def test_a_chart_of_one_day_has_one_tick_and_its_intervals():
