@@ -51,7 +51,7 @@ def finance(record: Record, evidence: Evidence, contrasts: Sequence[Contrast], e
     return section(
         "Finance", "Output tokens, dollars and GPU seconds that the policy (without its exploration) saved against always thinking, and against "
         "never thinking: there a negative figure is what thinking cost. Each verdict is estimated from its own evidence, and the figure is "
-        "null where one has none. Dollars are tokens at the bundle's price of the model, GPU seconds "
+        "unknown where one has none. Dollars are tokens at the bundle's price of the model, GPU seconds "
         "tokens at the logged seconds a token. Spent is what outcomes told.", figures=figures,
     )  # fmt: skip
 

@@ -205,7 +205,7 @@ def _suspected(suspected: int, listed: pd.DataFrame, posterior: Suspicion, evide
     }
     text = (
         "Decisions that more probably than not took the worse arm, ranked by P(misroute) times the regret if so. One outcome is noise: each is only "
-        "suspected, and rates of misroutes come from slices. Null variances were not estimated but declared."
+        "suspected, and rates of misroutes come from slices. Variances that are unknown were not estimated but declared."
     )
     return section("Suspected decisions", text, figures=figures)
 

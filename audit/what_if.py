@@ -53,7 +53,7 @@ def what_if(record: Record, evidence: Evidence, contrasts: Sequence[Contrast], e
     return section(
         "What if", "Verdicts that other profiles and prices would have had on the same decisions, and what would change per decision against "
         "the policy as it was, without its exploration: score in points, output tokens, dollars, and net_benefit at each decision's own prices. "
-        "n counts the decisions with the evidence that would change; null where a verdict that would change has none. Caps and small budgets "
+        "n counts the decisions with the evidence that would change; unknown where a verdict that would change has none. Caps and small budgets "
         "are approximated; arms reproduced says how often the same approximation gives the arm that the policy did take.",
         figures={"reproduced": figure(same, n=int(known.sum()), evidence=RECORDED, unit="share")},
         tables={"scenarios": table("Other profiles and prices", rows)},
