@@ -1,6 +1,7 @@
-"""What tests share: the command in their own process, a PostgreSQL of their own, started once where one is installed, and a Ctrl-C
-that reaches what they start."""
+"""What tests share: the command in their own process, a taxonomy of few families, a PostgreSQL of their own, started once where one is
+installed, and a Ctrl-C that reaches what they start."""
 
+import io
 import os
 import pwd
 import secrets
@@ -11,18 +12,26 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Callable, Iterator
+from contextlib import redirect_stderr, redirect_stdout
 from pathlib import Path
 from typing import NamedTuple
 
 import pytest
+import yaml
 
 from contract.cli import main
+from contract.locate import ROOT
 
 SLOW = (
-    "test_example_loop.py", "test_warm_start.py", "test_readme_logs.py", "test_guide_ml_engineer.py", "test_loop.py", "test_encoder_export.py", "test_pipeline.py",
-    "test_one_arm.py", "test_readme.py",
+    "test_example_loop.py", "test_readme_logs.py", "test_guide_ml_engineer.py", "test_record.py", "test_one_arm.py", "test_pipeline.py",
+    "test_loop.py", "test_in_browser.py", "test_readme.py", "test_encoder_export.py", "test_warm_start.py", "test_predict_command.py",
 )  # fmt: skip
-"""Files that take minutes: dealt out first, so that none of them keeps one worker busy when the others are done."""
+"""Files that take longest, the longest first: dealt out in this order, so that none of them keeps one worker busy when the others are done."""
+
+FEW = (
+    "chit_chat", "translation", "trivial_arithmetic", "multi_step_maths", "proof", "logic_puzzle", "short_word_problem", "commonsense_choice",
+)  # fmt: skip
+"""Families of the taxonomy, each verdict among them, for tests that train: all 49 take three times as long."""
 
 _USER, _PASSWORD = "tester", "wort mit-%sonderzeichen"  # what an address must percent-encode
 
@@ -44,7 +53,8 @@ def _other_user() -> str | None:
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Put the slow files first; the order is kept by `--no-loadscope-reorder`."""
-    items.sort(key=lambda item: item.path.name not in SLOW)
+    place = {name: place for place, name in enumerate(SLOW)}
+    items.sort(key=lambda item: place.get(item.path.name, len(SLOW)))
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -66,19 +76,35 @@ class Said(NamedTuple):
     err: str
 
 
-@pytest.fixture
-def thinkworth(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Callable[..., Said]:
+@pytest.fixture(scope="session")
+def thinkworth() -> Callable[..., Said]:
     """What runs the command as the console does, but in this process: seconds faster than one of its own."""
 
     def run(*arguments: object) -> Said:
-        monkeypatch.setattr(sys, "argv", ["thinkworth", *map(str, arguments)])
-        with pytest.raises(SystemExit) as ended:
-            main()
-        said = Said(int(ended.value.code or 0), *capsys.readouterr())
+        out, err = (io.TextIOWrapper(io.BytesIO(), encoding="utf-8", write_through=True) for _ in range(2))
+        with pytest.MonkeyPatch.context() as patch, redirect_stdout(out), redirect_stderr(err):
+            patch.setattr(sys, "argv", ["thinkworth", *map(str, arguments)])
+            with pytest.raises(SystemExit) as ended:
+                main()
+        said = Said(int(ended.value.code or 0), *(told.buffer.getvalue().decode() for told in (out, err)))
         assert "Traceback" not in said.err
         return said
 
     return run
+
+
+@pytest.fixture(scope="session")
+def few_families() -> Callable[[Path], None]:
+    """What puts a taxonomy of FEW into a folder, as its data/taxonomy.yaml: commands that run there read that one."""
+    shipped = yaml.load((ROOT / "data" / "taxonomy.yaml").read_text(encoding="utf-8"), yaml.CSafeLoader)
+    families = {family["name"]: family for family in shipped["families"]}
+    text = yaml.safe_dump({"families": [families[name] for name in FEW]})
+
+    def put(folder: Path) -> None:
+        (folder / "data").mkdir(exist_ok=True)
+        (folder / "data" / "taxonomy.yaml").write_text(text, encoding="utf-8")
+
+    return put
 
 
 @pytest.fixture(scope="session", autouse=True)

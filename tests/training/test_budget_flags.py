@@ -1,8 +1,6 @@
 """Flagged attempts that only thinking budgets may read: they reach needs of thinking tokens, and neither pairs nor anything else."""
 
 import json
-import subprocess
-import sys
 from pathlib import Path
 
 import numpy as np
@@ -151,19 +149,17 @@ def test_evaluation_differs_in_nothing_but_the_budget(simulated, thinkworth, tmp
     assert f"{DERIVED} (120)" in (tmp_path / "r.html").read_text()
 
 
-def train(folder, *arguments):
-    """Train in a process of its own: converters warn of what is deprecated, which this one takes for errors."""
-    (folder / "small.yaml").write_text("iterations: 10\ncomponents: 4\n")
-    settings = ("--config", folder / "small.yaml", "--out", folder / "bundle", "--no-register")
-    command = [str(part) for part in (Path(sys.executable).with_name("thinkworth"), "train", *arguments, *settings)]
-    return subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=500)
-
-
-def test_training_reads_them_for_budgets_and_says_so(simulated, tmp_path):
+@pytest.mark.filterwarnings("ignore:Field onnx.AttributeProto.ints")  # skl2onnx's booleans, which protobuf 6 takes
+def test_training_reads_them_for_budgets_and_says_so(simulated, tmp_path, thinkworth, few_families, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("training.metrics.RESAMPLES", 30)
+    few_families(tmp_path)
+    (tmp_path / "small.yaml").write_text("iterations: 10\ncomponents: 4\n")
     told = {"source": "tokens", "pair_kind": "unpaired", "licence": "CC-BY-4.0", "thinking_tokens": 40}
     (tmp_path / "tokens.jsonl").write_text("".join(json.dumps(attempt(f"p{i}", **told)) + "\n" for i in range(3)))
-    run = train(tmp_path, simulated, "tokens.jsonl", "--accept-budget-flag", DERIVED)
-    assert run.returncode == 0, run.stderr
+    settings = ("--config", "small.yaml", "--out", "bundle", "--no-register")
+    said = thinkworth("train", simulated, "tokens.jsonl", "--accept-budget-flag", DERIVED, *settings)
+    assert said.code == 0, said.err
     training = Bundle(tmp_path / "bundle").manifest.training
     assert training["pairs"] == {"simulated": 120}
     assert training["log"]["budget_only"] == training["budget"]["flags"] == {DERIVED: 120}

@@ -1,10 +1,12 @@
 import json
 import logging
+import shutil
 import warnings
 from collections.abc import Callable
+from functools import cache
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import onnxruntime
@@ -16,7 +18,7 @@ from contract.bundle import sha256
 from contract.encoder import Encoder
 from contract.errors import BundleMismatch, InvalidInput, MissingExtra, ParityFailed
 from contract.locate import ROOT
-from training.encoder import export_encoder, parity_rows
+from training.encoder import EncoderReport, export_encoder, parity_rows
 from training.encoder_source import DEFAULT_SHA256, DEFAULT_SOURCE, Source, quiet
 from training.encoder_texts import parity_texts
 
@@ -55,25 +57,51 @@ VOCABULARY = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", *WORDS, *map(chr, ra
 Make = Callable[..., Path]
 
 
-@pytest.fixture
-def make(tmp_path: Path) -> Make:
+class Exported(NamedTuple):
+    """An export that tests read and copy, and what it was made from."""
+
+    source: Path
+    folder: Path
+    report: EncoderReport
+
+
+Export = Callable[[str, str], Exported]
+
+
+@pytest.fixture(scope="module")
+def make(tmp_path_factory: pytest.TempPathFactory) -> Make:
     """Writes a tiny random model as sentence-transformers would."""
 
     def write(*, pooling: str = "mean", kind: str = "bert", extra: str | None = None, name: str = "tiny") -> Path:
         with quiet():
-            return _tiny(tmp_path, pooling, kind, extra, name)
+            return _tiny(tmp_path_factory.mktemp("model"), pooling, kind, extra, name)
 
     return write
 
 
-def _tiny(tmp_path: Path, pooling: str, kind: str, extra: str | None, name: str) -> Path:
+@pytest.fixture(scope="module")
+def exported(make: Make, tmp_path_factory: pytest.TempPathFactory, few_families: Callable[[Path], None]) -> Export:
+    """Exports a tiny model of that kind and pooling, each once; parity over the texts of few families."""
+
+    @cache
+    def export(kind: str, pooling: str) -> Exported:
+        source, folder = make(kind=kind, pooling=pooling, extra="normalize"), tmp_path_factory.mktemp("export")
+        few_families(folder)
+        with pytest.MonkeyPatch.context() as patch:
+            patch.chdir(folder)
+            return Exported(source, folder / "out", export_encoder(str(source), folder / "out", max_tokens=64))
+
+    return export
+
+
+def _tiny(folder: Path, pooling: str, kind: str, extra: str | None, name: str) -> Path:
     import torch
     from sentence_transformers import SentenceTransformer
     from sentence_transformers.sentence_transformer import modules
     from transformers import BertConfig, BertModel, BertTokenizerFast, DistilBertConfig, DistilBertModel
 
     torch.manual_seed(7)
-    body = tmp_path / f"{name}-body"
+    body = folder / f"{name}-body"
     body.mkdir()
     (body / "vocab.txt").write_text("\n".join(VOCABULARY), "utf-8")
     inputs = ["input_ids", "attention_mask"] + ["token_type_ids"] * (kind == "bert")
@@ -101,29 +129,33 @@ def _tiny(tmp_path: Path, pooling: str, kind: str, extra: str | None, name: str)
     model = SentenceTransformer(modules=parts, device="cpu")
     if extra == "prompt":
         model.prompts, model.default_prompt_name = {"query": "query: "}, "query"
-    model.save(str(tmp_path / name))
-    return tmp_path / name
+    model.save(str(folder / name))
+    return folder / name
 
 
 class TestTiny:
     pytestmark = needs_torch
 
+    @pytest.fixture(autouse=True)
+    def _few(self, few_families: Callable[[Path], None], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        few_families(tmp_path)
+        monkeypatch.chdir(tmp_path)
+
     @pytest.mark.parametrize("pooling", ["mean", "cls"])
     @pytest.mark.parametrize("kind", ["bert", "distilbert"])
-    def test_an_export_reproduces_its_source(self, make: Make, tmp_path: Path, pooling: str, kind: str) -> None:
-        source = make(pooling=pooling, kind=kind, extra="normalize")
-        report = export_encoder(str(source), tmp_path / "out", max_tokens=64)
-        encoder = Encoder(tmp_path / "out")
+    def test_an_export_reproduces_its_source(self, exported: Export, pooling: str, kind: str) -> None:
+        source, folder, report = exported(kind, pooling)
+        encoder = Encoder(folder)
         assert report.identity == encoder.identity
         assert (encoder.name, encoder.dimension, encoder.max_tokens) == ("tiny", 64, 64)
         assert report.parity.mean_cosine >= 0.99
+        assert report.parity.texts == sum(not encoder.encode(text).truncated for text in parity_texts()) > 400
         rows = parity_rows(Source.load(str(source)), encoder, ["the ship left the port", "how many crates"])
         assert rows.cosines.min() > 0.98
         assert np.allclose(np.linalg.norm(rows.fp32, axis=1), 1, atol=1e-5)
 
-    def test_the_folder_holds_four_files_and_one_graph_with_free_axes(self, make: Make, tmp_path: Path) -> None:
-        out = tmp_path / "out"
-        export_encoder(str(make(kind="distilbert")), out, max_tokens=32)
+    def test_the_folder_holds_four_files_and_one_graph_with_free_axes(self, exported: Export) -> None:
+        out = exported("distilbert", "mean").folder
         assert sorted(path.name for path in out.iterdir()) == [
             "encoder.onnx",
             "manifest.json",
@@ -135,39 +167,40 @@ class TestTiny:
             (name, "tensor(int64)", ["batch", "length"]) for name in ("input_ids", "attention_mask")
         ]
 
-    def test_the_manifest_says_what_it_is_and_no_date_or_path(self, make: Make, tmp_path: Path) -> None:
-        source = make()
-        export_encoder(str(source), tmp_path / "out", max_tokens=64)
-        text = (tmp_path / "out" / "manifest.json").read_text("utf-8")
+    def test_the_manifest_says_what_it_is_and_no_date_or_path(self, exported: Export) -> None:
+        source, out, _ = exported("bert", "mean")
+        text = (out / "manifest.json").read_text("utf-8")
         manifest = json.loads(text)
         assert set(manifest["files"]) == {"encoder.onnx", "parity.json", "tokenizer.json"}
         assert manifest["weights"] == {"of": "model.safetensors", "sha256": sha256(source / "model.safetensors")}
         assert manifest["pooling"] == "mean"
         assert manifest["licence"]
-        assert str(tmp_path) not in text
+        assert not any(str(folder) in text for folder in (source.parent, out.parent))
 
-    def test_an_export_can_be_repeated_byte_by_byte(self, make: Make, tmp_path: Path) -> None:
-        source = make()
-        for out in ("one", "two"):
-            export_encoder(str(source), tmp_path / out, max_tokens=64)
-        assert (tmp_path / "one" / "manifest.json").read_bytes() == (tmp_path / "two" / "manifest.json").read_bytes()
+    def test_an_export_can_be_repeated_byte_by_byte(self, exported: Export, tmp_path: Path) -> None:
+        source, out, _ = exported("bert", "mean")
+        export_encoder(str(source), tmp_path / "two", max_tokens=64)
+        assert (out / "manifest.json").read_bytes() == (tmp_path / "two" / "manifest.json").read_bytes()
 
-    def test_an_older_export_is_replaced_and_nothing_is_left_behind(self, make: Make, tmp_path: Path) -> None:
+    def test_an_older_export_is_replaced_and_nothing_is_left_behind(
+        self, make: Make, exported: Export, tmp_path: Path
+    ) -> None:
         out = tmp_path / "models" / "encoder"
-        export_encoder(str(make()), out, max_tokens=64)
+        shutil.copytree(exported("bert", "mean").folder, out)
         export_encoder(str(make(pooling="cls", name="second")), out, max_tokens=32)
-        assert Encoder(out).name == "second"
+        assert (Encoder(out).name, Encoder(out).max_tokens) == ("second", 32)
         assert [path.name for path in out.parent.iterdir()] == ["encoder"]
 
     def test_a_failed_gate_leaves_the_older_export(
-        self, make: Make, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+        self, exported: Export, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        source, out = str(make()), tmp_path / "models" / "encoder"
-        before = export_encoder(source, out, max_tokens=64).identity
+        source, older, report = exported("bert", "mean")
+        out = tmp_path / "models" / "encoder"
+        shutil.copytree(older, out)
         monkeypatch.setattr("training.encoder.MIN_MEAN_COSINE", 1.1)
         with pytest.raises(ParityFailed, match=r"mean cosine .* required 1\.1"):
-            export_encoder(source, out, max_tokens=32)
-        assert Encoder(out).identity == before
+            export_encoder(str(source), out, max_tokens=32)
+        assert Encoder(out).identity == report.identity
         assert [path.name for path in out.parent.iterdir()] == ["encoder"]
 
     @pytest.mark.parametrize(

@@ -2,9 +2,6 @@
 
 import hashlib
 import json
-import os
-import subprocess
-import sys
 from pathlib import Path
 
 import numpy as np
@@ -18,35 +15,55 @@ from contract.scorer import Scorer
 from training.evidence import fraction
 from training.metrics import auc, interval, policy_table, q
 from training.register import named, register
+from training.taxonomy import load_taxonomy
 from training.tracking_server import tracking_uri
 
-THINKWORTH = Path(sys.executable).with_name("thinkworth")
-
-
-def thinkworth(*arguments, cwd, **environment):
-    env = {**os.environ, **environment}
-    return subprocess.run(
-        [str(THINKWORTH), *map(str, arguments)], cwd=cwd, env=env, capture_output=True, text=True, timeout=500
-    )
+pytestmark = [
+    pytest.mark.filterwarnings(
+        "ignore:The ``noload`` loader strategy", "ignore:.*Any type hint", "ignore:Operation with range"
+    ),  # MLflow's own
+    pytest.mark.filterwarnings("ignore:Field onnx.AttributeProto.ints"),  # skl2onnx's own
+]
 
 
 @pytest.fixture(scope="module")
-def trained(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("train")
+def run(thinkworth):
+    """What runs the command in a folder, with those variables; reports are of few resamples, seconds each otherwise."""
+
+    def run(*arguments, cwd, **variables):
+        with pytest.MonkeyPatch.context() as patch:
+            patch.chdir(cwd)
+            patch.setattr("training.metrics.RESAMPLES", 30)
+            for name, value in variables.items():
+                patch.setenv(name, value)
+            return thinkworth(*arguments)
+
+    return run
+
+
+def simulate_and_train(run, folder, *more, **variables):
+    """Leave logs.jsonl and the bundle trained on it in the folder; return what the training said."""
     (folder / "config.yaml").write_text("iterations: 12\ncomponents: 16\n")
+    made = run("simulate", "--prompts", 200, "--out", "logs.jsonl", "--seed", 3, cwd=folder)
+    assert made.code == 0, made.err
+    said = run("train", "logs.jsonl", "--out", "bundle", "--config", "config.yaml", *more, cwd=folder, **variables)
+    assert said.code == 0, said.err
+    return said
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory, run, few_families):
+    folder = tmp_path_factory.mktemp("train")
+    few_families(folder)
     uri = {"MLFLOW_TRACKING_URI": f"sqlite:///{folder}/mlflow.db"}
-    made = thinkworth("simulate", "--prompts", 200, "--out", "logs.jsonl", "--seed", 3, cwd=folder)
-    assert made.returncode == 0, made.stderr
-    run = thinkworth("train", "logs.jsonl", "--out", "bundle", "--config", "config.yaml", cwd=folder, **uri)
-    assert run.returncode == 0, run.stderr
-    return folder, run, uri
+    return folder, simulate_and_train(run, folder, **uri), uri
 
 
 def test_the_run_prints_its_bundle_and_report(trained):
-    folder, run, _ = trained
-    assert "bundle: bundle" in run.stdout
-    assert "challenger" in run.stdout
-    assert "q " in run.stdout
+    folder, said, _ = trained
+    assert "bundle: bundle" in said.out
+    assert "challenger" in said.out
+    assert "q " in said.out
     assert {p.name for p in (folder / "bundle").iterdir()} == {"manifest.json", "heads.onnx", "card.md", "report.json"}
 
 
@@ -71,22 +88,18 @@ def test_parity_is_in_the_report(trained):
 
 def test_the_challenger_is_registered_with_its_bundle(trained):
     folder, _, uri = trained
-    code = (
-        "from mlflow.tracking import MlflowClient; c = MlflowClient(); v = c.get_model_version_by_alias('thinkworth', 'challenger');"
-        "r = c.get_run(v.run_id); print(v.version, len(r.data.metrics), r.data.params['iterations'],"
-        "sorted(a.path for a in c.list_artifacts(v.run_id)), [t for t in r.data.tags if t.startswith('dataset.')],"
-        "[(i.dataset.name, i.dataset.digest, i.dataset.profile) for i in r.inputs.dataset_inputs])"
-    )
-    out = subprocess.run(
-        [sys.executable, "-c", code], cwd=folder, env={**os.environ, **uri}, capture_output=True, text=True, timeout=200
-    )
-    assert out.returncode == 0, out.stderr
-    assert out.stdout.startswith("1 ")
+    api = MlflowClient(uri["MLFLOW_TRACKING_URI"])
+    version = api.get_model_version_by_alias("thinkworth", "challenger")
+    run = api.get_run(version.run_id)
+    assert str(version.version) == "1"
+    assert run.data.metrics
+    assert run.data.params["iterations"] == "12"
+    logged = sorted(artifact.path for artifact in api.list_artifacts(version.run_id))
+    assert logged == ["card.md", "plots", "recipe.json", "report.html", "report.json"]
+    assert [tag for tag in run.data.tags if tag.startswith("dataset.")] == ["dataset.logs.jsonl"]
     digest = hashlib.sha256((folder / "logs.jsonl").read_bytes()).hexdigest()
-    logged = "['card.md', 'plots', 'recipe.json', 'report.html', 'report.json']"
-    assert (
-        f"12 {logged} ['dataset.logs.jsonl'] [('logs.jsonl', '{digest[:36]}', '{{\"num_rows\": 800}}')]" in out.stdout
-    )
+    (dataset,) = (given.dataset for given in run.inputs.dataset_inputs)
+    assert (dataset.name, dataset.digest, dataset.profile) == ("logs.jsonl", digest[:36], '{"num_rows": 800}')
 
 
 def test_without_an_address_the_registry_is_the_checkouts_from_any_folder(tmp_path, monkeypatch):
@@ -95,9 +108,6 @@ def test_without_an_address_the_registry_is_the_checkouts_from_any_folder(tmp_pa
     assert tracking_uri() == f"sqlite:///{ROOT}/mlruns/mlflow.db"
 
 
-@pytest.mark.filterwarnings(
-    "ignore:The ``noload`` loader strategy", "ignore:.*Any type hint", "ignore:Operation with range"
-)  # MLflow's own
 def test_a_bundle_is_registered_in_a_new_registry_from_another_folder(tmp_path, monkeypatch):
     """The checkout of the test is another one, so that no challenger of the developer's is replaced."""
     monkeypatch.setenv("MLFLOW_TRACKING_URI", "")  # MLflow sets it: so it is unset again after the test
@@ -128,58 +138,56 @@ def test_two_logs_of_one_name_are_bothnamed(tmp_path):
     assert list(named(files)) == ["log.jsonl", "log.jsonl 2"]
 
 
-def test_evaluate_writes_json_and_html(trained):
+def test_evaluate_writes_json_and_html(trained, run):
     folder, _, _ = trained
-    out = thinkworth("evaluate", "bundle", "logs.jsonl", "--json", "r.json", "--html", "r.html", cwd=folder)
-    assert out.returncode == 0, out.stderr
+    out = run("evaluate", "bundle", "logs.jsonl", "--json", "r.json", "--html", "r.html", cwd=folder)
+    assert out.code == 0, out.err
     report = json.loads((folder / "r.json").read_text())
     assert report["n"] == 200
     assert {row["policy"] for row in report["sources"]["simulated"]["policies"]} >= {"never", "always", "oracle"}
     assert "<table>" in (folder / "r.html").read_text()
 
 
-def test_evaluate_says_what_the_bundle_was_trained_on(trained):
+def test_evaluate_says_what_the_bundle_was_trained_on(trained, run):
     folder, _, _ = trained
     (folder / "again.jsonl").write_bytes((folder / "logs.jsonl").read_bytes())
     rows = (folder / "logs.jsonl").read_text().splitlines(keepends=True)
     (folder / "part.jsonl").write_text("".join(rows[:200]))
     said = "NOT HELD OUT: the bundle was trained on again.jsonl"
     for name, seen in (("again", ["again.jsonl"]), ("part", [])):
-        out = thinkworth(
-            "evaluate", "bundle", f"{name}.jsonl", "--json", "seen.json", "--html", "seen.html", cwd=folder
-        )
-        assert out.returncode == 0, out.stderr
+        out = run("evaluate", "bundle", f"{name}.jsonl", "--json", "seen.json", "--html", "seen.html", cwd=folder)
+        assert out.code == 0, out.err
         assert json.loads((folder / "seen.json").read_text())["seen"] == seen
-        assert (said in out.stdout) == bool(seen)
+        assert (said in out.out) == bool(seen)
         assert ("Not held out" in (folder / "seen.html").read_text()) == bool(seen)
 
 
-def test_an_unknown_setting_lists_the_known_ones(trained):
+def test_an_unknown_setting_lists_the_known_ones(trained, run):
     folder, _, _ = trained
     (folder / "bad.yaml").write_text("iteratons: 5\n")
-    out = thinkworth("train", "logs.jsonl", "--out", "other", "--config", "bad.yaml", cwd=folder)
-    assert out.returncode == 2
-    assert "iteratons" in out.stderr
-    assert "iterations" in out.stderr
+    out = run("train", "logs.jsonl", "--out", "other", "--config", "bad.yaml", cwd=folder)
+    assert out.code == 2
+    assert "iteratons" in out.err
+    assert "iterations" in out.err
     assert not (folder / "other").exists()
 
 
 @pytest.mark.parametrize("kind", ["folder", "file"])
-def test_what_is_no_bundle_is_never_replaced(trained, tmp_path, kind):
+def test_what_is_no_bundle_is_never_replaced(trained, tmp_path, kind, run):
     folder, _, _ = trained
     kept = tmp_path / "thesis" / "chapter.md" if kind == "folder" else tmp_path / "thesis"
     kept.parent.mkdir(exist_ok=True)
     kept.write_text("years of work")
-    out = thinkworth("train", "logs.jsonl", "--out", tmp_path / "thesis", "--no-register", cwd=folder)
-    assert out.returncode == 2
-    assert "exists and is no bundle" in out.stderr
+    out = run("train", "logs.jsonl", "--out", tmp_path / "thesis", "--no-register", cwd=folder)
+    assert out.code == 2
+    assert "exists and is no bundle" in out.err
     assert kept.read_text() == "years of work"
 
 
-def test_of_a_log_without_a_good_row_the_bad_ones_are_kept(tmp_path):
+def test_of_a_log_without_a_good_row_the_bad_ones_are_kept(tmp_path, run):
     (tmp_path / "log.jsonl").write_text('{"prompt": "x"}\n')
-    out = thinkworth("train", "log.jsonl", "--out", "bundle", "--no-register", cwd=tmp_path)
-    assert out.returncode == 1
+    out = run("train", "log.jsonl", "--out", "bundle", "--no-register", cwd=tmp_path)
+    assert out.code == 1
     (row,) = (tmp_path / "bundle.quarantine.jsonl").read_text().splitlines()
     assert json.loads(row)["line"] == 1
     assert not (tmp_path / "bundle").exists()
@@ -188,67 +196,71 @@ def test_of_a_log_without_a_good_row_the_bad_ones_are_kept(tmp_path):
 SMALL = "iterations: 10\ncomponents: 4\n"
 
 
-def train(folder, name, log, *more):
-    return thinkworth("train", log, "--out", name, "--config", f"{name}.yaml", "--no-register", *more, cwd=folder)
+def train(run, folder, name, log, *more):
+    return run("train", log, "--out", name, "--config", f"{name}.yaml", "--no-register", *more, cwd=folder)
 
 
-def test_without_the_taxonomy_logs_train_alone_and_a_profile_is_part_of_the_revision(trained):
+def test_without_the_taxonomy_logs_train_alone_and_a_profile_is_part_of_the_revision(trained, run):
     folder, _, _ = trained
     (folder / "alone.yaml").write_text(SMALL + "prior_weight: 0\n")
-    run = train(folder, "alone", "logs.jsonl")
-    assert run.returncode == 0, run.stderr
+    said = train(run, folder, "alone", "logs.jsonl")
+    assert said.code == 0, said.err
     one = Bundle(folder / "alone").manifest
     assert one.tasks == ("unknown",)
     assert one.training["taxonomy_prompts"] == 0
     assert Scorer.load(folder / "alone").score(Prompt.from_text("What is 17 * 3?")).scores.from_logs > 1 - 1e-9
     profiles = (ROOT / "data" / "profiles.yaml").read_text().replace("maybe_arm: small_budget", "maybe_arm: direct")
     (folder / "profiles.yaml").write_text(profiles)
-    again = train(folder, "alone", "logs.jsonl", "--profiles", "profiles.yaml")
-    assert again.returncode == 0, again.stderr
+    again = train(run, folder, "alone", "logs.jsonl", "--profiles", "profiles.yaml")
+    assert again.code == 0, again.err
     other = Bundle(folder / "alone").manifest
     assert other.files["heads.onnx"] == one.files["heads.onnx"]
     assert other.revision != one.revision
 
 
-def test_without_a_scored_pair_the_taxonomy_trains_alone(trained):
+def test_without_a_scored_pair_the_taxonomy_trains_alone(trained, run):
+    """The shipped one, with all of its families."""
     folder, _, _ = trained
     rows = [json.loads(line) for line in (folder / "logs.jsonl").read_text().splitlines()]
     direct = [json.dumps(row) for row in rows if row["arm"] == "direct"]
     (folder / "direct.jsonl").write_text("\n".join(direct) + "\n")
     (folder / "cold.yaml").write_text(SMALL)
     registry = {"MLFLOW_TRACKING_URI": f"sqlite:///{folder}/cold.db"}
-    run = thinkworth("train", "direct.jsonl", "--out", "cold", "--config", "cold.yaml", cwd=folder, **registry)
-    assert run.returncode == 0, run.stderr
-    assert "registered as version 1" in run.stdout
+    shipped = ROOT / "data" / "taxonomy.yaml"
+    settings = ("--config", "cold.yaml", "--taxonomy", shipped)
+    said = run("train", "direct.jsonl", "--out", "cold", *settings, cwd=folder, **registry)
+    assert said.code == 0, said.err
+    assert "registered as version 1" in said.out
     assert json.loads((folder / "cold" / "report.json").read_text())["holdout"]["sources"] == {}
+    assert Bundle(folder / "cold").manifest.tasks == tuple(family.name for family in load_taxonomy(shipped))
     scored = Scorer.load(folder / "cold").score(Prompt.from_text("What is 17 * 3?"))
     assert scored.scores.from_logs < 1e-9
     assert scored.scores.task == "trivial_arithmetic"
 
 
-def test_without_thinking_tokens_the_families_say_what_thinking_needs(trained):
+def test_without_thinking_tokens_the_families_say_what_thinking_needs(trained, run):
     folder, _, _ = trained
     rows = [json.loads(line) for line in (folder / "logs.jsonl").read_text().splitlines()]
     (folder / "prompted.jsonl").write_text("".join(json.dumps({**row, "thinking_tokens": None}) + "\n" for row in rows))
     (folder / "prompted.yaml").write_text(SMALL)
-    run = train(folder, "prompted", "prompted.jsonl")
-    assert run.returncode == 0, run.stderr
+    said = train(run, folder, "prompted", "prompted.jsonl")
+    assert said.code == 0, said.err
     assert Bundle(folder / "prompted").manifest.training["thinking_attempts"] == 0
 
 
-def test_without_taxonomy_and_thinking_tokens_the_error_says_what_to_log(trained):
+def test_without_taxonomy_and_thinking_tokens_the_error_says_what_to_log(trained, run):
     folder, _, _ = trained
     rows = [json.loads(line) for line in (folder / "logs.jsonl").read_text().splitlines()]
     (folder / "blind.jsonl").write_text("".join(json.dumps({**row, "thinking_tokens": None}) + "\n" for row in rows))
     (folder / "blind.yaml").write_text(SMALL + "prior_weight: 0\n")
-    run = train(folder, "blind", "blind.jsonl")
-    assert run.returncode == 2
-    assert "thinking_tokens" in run.stderr
-    assert "Traceback" not in run.stderr
+    said = train(run, folder, "blind", "blind.jsonl")
+    assert said.code == 2
+    assert "thinking_tokens" in said.err
+    assert "Traceback" not in said.err
     assert not (folder / "blind").exists()
 
 
-def test_a_changed_byte_of_the_heads_is_refused(trained, tmp_path):
+def test_a_changed_byte_of_the_heads_is_refused(trained, tmp_path, run):
     import shutil
 
     folder, _, _ = trained
@@ -256,9 +268,9 @@ def test_a_changed_byte_of_the_heads_is_refused(trained, tmp_path):
     data = bytearray((copy / "heads.onnx").read_bytes())
     data[len(data) // 2] ^= 1
     (copy / "heads.onnx").write_bytes(data)
-    out = thinkworth("predict", "--bundle", copy, cwd=folder)
-    assert out.returncode == 1
-    assert "heads.onnx: sha256" in out.stderr
+    out = run("predict", "--bundle", copy, cwd=folder)
+    assert out.code == 1
+    assert "heads.onnx: sha256" in out.err
 
 
 def test_scores_come_from_any_thread_alike(trained):

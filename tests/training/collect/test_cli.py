@@ -11,6 +11,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
+from contract.cli import main
 from contract.errors import MissingExtra
 from training.collect.journal import Journal
 from training.collect.libraries import litellm
@@ -159,13 +160,16 @@ def test_a_dry_run_beside_a_journal_tells_the_rest_and_leaves_it_alone(folder, l
     assert len(llm.calls) == 16
 
 
-def test_a_bar_shows_the_cost_so_far_at_a_terminal(llm, run, monkeypatch):
+def test_a_bar_shows_the_cost_so_far_at_a_terminal(llm, command, monkeypatch):
     class Terminal(io.StringIO):
         def isatty(self):
             return True
 
     monkeypatch.setattr(sys, "stderr", shown := Terminal())
-    assert run("--price-input", 1, "--price-output", 10)[0] == 0
+    monkeypatch.setattr(sys, "argv", ["thinkworth", *command("--price-input", 1, "--price-output", 10)])
+    with pytest.raises(SystemExit) as ended:
+        main()
+    assert not ended.value.code
     assert "100%" in shown.getvalue()
     dollars = (16 * 20 * 1 + llm.billed * 10) / 1e6
     assert f"{llm.billed:,} tokens, ${dollars:.4f}" in shown.getvalue()
