@@ -68,7 +68,7 @@ def retrain(
         from training.gate.text import gate_text
         from training.lock import alone
         from training.recipe import Options
-        from training.retrain import new_files, retrain, training_set
+        from training.retrain import check_new, new_files, retrain, training_set
         from training.taxonomy import load_taxonomy
     from contract.profiles import load_profiles
 
@@ -84,7 +84,7 @@ def retrain(
             path, drawn, counts = _recorded(before)
             new += [path] if path else []
         if not new:
-            raise InvalidInput("nothing is new: no log is given, and nothing that teaches is recorded", field="logs")
+            raise InvalidInput(_nothing_new(counts), field="logs")
         files = [*before, *new]
         options = known.recipe.options.and_also(
             Options(
@@ -93,8 +93,10 @@ def retrain(
                 leave_out_tasks=leave_out_task or (),
             )
         )
+        read = read_files(files, options, out)
+        check_new(read, files, new)
         made = retrain(
-            read_files(files, options, out), files, out, champion=folder, known=known, options=options,
+            read, files, out, champion=folder, known=known, options=options,
             profiles=load_profiles(profiles) if profiles else known.recipe.profiles,
             taxonomy=load_taxonomy(taxonomy) if taxonomy else known.recipe.taxonomy,
             config=load_config(config) if config else known.recipe.config,
@@ -105,6 +107,15 @@ def retrain(
     typer.echo(json.dumps(made.gate, allow_nan=False) if as_json else told)
     if made.gate["outcome"] == REFUSED:
         raise typer.Exit(1)
+
+
+def _nothing_new(counts: Mapping[str, int] | None) -> str:
+    """Return why there is nothing to retrain on, and what to do."""
+    if counts is None:
+        return "nothing is new: no log is given, and the record is left out; give log files"
+    told = ", ".join(f"{n:,} {name}" for name, n in counts.items() if n) or "no decision with an outcome or a review"
+    remedy = "give log files, or let the service keep what can teach (store_prompts, exploration)"
+    return f"nothing is new: no log is given, and of what is recorded nothing teaches ({told}); {remedy}"
 
 
 def _champion(api: "MlflowClient", place: Path) -> tuple["ModelVersion", "Known", Path]:

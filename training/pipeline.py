@@ -31,7 +31,7 @@ from training.lineage import check_enough, families, lineage, started_from
 from training.logs import Logs
 from training.overlap import Stratum
 from training.pseudo_outcomes import pseudo_outcomes
-from training.recipe import Options, Recipe
+from training.recipe import Options, Recipe, digests_of
 from training.register import named
 from training.report.answers import budgeted, budgets
 from training.report.tracking import by_source
@@ -98,7 +98,7 @@ def run(
     check_replaceable(out, of="bundle")
     encoder = Encoder(find("models/encoder"))
     by_name = named(files)
-    digests = {name: sha256(path) for name, path in by_name.items()}
+    digests = digests_of(by_name)
     base = started_from(start, encoder, digests, config) if start else None
     cache = EmbeddingCache(cache_folder, encoder)
     labelled, needs_log = label(logs.table, profiles), logs.for_budgets()

@@ -9,6 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from threadpoolctl import threadpool_info
 
 from contract.bundle import sha256
+from contract.errors import InvalidInput
 from contract.manifest_file import Digest
 from contract.profiles import Profile
 from training.config import TrainConfig
@@ -74,6 +75,19 @@ class Known(NamedTuple):
     recipe: Recipe
     places: dict[str, Path]
     start: Path | None
+
+
+def digests_of(files: Mapping[str, Path]) -> dict[str, str]:
+    """Return the SHA-256 of files that were read a moment ago.
+
+    Raises:
+        InvalidInput: one is gone.
+    """
+    try:
+        return {name: sha256(path) for name, path in files.items()}
+    except FileNotFoundError as error:
+        what = f"{error.filename} was read and is gone since (a purge removes what is made of recorded decisions)"
+        raise InvalidInput(f"{what}; start again without it", field="logs") from error
 
 
 def located(

@@ -59,6 +59,30 @@ def new_files(new: Sequence[Path], before: Mapping[str, str]) -> list[Path]:
     return list(new)
 
 
+def check_new(logs: Logs, files: Sequence[Path], new: Sequence[Path]) -> None:
+    """Refuse new files of which no row can be used: an hour of training would give the champion again.
+
+    Args:
+        logs: what was read.
+        files: what it was read from.
+        new: those of them that are new.
+
+    Raises:
+        InvalidInput: each of their rows is bad, or the champion was trained on it.
+    """
+    bad, read = logs.quarantined.file.value_counts(), dict(zip(files, logs.rows_of_files, strict=True))
+    rows = sum(read[path] for path in new)
+    if rows == sum(int(bad.get(str(path), 0)) for path in new):
+        told = ", ".join(
+            f"{n:,} {rule}"
+            for rule, n in logs.quarantined[logs.quarantined.file.isin(list(map(str, new)))].rule.value_counts().items()
+        )
+        raise InvalidInput(
+            f"nothing is new: none of the {rows:,} rows of {', '.join(path.name for path in new)} can be used ({told}); give others",
+            field="logs",
+        )
+
+
 def retrain(
     logs: Logs, files: Sequence[Path], out: Path, *, champion: Path, known: Known, options: Options, profiles: dict[str, Profile],
     taxonomy: Sequence[Family], config: TrainConfig, gate: GateConfig, cache_folder: Path, drawn: pd.DataFrame | None = None, counts: Mapping[str, int] | None = None,

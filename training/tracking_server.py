@@ -19,7 +19,7 @@ MODEL = "thinkworth"
 ANSWERS_S = 10
 """Seconds in which a server that is asked whether it answers must."""
 
-PATIENCE = {"MLFLOW_HTTP_REQUEST_TIMEOUT": "60", "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "2"}
+PATIENCE = {"MLFLOW_HTTP_REQUEST_TIMEOUT": "30", "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "2"}
 """How long MLflow tries where the operator does not say: of itself it tries a server that went away for many minutes."""
 
 IMPATIENCE = {"MLFLOW_HTTP_REQUEST_TIMEOUT": str(ANSWERS_S), "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "0"}
@@ -160,7 +160,11 @@ def _check_database(uri: str) -> None:
 
 def _said(error: Exception) -> str:
     """Return the first line of what MLflow says, without the password that it may repeat."""
-    return str(error).partition("\n")[0].replace(tracking_uri(), told_uri())[:300]
+    said = str(error).partition("\n")[0].replace(tracking_uri(), told_uri())
+    asked, away, _ = said.partition(
+        " failed with exception "
+    )  # what follows is the HTTP library's, and as long as it is empty
+    return f"{asked} failed: nothing answers" if away else said[:300]
 
 
 def _why(error: BaseException | None) -> str:

@@ -61,7 +61,7 @@ def test_a_better_challenger_is_promotable(world):
     assert text.startswith(
         "gate: promotable: thinkworth/b against thinkworth/b on 300 prompts that neither was fitted on"
     )
-    assert "no production outcome is recorded" in text
+    assert "no scored production outcome of a drawn arm is recorded" in text
 
 
 def test_the_same_bundle_is_not_better(world):

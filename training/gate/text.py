@@ -24,7 +24,7 @@ def gate_text(report: Mapping[str, Any]) -> str:
             verdict = "  yes" if row["passed"] else "  not shown"
         lines.append(f"  {row['check']:<58}{figures}  {bounds:<19}{row['n']:>7,}{_shown(row['limit']):>8}{verdict}")
     if report["outcomes"] is None:
-        lines.append("  no production outcome is recorded")
+        lines.append("  no scored production outcome of a drawn arm is recorded")
     return "\n".join(lines)
 
 
