@@ -48,7 +48,7 @@ def audit(
         from training import tracking_server
         from training.files import check_replaceable, folder_written_atomically
         from training.lock import alone
-    from contract.store.opening import open_store
+    from contract.store.opening import migrate, open_store, reached
     from serving.page.report import write_report
 
     if log_only:
@@ -61,6 +61,8 @@ def audit(
     if first and last and first >= last:
         raise InvalidInput(f"--since {since} is not before --until {until}; swap them", field="since")
     engine = open_store(store or load_settings().store_address)
+    with reached():
+        migrate(engine)
     if register:
         tracking_server.client("or audit without it: --no-register")
     with alone(out, "audit"):
@@ -88,11 +90,10 @@ def _made(
     from audit.reading import read
     from audit.report import audit as run
     from audit.writing import write_store
-    from contract.store.opening import migrate, reached, reading
+    from contract.store.opening import reached, reading
     from contract.store.outcomes import match_waiting
 
     with reached():
-        migrate(engine)
         with engine.begin() as connection:
             match_waiting(connection)
         with reading(engine) as connection:
