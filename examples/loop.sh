@@ -1,19 +1,19 @@
 #!/usr/bin/env bash
 # The whole loop on simulated traffic with a known truth: serve, decide, tell what came of it, audit, retrain, gate, promote, serve again.
 #
-#     examples/loop.sh [FOLDER]      FOLDER is made; a temporary one if not given. BIN (.venv/bin here), REQUESTS (2,000) a round, PORT (a free one).
+#     examples/loop.sh [FOLDER]      FOLDER is made; a temporary one if not given. BIN (.venv/bin here), REQUESTS (1,600) a round, PORT (a free one).
 #
 # The world of examples/traffic.py differs from what the first bundle was taught in three slices. The audit has to find these
 # and no other; the challenger, trained on what was recorded, has to lose less there. Nothing is written outside FOLDER.
 set -euo pipefail
 root=$(cd "$(dirname "$0")/.." && pwd)
 PATH=${BIN:-$root/.venv/bin}:$PATH
-port=${PORT:-0} requests=${REQUESTS:-2000}
+port=${PORT:-0} requests=${REQUESTS:-1600}
 [ "$port" != 0 ] || port=$(python -c 'import socket; s = socket.socket(); s.bind(("127.0.0.1", 0)); print(s.getsockname()[1])')
 folder=${1:-$(mktemp -d)}
 mkdir -p "$folder" && cd "$folder"
 export MLFLOW_TRACKING_URI=sqlite:///$PWD/mlflow.db THINKWORTH_STORE_FOLDER=$PWD/store OMP_NUM_THREADS=1
-export THINKWORTH_STORE_PROMPTS=text THINKWORTH_EXPLORATION=0.5
+export THINKWORTH_STORE_PROMPTS=text THINKWORTH_EXPLORATION=0.8
 mkdir -p models data
 # a small world and few iterations: a demonstration, trained in half a minute
 printf 'iterations: 40\ncomponents: 16\nholdout_share: 0.3\n' > train.yaml

@@ -23,9 +23,12 @@ TAXONOMY = Path(__file__).resolve().parents[1] / "data" / "taxonomy.yaml"
 MODELS = ("sim-large", "sim-small")
 TOKENS_PER_POINT = 20_000
 VISIBLE_TOKENS = 180
+CHECKS = 10
+"""Of the rubric that an answer is graded by."""
+
 BATCH = 100
 FAMILIES = (
-    "translation", "extraction", "fact_lookup",  # thinking buys nothing
+    "translation", "summarisation", "obscure_fact",  # thinking buys nothing: they are easy, or hard in both arms
     "logic_puzzle", "object_tracking", "multi_step_maths",  # it buys correctness
 )  # fmt: skip
 CHANGED = {
@@ -49,13 +52,14 @@ def world(families: dict[str, dict]) -> dict[tuple[str, str], tuple[float, float
 
 
 def outcome(answer: dict, cell: tuple[float, float, float], draw: random.Random) -> dict:
-    """Return what came of a decision, as a gateway tells it: a checked answer, right or wrong."""
+    """Return what came of a decision, as a gateway tells it: an answer graded by a rubric, its score the share of the checks that it passed."""
     direct, reasoning, thinking = cell
     thinks = answer["arm"] == "reasoning"
     thought = min(round(thinking * draw.lognormvariate(-0.08, 0.4)), answer["thinking_budget"]) if thinks else 0
+    passed = sum(draw.random() < (reasoning if thinks else direct) for _ in range(CHECKS))
     visible = max(1, round(VISIBLE_TOKENS * draw.lognormvariate(-0.045, 0.3)))
     return {
-        "decision_id": answer["decision_id"], "arm": answer["arm"], "score": float(draw.random() < (reasoning if thinks else direct)),
+        "decision_id": answer["decision_id"], "arm": answer["arm"], "score": passed / CHECKS,
         "score_kind": "simulated", "output_tokens": visible + thought, "thinking_tokens": thought,
         "latency_s": round(0.4 + (visible + thought) / 60, 3), "defect": draw.random() < 0.02, "finish_reason": "stop",
     }  # fmt: skip
