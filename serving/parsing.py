@@ -40,7 +40,9 @@ def read_object(raw: bytes) -> dict[str, Any]:
     except (ValueError, RecursionError) as error:
         raise InvalidRequest("the body is not JSON in UTF-8; send a JSON object", type="invalid_json") from error
     if not isinstance(value, dict):
-        raise InvalidRequest('the body is no JSON object; send {"prompt": ...}', type="invalid_json")
+        raise InvalidRequest(
+            "the body is JSON but no object; send one with the keys of /docs.json", type="invalid_json"
+        )
     return value
 
 

@@ -27,7 +27,7 @@ IMPATIENCE = {"MLFLOW_HTTP_REQUEST_TIMEOUT": str(ANSWERS_S), "MLFLOW_HTTP_REQUES
 
 def tracking_uri() -> str:
     """Return MLFLOW_TRACKING_URI, else the checkout's mlruns/mlflow.db as an absolute SQLite address."""
-    return os.environ.get("MLFLOW_TRACKING_URI") or f"sqlite:///{ROOT / 'mlruns' / 'mlflow.db'}"
+    return os.environ.get("MLFLOW_TRACKING_URI") or _own_uri()
 
 
 def told_uri() -> str:
@@ -45,7 +45,7 @@ def pointed() -> bool:
     """Point MLflow at the tracking server; return whether it is the checkout's own."""
     import mlflow
 
-    own = not os.environ.get("MLFLOW_TRACKING_URI")  # asked before MLflow sets it
+    own = tracking_uri() == _own_uri()  # MLflow sets the variable too
     os.environ.setdefault("MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT", "true")  # standard output is a command's answer
     for name, value in PATIENCE.items():
         os.environ.setdefault(name, value)
@@ -105,6 +105,10 @@ def reached(remedy: str = "check MLFLOW_TRACKING_URI") -> Iterator[None]:
         yield
     except (MlflowException, OSError) as error:  # artifacts may go to a folder that cannot be written from here
         raise Refused(f"MLflow at {told_uri()}: {_said(error)}; {remedy}", type="mlflow") from error
+
+
+def _own_uri() -> str:
+    return f"sqlite:///{ROOT / 'mlruns' / 'mlflow.db'}"
 
 
 class _Silent(Exception):

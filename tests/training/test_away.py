@@ -50,6 +50,18 @@ def test_a_database_that_is_away_is_not_tried_for_minutes(tmp_path, monkeypatch)
         assert "geheim" not in str(told.value)
 
 
+def test_the_checkout_keeps_its_own_artifacts_wherever_a_command_runs(tmp_path, monkeypatch):
+    (tmp_path / "elsewhere").mkdir()
+    monkeypatch.chdir(tmp_path / "elsewhere")
+    monkeypatch.setattr(tracking_server, "ROOT", tmp_path)
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", "")  # to be put back after the test: MLflow sets it
+    monkeypatch.delenv("MLFLOW_TRACKING_URI")
+    api = tracking_server.client()  # points MLflow there, as a command does before its work
+    found = api.get_experiment(tracking_server.experiment())
+    assert found.artifact_location == (tmp_path / "mlruns" / "artifacts").as_uri()
+    assert not list((tmp_path / "elsewhere").iterdir())
+
+
 class Server:
     """Answers /health, or does not even take that up, and answers nothing else."""
 
