@@ -94,8 +94,7 @@ def _made(
     from contract.store.outcomes import match_waiting
 
     with reached():
-        with engine.begin() as connection:
-            match_waiting(connection)
+        match_waiting(engine)
         with reading(engine) as connection:
             record = read(connection, since=since, until=until)
         made = run(record, settings, time=datetime.now(UTC))

@@ -167,8 +167,7 @@ class Mender:
             self.put_back(batch)
             logger.warning("%s records of a process that is gone are in the store (%s)", len(batch), path.name)
         if self._unmatched:  # also of a replay that the store left half way; after a kill `_tidy` does it
-            with self.engine.begin() as connection:
-                match_waiting(connection)
+            match_waiting(self.engine)
             self._unmatched = False
 
     def _note_gap(self) -> None:
@@ -190,7 +189,7 @@ class Mender:
         try:
             with self.engine.begin() as connection:
                 gone = writing.forget(connection, before)
-                match_waiting(connection)
+            match_waiting(self.engine)
             writing.forget_files(self.settings.training_folder, before)
             if any(gone.values()):
                 squeeze(self.engine)

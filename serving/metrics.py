@@ -9,12 +9,14 @@ class Metrics:
         from prometheus_client import Counter
 
         self._records = Counter(
-            "thinkworth_records", "Records by what became of them: recorded, spilled, replayed, dropped", ["event"]
+            "thinkworth_records",
+            "Records by what became of them: recorded, spilled, replayed, dropped, unconfirmed",
+            ["event"],
         )
         self._outcomes = Counter("thinkworth_outcomes", "Outcomes by what became of them", ["status"])
 
     def count(self, event: str, n: int) -> None:
-        """Count records that were written to the store, spilled to the journal, replayed from it, or dropped."""
+        """Count records that were written to the store, spilled to the journal, replayed from it, dropped, or answered for unwritten."""
         self._records.labels(event).inc(n)
 
     def outcomes(self, status: str, n: int) -> None:

@@ -42,7 +42,7 @@ class Recorder:
     """
 
     def __init__(self, settings: Settings, *, count: Callable[[str, int], None] | None = None) -> None:
-        """Take settings; `count` is told of events by name: recorded, spilled, replayed, dropped."""
+        """Take settings; `count` is told of events by name: recorded, spilled, replayed, dropped, unconfirmed."""
         self.settings, self.counts = settings, Counter[str]()
         self._told = count or (lambda name, n: None)
         self.engine: Engine = open_store(settings.store_address)
@@ -67,7 +67,7 @@ class Recorder:
     async def record(self, records: Sequence[Record]) -> None:
         """Record; with durability `sync` return when it is done, in the store or in the journal.
 
-        It never fails: what finds no room is counted, and a store and a journal that both hang are not waited for.
+        It never fails: what finds no room is counted, and so is what neither a store nor a journal that both hang has confirmed in time.
         """
         if self.settings.durability != "sync":
             self.submit(records)
@@ -91,10 +91,11 @@ class Recorder:
             self._spill(records, done)
 
     def state(self) -> dict[str, Any]:
-        """Return how the store is, how many records wait in this process's journal, and how many found no room."""
+        """Return how the store is, and how many records wait in this process's journal, found no room, or were answered for unwritten."""
         return {
             "store": "up" if self.mender.up else "down", "why": self.mender.why, "durability": self.settings.durability,
             "journal_records": self.journal.records if self.journal else None, "dropped": self.counts["dropped"],
+            "unconfirmed": self.counts["unconfirmed"],
         }  # fmt: skip
 
     def close(self) -> None:
@@ -126,6 +127,7 @@ class Recorder:
             done = Future()
         self._spill(records, done)
         if not await self._ended(done):
+            self._count("unconfirmed", len(records))  # in memory as yet: it is written when the disk answers
             raise StoreDown("neither the store nor its journal answers; send it again later")
         return done.result()
 

@@ -74,8 +74,7 @@ def read_recorded(engine: sa.Engine, encoder: str, *, before: Collection[tuple[s
         encoder: digest of the encoder in use: kept embeddings of another one are no inputs.
         before: what an earlier training has read: `read_before`.
     """
-    with engine.begin() as connection:
-        match_waiting(connection)
+    match_waiting(engine)
     with reading(engine) as connection:
         take_your_time(connection)
         told = _outcomes(connection)

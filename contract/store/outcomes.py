@@ -14,6 +14,7 @@ import sqlalchemy as sa
 import uuid_utils
 
 from contract.store.inserting import insert
+from contract.store.opening import reading, take_your_time
 from contract.store.tables import decisions, outcomes
 
 VALUES = (
@@ -76,7 +77,7 @@ def tell(connection: sa.Connection, rows: Sequence[Mapping[str, Any]]) -> list[T
     by_request = _decisions_of(connection, {row["request_id"] for row in rows if not row.get("decision_id")})
     named = [row.get("decision_id") or by_request.get(row["request_id"], ("", 0))[0] for row in rows]
     known = _known(connection, {name for name in named if name})
-    match_waiting(connection, {*by_request, *(one.request_id for one in known.values() if one.request_id)})
+    _join(connection, {*by_request, *(one.request_id for one in known.values() if one.request_id)})
     there = _there(connection, {row["outcome_id"] for row in rows})
     before = _told_before(connection, rows, named)
     told, new = [], []
@@ -99,24 +100,29 @@ def tell(connection: sa.Connection, rows: Sequence[Mapping[str, Any]]) -> list[T
     return told
 
 
-def match_waiting(connection: sa.Connection, requests: Collection[str] | None = None) -> int:
+def match_waiting(engine: sa.Engine) -> int:
     """Join outcomes that were told by request id before their decision was there, to the newest decision on it; return how many.
 
-    Args:
-        connection: its transaction is written in.
-        requests: the ids that are looked at; None: all.
+    Those that wait are looked through without a lock, and joined some hundred at a time: whoever records meanwhile is not held up.
     """
-    waiting = sa.select(outcomes.c.outcome_id, outcomes.c.request_id, outcomes.c.time).where(
-        outcomes.c.decision_id.is_(None)
-    )
-    if requests is None:
-        rows = connection.execute(waiting).all()
-    else:
-        rows = [
-            row
-            for some in _blocks(requests)
-            for row in connection.execute(waiting.where(outcomes.c.request_id.in_(some)))
-        ]
+    waits, known = outcomes.c.decision_id.is_(None), sa.exists().where(decisions.c.request_id == outcomes.c.request_id)
+    with reading(engine) as connection:
+        take_your_time(connection)
+        found = connection.scalars(sa.select(outcomes.c.request_id).where(waits, known).distinct()).all()
+    joined = 0
+    for some in _blocks(found):
+        with engine.begin() as connection:
+            joined += _join(connection, some)
+    return joined
+
+
+def _join(connection: sa.Connection, requests: Collection[str]) -> int:
+    """Join the outcomes of some requests that wait for their decision; return how many."""
+    waiting = sa.select(outcomes.c.outcome_id, outcomes.c.request_id, outcomes.c.time)
+    waiting = waiting.where(outcomes.c.decision_id.is_(None))
+    rows = [
+        row for some in _blocks(requests) for row in connection.execute(waiting.where(outcomes.c.request_id.in_(some)))
+    ]
     by_request = _decisions_of(connection, {row.request_id for row in rows})
     times = _known(connection, {decision_id for decision_id, _ in by_request.values()})
     joined = [

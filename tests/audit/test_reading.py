@@ -101,8 +101,7 @@ def test_postgresql_gives_the_same_frames(postgres, put, record, engine):
         for name in ("bundles", "decisions", "outcomes"):
             table = decisions.metadata.tables[name]
             target.execute(sa.insert(table), [dict(row) for row in source.execute(sa.select(table)).mappings()])
-    with there.begin() as connection:
-        assert match_waiting(connection) == 0
+    assert match_waiting(there) == 0
     with reading(there) as connection:
         found = read(connection)
     there.dispose()

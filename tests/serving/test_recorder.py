@@ -428,6 +428,7 @@ def test_a_journal_that_hangs_too_is_not_waited_for(recorder, monkeypatch):
     asyncio.run(one.record([decision()]))
     with pytest.raises(StoreDown, match="neither the store nor its journal answers"):
         asyncio.run(one.outcomes([outcome(request_id="r", score=1.0)]))
+    assert (one.state()["unconfirmed"], one.counts["spilled"]) == (2, 0)
     go.set()
     until(lambda: one.counts["spilled"] == 2)
 
@@ -440,7 +441,7 @@ def test_a_replay_joins_outcomes_to_decisions_that_came_after_them_and_looks_onc
     asyncio.run(one.record(told))
     asyncio.run(one.record(known))
     looked, match = [], mender_module.match_waiting
-    monkeypatch.setattr(mender_module, "match_waiting", lambda connection: looked.append(match(connection)))
+    monkeypatch.setattr(mender_module, "match_waiting", lambda engine: looked.append(match(engine)))
     one.mender.mend()
     assert looked == [1200]
     with one.engine.connect() as connection:
@@ -474,7 +475,7 @@ from test_recorder import decision, gone, outcome
 one = Recorder(Settings(store_folder=Path(sys.argv[1])))
 gone(one)
 asyncio.run(one.record([outcome(request_id="r", score=1.0), decision(request_id="r")]))
-mender.match_waiting = lambda connection: os.kill(os.getpid(), 9)
+mender.match_waiting = lambda engine: os.kill(os.getpid(), 9)
 one.mender.mend()
 """
 

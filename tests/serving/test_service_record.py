@@ -88,7 +88,14 @@ def test_ready_tells_how_the_record_is(http):
     assert (answer.status_code, answer.headers["content-type"]) == (200, "application/json")
     told = answer.json()
     assert told["ready"] is True
-    assert told["recording"] == {"store": "up", "why": None, "durability": "sync", "journal_records": 0, "dropped": 0}
+    assert told["recording"] == {
+        "store": "up",
+        "why": None,
+        "durability": "sync",
+        "journal_records": 0,
+        "dropped": 0,
+        "unconfirmed": 0,
+    }
     assert http.get("/livez").status_code == 200
 
 
