@@ -7,6 +7,7 @@ from html import unescape
 from html.parser import HTMLParser
 
 import pytest
+import sqlalchemy as sa
 
 from serving.page.download import whole
 from serving.page.sheets import CHARTED, FIGURES, sheet
@@ -143,6 +144,21 @@ def test_a_view_alone_gives_its_first_table_and_figures_are_one(web):
     figures = rows_of(web, "/audit/overview.csv")
     assert list(figures[0]) == list(FIGURES)
     assert {row["section"] for row in figures} >= {"Finance", "Product", "Risk", "Drift"}
+
+
+@pytest.mark.parametrize("file", ["overview.csv", "overview/figures.csv", "overview/calibration_budgets.csv"])
+def test_a_download_of_the_overview_reads_the_audit_alone(web, filled, file):
+    asked = []
+
+    def note(connection, cursor, statement, *more):
+        asked.append(statement)
+
+    sa.event.listen(filled.engine, "before_cursor_execute", note)
+    try:
+        assert rows_of(web, f"/audit/{file}")
+    finally:
+        sa.event.remove(filled.engine, "before_cursor_execute", note)
+    assert {table for statement in asked for table in re.findall(r"FROM\s+(\w+)", statement)} == {"audits"}
 
 
 def test_no_cell_of_a_table_is_a_formula_and_what_is_unknown_is_empty():
