@@ -158,9 +158,10 @@ class _Page:
         if view is None or view.sheets is None or form not in download.forms():
             return await self.nothing(request)
         asked, sheets = parse(view.asked, request.query_params.multi_items()), view.sheets
+        gather = view.stored or view.gather
 
         def made() -> bytes:
-            found = sheets(self.store.read(lambda connection: view.gather(connection, asked, self.facets)))
+            found = sheets(self.store.read(lambda connection: gather(connection, asked, self.facets)))
             name = table or next(iter(found), None)
             if name is None or name not in found:
                 raise NotFound(f"{view.title} has no such table as it is asked for here; {_known(found)}")

@@ -9,6 +9,9 @@ from serving.page.words import label
 COMPARED = ("observed_pairs", "explored", "modelled")
 """Kinds of evidence on the arm that was not taken: names of figures end in them, so that what they say of the same stands side by side."""
 
+_BESIDE = ("lower", "upper", "n")
+"""What a cell of a table shows beside its value."""
+
 
 class Figure(NamedTuple):
     """One figure: value, 95 % interval, how many it is of, by which evidence; None is unknown."""
@@ -35,7 +38,8 @@ class Table(NamedTuple):
         evidence: of each row, empty where the rows have none; it stands with the row's first cell.
         unknown: columns without a value and kinds of evidence without a figure, which are not shown, in words.
         name: of its download.
-        source: the rows that are shown as the report has them: columns by their own names, bounds in columns of their own.
+        source: the rows that are shown as the report has them: columns by their own names, bounds in columns of their own, and so is
+            what a cell says beside its value (`x`, `x_lower`, `x_upper`, `x_n`).
     """
 
     title: str
@@ -93,10 +97,25 @@ def _with_bounds(kept: Sequence[str], bounds: Mapping[str, tuple[str, str]], by_
 
 
 def _source(rows: Sequence[Mapping[str, Any]], names: Sequence[str]) -> list[dict[str, Any]]:
+    cells = [{name: _cell(row, name, None) for name in names} for row in rows]
+    beside = {
+        name: [field for field in _BESIDE if any(_field(row[name], field) is not None for row in cells)]
+        for name in names
+    }
     return [
-        {name: _cell(row, name, None) if isinstance(row.get(name), Mapping | list) else row.get(name) for name in names}
-        for row in rows
+        {key: value for name in names for key, value in _columns(name, row[name], beside[name]).items()}
+        for row in cells
     ]
+
+
+def _columns(name: str, cell: Any, beside: Sequence[str]) -> dict[str, Any]:
+    """Return a cell as plain columns: its value, and what some cell of the same column says beside it."""
+    value = cell.value if isinstance(cell, Figure) else cell
+    return {name: value, **{f"{name}_{field}": _field(cell, field) for field in beside}}
+
+
+def _field(cell: Any, field: str) -> Any:
+    return getattr(cell, field) if isinstance(cell, Figure) else None
 
 
 def _bounds(columns: Sequence[str]) -> dict[str, tuple[str, str]]:

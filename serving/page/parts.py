@@ -48,6 +48,16 @@ class Section(NamedTuple):
         return bool(self.figures or self.compared or self.tables or self.notes or any(self.sections))
 
     @property
+    def known(self) -> list[Figure]:
+        """The figures of `figures` that have a value."""
+        return [one for one in self.figures if one.value is not None]
+
+    @property
+    def unknown(self) -> list[Figure]:
+        """The figures of `figures` that have none: they are named and not shown."""
+        return [one for one in self.figures if one.value is None]
+
+    @property
     def evidences(self) -> list[str]:
         """The kinds of evidence that say something of what is compared, in order."""
         known = (kind for one in self.compared for kind, told in one.by.items() if told.value is not None)

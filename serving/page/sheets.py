@@ -77,14 +77,15 @@ def _tables(sections: Iterable[Section]) -> dict[str, Sheet]:
     return found
 
 
-def _figures(sections: Iterable[Section]) -> dict[str, Sheet]:
+def _figures(sections: Sequence[Section]) -> dict[str, Sheet]:
+    """Return the figures as the page has them: without those that it names as not known, and no kind of evidence that says nothing."""
     rows: list[Row] = []
     for section in _all(sections):
-        told = [*section.figures, *(figure for one in section.compared for figure in one.by.values())]
-        for one in told:
+        compared = [one.by[kind] for one in section.compared for kind in section.evidences if kind in one.by]
+        for one in [*section.known, *compared]:
             own = {name: getattr(one, name) for name in FIGURES if name in one._fields}
             rows.append({"section": section.title, "figure": one.title, **own})
-    return {"figures": sheet(FIGURES, rows)} if rows else {}
+    return {"figures": sheet(FIGURES, rows)} if any(sections) else {}
 
 
 def _all(sections: Iterable[Section]) -> Iterable[Section]:

@@ -36,6 +36,7 @@ class View(NamedTuple):
         gather: what it shows.
         sheets: tables that can be downloaded, of what is shown; None of a list.
         early: its top is sent before the rest is gathered, which takes long on a large store.
+        stored: what its sheets are made of, where that is less than what it shows; None: all of it.
     """
 
     title: str
@@ -44,15 +45,20 @@ class View(NamedTuple):
     gather: Gather
     sheets: Callable[[Context], dict[str, Sheet]] | None = None
     early: bool = False
+    stored: Gather | None = None
 
 
 def overview(connection: sa.Connection, asked: Asked, facets: live.Facets) -> Context:
     """Return live counts, the four readings of the last audit and what is missing."""
+    return {"live": live.counts(connection), **audited(connection, asked, facets)}
+
+
+def audited(connection: sa.Connection, asked: Asked, facets: live.Facets) -> Context:
+    """Return what the overview has of the last audit: one row of the store, however many decisions it holds."""
     audit = live.last_audit(connection)
     report = report_of(audit)
     return {
-        "live": live.counts(connection), "audit": audit, "readings": parts.readings(report), "sections": parts.others(report),
-        "notes": parts.notes(report),
+        "audit": audit, "readings": parts.readings(report), "sections": parts.others(report), "notes": parts.notes(report),
     }  # fmt: skip
 
 
@@ -109,7 +115,7 @@ def one_decision(connection: sa.Connection, decision_id: str) -> Context:
 
 
 VIEWS: Mapping[str, View] = {
-    "": View("Overview", "overview.html", Nothing, overview, of_overview, early=True),
+    "": View("Overview", "overview.html", Nothing, overview, of_overview, early=True, stored=audited),
     "trends": View("Trends", "trends.html", Trended, trend, of_charts, early=True),
     "slices": View("Slices", "slices.html", Sliced, sliced),
     "suspected": View("Suspected misroutes", "list.html", Suspected, suspected),

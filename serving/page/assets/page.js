@@ -26,8 +26,8 @@
   const drawNext = () => {
     const figure = waiting.shift();
     if (!figure) return;
+    painted(drawNext); // before this one is drawn: where it throws, the others are drawn all the same
     if (figure.isConnected) draw(figure);
-    painted(drawNext);
   };
   let script = null;
   const load = source => {

@@ -71,6 +71,21 @@ def test_charts_that_a_filter_brings_are_drawn_by_a_script_that_was_not_loaded_b
     assert min(days) == "2026-09-25"
 
 
+def test_a_chart_that_cannot_be_drawn_holds_up_no_other(visit):
+    page = visit("/audit/trends")
+    charts = page.locator(".canvas svg")
+    sync_api.expect(charts).to_have_count(5)
+    page.evaluate("document.querySelector('figure.chart script').textContent = 'no JSON'")
+    for width in (1000, 1280):  # a page of another width draws anew
+        page.evaluate("document.querySelectorAll('.canvas svg').forEach(svg => svg.classList.add('before'))")
+        page.set_viewport_size({"width": width, "height": 900})
+        sync_api.expect(page.locator(".canvas svg.before")).to_have_count(0)
+        sync_api.expect(charts).to_have_count(4)
+    assert page.complaints
+    assert all("JSON" in said for said in page.complaints)
+    page.complaints.clear()
+
+
 def test_a_filter_narrows_the_list_and_its_address_can_be_shared(visit, filled):
     page = visit("/audit/decisions")
     everything = ids_on(page)

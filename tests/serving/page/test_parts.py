@@ -104,6 +104,19 @@ def test_bounds_beside_a_column_are_its_interval():
     assert table.unknown == ["score"]
 
 
+def test_a_cell_that_is_a_figure_is_downloaded_as_plain_columns():
+    rows = [
+        {"arm": "direct", "gain": {"value": 0.25, "lower": 0.1, "upper": 0.5, "n": 7}, "cost": {"value": 2, "unit": "usd"}},
+        {"arm": "reasoning", "gain": None, "cost": 3, "why": {"a": 1, "b": 2}},
+    ]  # fmt: skip
+    table = parts.section({"rows": rows}, "T").tables[0]
+    assert table.rows[0] == ["direct", Figure("", 0.25, 0.1, 0.5, 7), Figure("", 2, unit="usd"), None]
+    assert table.source == [
+        {"arm": "direct", "gain": 0.25, "gain_lower": 0.1, "gain_upper": 0.5, "gain_n": 7, "cost": 2, "why": None},
+        {"arm": "reasoning", "gain": None, "gain_lower": None, "gain_upper": None, "gain_n": None, "cost": 3, "why": "a: 1; b: 2"},
+    ]  # fmt: skip
+
+
 def test_what_choices_gained_by_day_is_found_wherever_it_is():
     days = [
         {

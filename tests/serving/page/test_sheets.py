@@ -7,9 +7,11 @@ from html import unescape
 from html.parser import HTMLParser
 
 import pytest
+import sqlalchemy as sa
 
+from serving.page import parts
 from serving.page.download import whole
-from serving.page.sheets import CHARTED, FIGURES, sheet
+from serving.page.sheets import CHARTED, FIGURES, of_what_if, sheet
 from serving.page.words import fixed, number
 
 NUMBER = re.compile(r"-?[\d,]*\.?\d+")
@@ -143,6 +145,63 @@ def test_a_view_alone_gives_its_first_table_and_figures_are_one(web):
     figures = rows_of(web, "/audit/overview.csv")
     assert list(figures[0]) == list(FIGURES)
     assert {row["section"] for row in figures} >= {"Finance", "Product", "Risk", "Drift"}
+
+
+FIGURE_ON_PAGE = re.compile(r'<div class="figure"><dt>([^<]*)</dt>')
+COMPARED_ON_PAGE = re.compile(r'<caption class="hidden">[^<]* by evidence</caption>.*?</table>', re.DOTALL)
+
+
+def test_the_figures_of_a_download_are_those_on_the_page_without_what_it_names_as_not_known(web):
+    html = web.get("/audit/").text
+    assert "Not known: " in html
+    shown = [unescape(title) for title in FIGURE_ON_PAGE.findall(html)]
+    for compared in COMPARED_ON_PAGE.findall(html):
+        (rows,) = tables(f"<table>{compared}")
+        shown += [title for title, *cells in rows for cell in cells if cell]
+    rows = rows_of(web, "/audit/overview/figures.csv")
+    assert sorted(row["figure"].removeprefix("'") for row in rows) == sorted(shown)
+    assert "Download all figures below:" in html
+
+
+def test_a_figure_that_is_not_known_is_in_no_download_and_a_cell_beside_a_known_one_is_empty():
+    figures = {
+        "a": {"value": None, "n": 3},
+        "b": 1.5,
+        "c_explored": {"value": 0.5, "evidence": "explored"},
+        "c_modelled": {"value": 0.4, "evidence": "modelled"},
+        "c_observed_pairs": {"value": None, "n": 0, "evidence": "observed_pairs"},
+        "d_explored": {"value": None, "n": 9, "evidence": "explored"},
+        "d_modelled": {"value": 0.2, "evidence": "modelled"},
+    }
+    section = parts.section({"figures": figures}, "T")
+    told = [
+        (row["figure"], row["evidence"], row["value"], row["n"])
+        for row in of_what_if({"section": section})["figures"].rows
+    ]
+    assert told == [
+        ("b", None, 1.5, None), ("c", "explored", 0.5, None), ("c", "modelled", 0.4, None), ("d", "explored", None, 9),
+        ("d", "modelled", 0.2, None),
+    ]  # fmt: skip
+
+
+def test_figures_of_which_none_is_known_are_a_table_without_rows():
+    section = parts.section({"figures": {"a": {"value": None}}}, "T")
+    assert whole(of_what_if({"section": section})["figures"], "csv") == (",".join(FIGURES) + "\r\n").encode()
+
+
+@pytest.mark.parametrize("file", ["overview.csv", "overview/figures.csv", "overview/calibration_budgets.csv"])
+def test_a_download_of_the_overview_reads_the_audit_alone(web, filled, file):
+    asked = []
+
+    def note(connection, cursor, statement, *more):
+        asked.append(statement)
+
+    sa.event.listen(filled.engine, "before_cursor_execute", note)
+    try:
+        assert rows_of(web, f"/audit/{file}")
+    finally:
+        sa.event.remove(filled.engine, "before_cursor_execute", note)
+    assert {table for statement in asked for table in re.findall(r"FROM\s+(\w+)", statement)} == {"audits"}
 
 
 def test_no_cell_of_a_table_is_a_formula_and_what_is_unknown_is_empty():
