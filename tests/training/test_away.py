@@ -14,6 +14,7 @@ from contract.locate import ROOT
 from training import mlflow_model, tracking_server, unlogged
 from training.commands_loop import _recorded
 from training.lock import alone
+from training.tracking_server import reached
 from training.unlogged import log_or_keep
 
 pytestmark = pytest.mark.filterwarnings(
@@ -63,11 +64,11 @@ def test_the_checkout_keeps_its_own_artifacts_wherever_a_command_runs(tmp_path, 
 
 
 class Server:
-    """Answers /health, or does not even take that up, and answers nothing else."""
+    """Answers /health, or does not even take that up, and answers nothing else; with a greeting it is no HTTP."""
 
-    def __init__(self, *, healthy):
+    def __init__(self, *, healthy, greeting=b""):
         self.listening = socket.create_server(("127.0.0.1", 0))
-        self.healthy, self.asked = healthy, []
+        self.healthy, self.greeting = healthy, greeting
         self.uri = f"http://127.0.0.1:{self.listening.getsockname()[1]}"
         threading.Thread(target=self.serve, daemon=True).start()
 
@@ -79,6 +80,11 @@ class Server:
             except OSError:
                 return
             held.append(connection)
+            if self.greeting:
+                connection.recv(4096)
+                connection.sendall(self.greeting)
+                connection.close()
+                continue
             if self.healthy and connection.recv(4096).startswith(b"GET /health"):
                 connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\nConnection: close\r\n\r\nOK")
                 connection.close()
@@ -96,6 +102,22 @@ def test_a_server_that_hangs_is_given_up(healthy, tmp_path, monkeypatch, thinkwo
     assert (said.code, said.err.count("\n")) == (1, 1)
     assert said.err.startswith(f"thinkworth: MLflow at {server.uri} does not answer (")
     assert time.monotonic() - start < 60  # minutes, of itself
+
+
+def test_a_server_that_speaks_no_http_does_not_answer(monkeypatch, thinkworth):
+    server = Server(healthy=False, greeting=b"SSH-2.0-OpenSSH_9.2\r\n")
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", server.uri)
+    said = thinkworth("status")
+    server.listening.close()
+    assert (said.code, said.err.count("\n")) == (1, 1)
+    assert said.err.startswith(f"thinkworth: MLflow at {server.uri} does not answer (BadStatusLine); start it")
+
+
+def test_a_password_that_is_repeated_as_it_was_quoted_for_the_network_is_not_shown(monkeypatch):
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", "http://me:ge^he@im@127.0.0.1:9")
+    with pytest.raises(Refused, match="503 Server Error for url: http://127.0.0.1:9/api; ") as told, reached():
+        raise OSError("503 Server Error for url: http://me:ge%5Ehe%40im@127.0.0.1:9/api")
+    assert "%5E" not in str(told.value)
 
 
 @pytest.fixture(scope="module")
