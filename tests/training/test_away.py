@@ -114,9 +114,9 @@ def test_a_server_that_speaks_no_http_does_not_answer(monkeypatch, thinkworth):
 
 
 def test_a_password_that_is_repeated_as_it_was_quoted_for_the_network_is_not_shown(monkeypatch):
-    monkeypatch.setenv("MLFLOW_TRACKING_URI", "http://me:ge^he@im@127.0.0.1:9")
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", "http://me:ge^heim@127.0.0.1:9")
     with pytest.raises(Refused, match="503 Server Error for url: http://127.0.0.1:9/api; ") as told, reached():
-        raise OSError("503 Server Error for url: http://me:ge%5Ehe%40im@127.0.0.1:9/api")
+        raise OSError("503 Server Error for url: http://me:ge%5Eheim@127.0.0.1:9/api")
     assert "%5E" not in str(told.value)
 
 
