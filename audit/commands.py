@@ -43,7 +43,7 @@ def audit(
     """
     with needs("train"):
         from audit.config import load_config
-        from audit.tracking import log_folder
+        from audit.tracking import log_folder, logged
         from audit.writing import INDEX, write_folder
         from training import tracking_server
         from training.files import check_replaceable, folder_written_atomically
@@ -52,9 +52,13 @@ def audit(
     from serving.page.report import write_report
 
     if log_only:
+        if any((since, until, store, config, json_report)) or not register:
+            raise InvalidInput("--log-only takes all from the report; give it with --out alone", field="log-only")
         tracking_server.client()
         with alone(out, "audit"), tracking_server.reached():
-            typer.echo(f"report in {out}, MLflow run {log_folder(out)}")
+            before = logged(out)
+            run = f"is logged already: MLflow run {before}" if before else f"MLflow run {log_folder(out)}"
+            typer.echo(f"report in {out}, {run}")
         return
     check_replaceable(out, of="report of an audit", marker=INDEX)  # what is wrong here need not wait for the store
     settings, first, last = load_config(config), _moment(since, "since"), _moment(until, "until")

@@ -83,7 +83,8 @@ def train(
         if any((*given, from_run, data)) or not register:
             raise InvalidInput("--log-only takes all from the training; give it with --out alone", field="log-only")
         tracking_server.client()
-        typer.echo(registration(out, unlogged.log_kept(out, to_terminal)))
+        with alone(out, "training"):
+            typer.echo(registration(out, unlogged.log_kept(out, to_terminal)))
         return
     check_replaceable(out, of="bundle")  # what is wrong here need not wait for the logs
     if register:

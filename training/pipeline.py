@@ -32,7 +32,7 @@ from training.logs import Logs
 from training.overlap import Stratum
 from training.pseudo_outcomes import pseudo_outcomes
 from training.recipe import Options, Recipe, digests_of
-from training.register import named
+from training.register import code_commit, named
 from training.report.answers import budgeted, budgets
 from training.report.tracking import by_source
 from training.taxonomy import Family
@@ -96,6 +96,7 @@ def run(
         Refused: the tracking server has gone away; the bundle is at `out`, and is logged by `training.unlogged`.
     """
     check_replaceable(out, of="bundle")
+    commit = code_commit()  # of what is loaded: a training takes long enough for another checkout
     encoder = Encoder(find("models/encoder"))
     by_name = named(files)
     digests = digests_of(by_name)
@@ -142,7 +143,7 @@ def run(
             out, params={**config.model_dump(), "revision": known["revision"], "encoder_sha256": encoder.sha256}, metrics=_metrics(report), files=by_name, digests=digests,
             rows=dict(zip(by_name, logs.rows_of_files, strict=False)), page=page(report), recipe=recipe.model_dump(mode="json"),
             plots=plots.of_holdout(Scorer(Bundle(out), encoder=encoder), parts["holdout"].pairs.paired(), calibration),
-            start=start.folder if start else None, gate=gate, say=say,
+            start=start.folder if start else None, gate=gate, commit=commit, say=say,
         )  # fmt: skip
     return Trained(out, report, registered, gate)
 

@@ -36,8 +36,8 @@ def named(files: Sequence[Path]) -> dict[str, Path]:
 
 def register(
     folder: Path, *, params: Mapping[str, Any], metrics: Mapping[str, float], files: Mapping[str, Path],
-    digests: Mapping[str, str], rows: Mapping[str, int], plots: Mapping[str, Any], page: str, recipe: Mapping[str, Any],
-    start: Path | None = None, gate: Mapping[str, Any] | None = None, say: Callable[[str], None] = lambda _: None,
+    digests: Mapping[str, str], rows: Mapping[str, int], plots: Sequence[Path], page: str, recipe: Mapping[str, Any],
+    start: Path | None = None, gate: Mapping[str, Any] | None = None, commit: str | None = None, say: Callable[[str], None] = lambda _: None,
 ) -> dict[str, str]:  # fmt: skip
     """Log a run with all that made a bundle, register the bundle as a version, and give it the alias `challenger`, in this order.
 
@@ -51,11 +51,12 @@ def register(
         files: the log files by the name they have in the bundle.
         digests: their SHA-256 by the same name; the run's tags hold all of it, its datasets as much as MLflow stores.
         rows: their rows by the same name, bad ones included.
-        plots: figures by name, or the PNG files of them.
+        plots: PNG files of figures.
         page: the report on held-out prompts as HTML.
         recipe: `training.recipe.Recipe` as JSON takes it.
         start: the bundle that the training started from.
         gate: the report of `training.gate`, where the bundle was compared with the champion.
+        commit: `code_commit` of the training, where it is known.
         say: told what happens.
 
     Returns:
@@ -66,7 +67,7 @@ def register(
 
     from training.mlflow_model import LogFile, log_bundle
 
-    tags = version_tags(folder, gate)
+    tags = version_tags(folder, gate, commit)
     say("logging the run")
     with begun() as run:
         mlflow.log_params(dict(params))
@@ -74,11 +75,8 @@ def register(
         mlflow.set_tags({f"dataset.{key(name)}": digest for name, digest in digests.items()})
         for name, path in files.items():
             mlflow.log_input(LogFile(name, path, digests[name], rows.get(name)), context="training")
-        for name, figure in plots.items():
-            if isinstance(figure, Path):
-                mlflow.log_artifact(str(figure), "plots")
-            else:
-                mlflow.log_figure(figure, f"plots/{name}.png")
+        for figure in plots:
+            mlflow.log_artifact(str(figure), "plots")
         mlflow.log_dict(dict(recipe), RECIPE)
         mlflow.log_text(page, "report.html")
         for part in ("report.json", "card.md"):
@@ -102,7 +100,7 @@ def register(
     return {"run_id": run_id, "version": str(version.version), "alias": alias, "tracking_uri": tracking_uri()}
 
 
-def version_tags(folder: Path, gate: Mapping[str, Any] | None) -> dict[str, str]:
+def version_tags(folder: Path, gate: Mapping[str, Any] | None, commit: str | None) -> dict[str, str]:
     """Return the tags of a version: what it was made of, by which code, and the gate's report; what is not known has no tag."""
     manifest = Bundle(folder).manifest
     tags = {
@@ -110,7 +108,7 @@ def version_tags(folder: Path, gate: Mapping[str, Any] | None) -> dict[str, str]
         "data_digest": str(manifest.training["data_digest"]), "encoder_sha256": manifest.encoder.sha256,
         "manifest_sha256": sha256(folder / MANIFEST), "thinkworth_version": manifest.thinkworth_version,
     }  # fmt: skip
-    if commit := code_commit():
+    if commit:
         tags["code_commit"] = commit
     if gate:
         tags |= {GATE: str(gate["outcome"]), GATE_REPORT: json.dumps(dict(gate), allow_nan=False)}

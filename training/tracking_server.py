@@ -1,6 +1,7 @@
 """The MLflow tracking server: its address, our experiment there, and whether it answers, which is asked before long work."""
 
 import os
+import re
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -163,8 +164,9 @@ def _check_database(uri: str) -> None:
 
 
 def _said(error: Exception) -> str:
-    """Return the first line of what MLflow says, without the password that it may repeat."""
+    """Return the first line of what MLflow says, without the password that it may repeat, as it is or quoted anew."""
     said = str(error).partition("\n")[0].replace(tracking_uri(), told_uri())
+    said = re.sub(r"//[^/\s]*@", "//", said)
     asked, away, _ = said.partition(
         " failed with exception "
     )  # what follows is the HTTP library's, and as long as it is empty

@@ -1,4 +1,4 @@
-"""What MLflow would have been told of a training when its server had gone away meanwhile: kept beside the bundle, and logged later."""
+"""What MLflow is told of a training: kept beside the bundle before it is logged, so that what ends meanwhile can be logged later."""
 
 import json
 import shutil
@@ -21,6 +21,8 @@ def log_or_keep(
 ) -> dict[str, str]:
     """Log and register a bundle; return what `register` does.
 
+    What is logged is kept first and goes once it is registered: whatever ends it in between, a signal too, it can be logged later.
+
     Args:
         folder: the bundle.
         plots: figures by name.
@@ -29,21 +31,30 @@ def log_or_keep(
         told: what else `register` takes.
 
     Raises:
+        InvalidInput: there is no place beside the bundle.
         Refused: the server does not take it; it can be logged later.
     """
+    _keep(folder, plots, start, told)
+    later = f"thinkworth train --log-only --out {folder}"
+    what = f"The bundle is in {folder}, and is not registered"
     try:
-        with reached("check that it runs"):
-            return register(folder, plots=plots, start=start, say=say, **told)
-    except Refused as error:
-        _keep(folder, plots, start, told)
-        what = f"{error.message}. The bundle is in {folder}, and is not registered"
-        raise Refused(
-            f"{what}; once the server is back: thinkworth train --log-only --out {folder}", type="mlflow"
-        ) from error
+        return log_kept(folder, say, f"check that it runs. {what}; once the server is back: {later}")
+    except (Refused, InvalidInput):
+        raise
+    except BaseException:  # Ctrl-C too
+        say(f"{what}; to do so: {later}")
+        raise
 
 
-def log_kept(folder: Path, say: Callable[[str], None]) -> dict[str, str]:
-    """Log and register a bundle that could not be logged when it was trained; return what `register` does.
+def log_kept(
+    folder: Path, say: Callable[[str], None], remedy: str = "it is still kept; try again once the server is back"
+) -> dict[str, str]:
+    """Log and register a bundle of which what MLflow is told is kept, which then goes; return what `register` does.
+
+    Args:
+        folder: the bundle.
+        say: told what happens.
+        remedy: what to do where the server does not take it.
 
     Raises:
         InvalidInput: nothing is kept of it, or another bundle has taken its place.
@@ -58,10 +69,11 @@ def log_kept(folder: Path, say: Callable[[str], None]) -> dict[str, str]:
         what = f"{folder} is not the bundle that {place} tells of: another has taken its place"
         raise InvalidInput(f"{what}; train that one again, and remove {place}", field="out")
     files = {name: Path(path) for name, path in told.pop("files").items()}
-    start, plots = place / START, {path.stem: path for path in sorted((place / PLOTS).iterdir())}
-    with reached("it is still kept; try again once the server is back"):
+    start, plots = place / START, sorted((place / PLOTS).iterdir())
+    with reached(remedy):
         known = register(folder, files=files, plots=plots, start=start if start.is_dir() else None, say=say, **told)
-    shutil.rmtree(place)
+    (place / TOLD).unlink()  # first: half a folder is not logged again
+    shutil.rmtree(place, ignore_errors=True)
     return known
 
 

@@ -68,6 +68,19 @@ def test_an_audit_is_in_the_store_in_a_folder_and_in_mlflow(put, engine, address
         "report/report.json",
         "report/slices.csv",
     }
+    later = thinkworth("audit", "--out", tmp_path / "report", "--log-only")
+    assert (later.code, later.out.count(f"is logged already: MLflow run {told['mlflow_run']}")) == (0, 1)
+    MlflowClient().set_terminated(told["mlflow_run"], "KILLED")  # it may hold half of it
+    later = thinkworth("audit", "--out", tmp_path / "report", "--log-only")
+    assert (later.code, "already" in later.out, told["mlflow_run"] in later.out) == (0, False, False)
+
+
+@pytest.mark.parametrize(
+    "more", [("--since", "2026-11-01"), ("--until", "2026-11-01"), ("--store", "s"), ("--config", "c"), ("--no-register",), ("--json",)]
+)  # fmt: skip
+def test_a_report_is_logged_later_as_it_is(more, thinkworth):
+    said = thinkworth("audit", "--log-only", *more)
+    assert (said.code, "give it with --out alone" in said.err) == (2, True)
 
 
 def test_a_table_without_rows_keeps_its_columns_and_no_text_is_a_formula(put, record, tmp_path):

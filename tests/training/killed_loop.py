@@ -96,7 +96,7 @@ def report(what, how):
             whole.append(bool(Bundle(bundle)) and sha256(bundle / "manifest.json") == manifests[version])
         current = Path("models/current")
         told = {
-            "what": what, "how": how, "aliases": pairs("SELECT alias, version FROM registered_model_aliases"), "whole": whole,
+            "what": what, "how": how, "aliases": pairs("SELECT alias, version FROM registered_model_aliases"), "whole": whole, "kept": (OUT.with_name("challenger.unlogged") / "told.json").is_file(),
             "current": current.read_text().strip() if current.is_file() else None,
             "pending": [*pairs("SELECT key, key FROM registered_model_tags WHERE key = 'promotion.pending'")],
             "runs": dict(Counter(pairs("SELECT run_uuid, status FROM runs").values())),
@@ -108,7 +108,7 @@ def report(what, how):
 def set_up():
     """Version 1 is the champion; 2 and 3 have passed the gate against it."""
     gate = {"outcome": "promotable", "champion": Bundle(DEFAULT).manifest.revision, "failed": []}
-    register(DEFAULT, params={}, metrics={}, files={}, digests={}, rows={}, plots={}, page="", recipe={})
+    register(DEFAULT, params={}, metrics={}, files={}, digests={}, rows={}, plots=(), page="", recipe={})
     api = tracking_server.client()
     first = registry.numbered(api, "1")
     for _ in range(2):

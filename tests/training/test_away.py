@@ -11,9 +11,10 @@ from mlflow.tracking import MlflowClient
 from contract.bundle import sha256
 from contract.errors import InvalidInput, Refused, StoreDown
 from contract.locate import ROOT
-from training import tracking_server, unlogged
+from training import mlflow_model, tracking_server, unlogged
 from training.commands_loop import _recorded
 from training.lock import alone
+from training.tracking_server import reached
 from training.unlogged import log_or_keep
 
 pytestmark = pytest.mark.filterwarnings(
@@ -63,11 +64,11 @@ def test_the_checkout_keeps_its_own_artifacts_wherever_a_command_runs(tmp_path, 
 
 
 class Server:
-    """Answers /health, or does not even take that up, and answers nothing else."""
+    """Answers /health, or does not even take that up, and answers nothing else; with a greeting it is no HTTP."""
 
-    def __init__(self, *, healthy):
+    def __init__(self, *, healthy, greeting=b""):
         self.listening = socket.create_server(("127.0.0.1", 0))
-        self.healthy, self.asked = healthy, []
+        self.healthy, self.greeting = healthy, greeting
         self.uri = f"http://127.0.0.1:{self.listening.getsockname()[1]}"
         threading.Thread(target=self.serve, daemon=True).start()
 
@@ -79,6 +80,11 @@ class Server:
             except OSError:
                 return
             held.append(connection)
+            if self.greeting:
+                connection.recv(4096)
+                connection.sendall(self.greeting)
+                connection.close()
+                continue
             if self.healthy and connection.recv(4096).startswith(b"GET /health"):
                 connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\nConnection: close\r\n\r\nOK")
                 connection.close()
@@ -96,6 +102,22 @@ def test_a_server_that_hangs_is_given_up(healthy, tmp_path, monkeypatch, thinkwo
     assert (said.code, said.err.count("\n")) == (1, 1)
     assert said.err.startswith(f"thinkworth: MLflow at {server.uri} does not answer (")
     assert time.monotonic() - start < 60  # minutes, of itself
+
+
+def test_a_server_that_speaks_no_http_does_not_answer(monkeypatch, thinkworth):
+    server = Server(healthy=False, greeting=b"SSH-2.0-OpenSSH_9.2\r\n")
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", server.uri)
+    said = thinkworth("status")
+    server.listening.close()
+    assert (said.code, said.err.count("\n")) == (1, 1)
+    assert said.err.startswith(f"thinkworth: MLflow at {server.uri} does not answer (BadStatusLine); start it")
+
+
+def test_a_password_that_is_repeated_as_it_was_quoted_for_the_network_is_not_shown(monkeypatch):
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", "http://me:ge^heim@127.0.0.1:9")
+    with pytest.raises(Refused, match="503 Server Error for url: http://127.0.0.1:9/api; ") as told, reached():
+        raise OSError("503 Server Error for url: http://me:ge%5Eheim@127.0.0.1:9/api")
+    assert "%5E" not in str(told.value)
 
 
 @pytest.fixture(scope="module")
@@ -117,7 +139,7 @@ def trained(tmp_path):
     told = {
         "params": {"iterations": 1}, "metrics": {"n": 1.0}, "files": {"log.jsonl": log}, "digests": {"log.jsonl": sha256(log)},
         "rows": {"log.jsonl": 1}, "page": "<p>", "recipe": {"a": 1}, "plots": {"gain": Figure()}, "start": tmp_path / "made",
-        "gate": {"outcome": "promotable", "champion": "thinkworth/1", "failed": []},
+        "gate": {"outcome": "promotable", "champion": "thinkworth/1", "failed": []}, "commit": "abc+",
     }  # fmt: skip
     return tmp_path / "made", told
 
@@ -139,6 +161,9 @@ def test_a_training_whose_server_went_away_is_kept_and_logged_later(
     said = thinkworth("train", "--log-only", "--out", folder)
     assert said.code == 0, said.err
     assert "registered as version 1 (challenger)" in said.out
+    assert (
+        MlflowClient().get_model_version("thinkworth", "1").tags["code_commit"] == "abc+"
+    )  # not that of whoever logs it
     (run,) = MlflowClient().search_runs([experiment])
     assert run.info.status == "FINISHED"
     held = {artifact.path for artifact in MlflowClient().list_artifacts(run.info.run_id)}
@@ -156,11 +181,33 @@ def test_what_waits_to_be_logged_is_not_said_of_another_bundle(trained, monkeypa
         unlogged.log_kept(folder, str)
 
 
+def test_a_training_that_is_stopped_while_it_is_logged_is_logged_later_and_once(
+    trained, database, tmp_path, monkeypatch
+):
+    folder, told = trained
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", database)
+    monkeypatch.setattr(mlflow_model, "log_bundle", stopped)
+    kept, heard = folder.with_name("made.unlogged"), []
+    with pytest.raises(KeyboardInterrupt):
+        log_or_keep(folder, say=heard.append, **told)
+    assert heard[-1].endswith(f"is not registered; to do so: thinkworth train --log-only --out {folder}")
+    assert sorted(path.name for path in kept.iterdir()) == ["plots", "start", "told.json"]
+    monkeypatch.setattr(unlogged, "register", lambda *_, **said: {"commit": said["commit"]})
+    assert log_or_keep(folder, say=str, **told) == {"commit": "abc+"}
+    with pytest.raises(InvalidInput, match="waits to be logged"):  # the success took what the failure had left
+        unlogged.log_kept(folder, str)
+
+
+def stopped(*_):
+    raise KeyboardInterrupt
+
+
 def test_two_that_write_to_one_folder_are_not_let_in_at_once(tmp_path, database, monkeypatch, thinkworth):
     monkeypatch.setenv("MLFLOW_TRACKING_URI", database)
     with alone(tmp_path / "made", "training"):
-        for command in ("retrain", "train"):
-            said = thinkworth(command, "missing.jsonl", "--out", tmp_path / "made")
+        for command in (("retrain", "missing.jsonl"), ("train", "missing.jsonl"), ("train", "--log-only")):
+            said = thinkworth(*command, "--out", tmp_path / "made")
             assert said.code == 1
             assert "another training is writing to" in said.err
     with alone(tmp_path / "report", "audit"):

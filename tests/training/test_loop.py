@@ -68,6 +68,7 @@ def test_a_retraining_killed_at_any_stage_leaves_the_champion_and_whole_versions
         assert all(line["whole"])
     assert [len(line["whole"]) for line in killed] == [3] * 6 + [4]  # a version is made once its files are stored
     assert [line["runs"].get("RUNNING", 0) for line in killed] == [0, 0, 0, 0, 1, 0, 0]  # the next run ends it
+    assert [line["kept"] for line in killed] == [False] * 4 + [True] * 3  # to be logged by --log-only
 
 
 def test_no_run_of_a_killed_retraining_stays_running(left):
@@ -80,6 +81,7 @@ def test_a_retraining_that_is_not_killed_moves_the_alias_and_nothing_else(left):
     assert line["aliases"] == {"champion": 1, "challenger": 5}
     assert line["current"] == "registry/1"
     assert all(line["whole"])
+    assert not line["kept"]
 
 
 def test_a_promotion_killed_between_any_two_steps_leaves_a_champion_and_is_finished_by_the_next(left):

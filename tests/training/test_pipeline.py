@@ -119,7 +119,7 @@ def test_a_bundle_is_registered_in_a_new_registry_from_another_folder(tmp_path, 
     monkeypatch.chdir(elsewhere)
     known = register(
         ROOT / "models" / "default", params={"iterations": 1}, metrics={"n": 1.0}, files=named([log, log]),
-        digests={"log (a+b).jsonl": "0" * 64, "log (a+b).jsonl 2": "1" * 64}, plots={}, rows={}, page="", recipe={},
+        digests={"log (a+b).jsonl": "0" * 64, "log (a+b).jsonl 2": "1" * 64}, plots=(), rows={}, page="", recipe={},
     )  # fmt: skip
     (model,) = (checkout / "mlruns" / "artifacts" / "models").iterdir()
     bundle = model / "artifacts" / "data" / "thinkworth" / "bundle"

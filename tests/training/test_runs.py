@@ -1,16 +1,21 @@
-"""Runs of MLflow: those whose process is gone are ended by the next one, and nobody else's."""
+"""Runs of MLflow: those whose process is gone are ended by the next one, and nobody else's. And the locks of places that are written."""
 
+import errno
+import fcntl
 import os
 import socket
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 import pytest
 from mlflow.tracking import MlflowClient
 
-from training import runs
-from training.tracking_server import experiment
+from contract.errors import InvalidInput
+from training import lock, runs
+from training.lock import alone, locked
+from training.tracking_server import experiment, reached
 
 pytestmark = pytest.mark.filterwarnings(
     "ignore:The ``noload`` loader strategy", "ignore:.*Any type hint"
@@ -76,3 +81,52 @@ def test_of_the_others_only_what_is_old_is_ended(api, host, process, age_days, e
     one = run(api, host, os.getpid() if process == "ours" else process, age_days)
     assert (one in runs.end_abandoned(api, experiment())) == ends
     assert status(api, one) == ("KILLED" if ends else "RUNNING")
+
+
+@pytest.mark.parametrize("held", [lambda folder: alone(folder / "out", "training"), locked])
+def test_what_cannot_be_locked_is_said_and_is_no_fault_of_the_tracking_server(held, tmp_path, monkeypatch):
+    folder = tmp_path / "file"
+    folder.write_text("")  # nor can a folder that may not be written: whoever runs this as root writes everywhere
+    for place, why in ((folder, "(File exists|Not a directory)"), (tmp_path, "No locks available")):
+        with pytest.raises(InvalidInput, match=f"lock cannot be locked: {why}; "), reached(), held(place):
+            pass
+        monkeypatch.setattr(lock.fcntl, "flock", no_locks)
+
+
+def no_locks(*_):
+    raise OSError(errno.ENOLCK, os.strerror(errno.ENOLCK))
+
+
+@pytest.mark.parametrize("held", [lambda folder: alone(folder / "out", "training"), locked])
+def test_a_lock_file_is_opened_to_read_which_another_user_may(held, tmp_path):
+    with held(tmp_path):
+        (name,) = tmp_path.iterdir()
+        (mode,) = (
+            fcntl.fcntl(int(one.name), fcntl.F_GETFL) & os.O_ACCMODE
+            for one in Path("/proc/self/fd").iterdir()
+            if one.is_symlink() and os.path.realpath(one) == str(name)
+        )
+        assert mode == os.O_RDONLY
+
+
+def test_a_lock_that_its_holder_removed_meanwhile_is_made_anew(tmp_path, monkeypatch):
+    path, flock, left = tmp_path / ".out.lock", fcntl.flock, [1]
+
+    def removed(*asked):
+        flock(*asked)
+        if left:
+            left.pop()
+            path.unlink()
+
+    monkeypatch.setattr(lock.fcntl, "flock", removed)
+    with alone(tmp_path / "out", "training"):
+        assert path.is_file()
+    assert not path.exists()
+
+
+def test_a_place_without_a_name_is_refused():
+    with (
+        pytest.raises(InvalidInput, match="cannot be replaced as a whole; name a folder"),
+        alone(Path(), "training"),
+    ):
+        pass

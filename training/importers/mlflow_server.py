@@ -3,6 +3,7 @@
 import ssl
 from collections.abc import Iterator
 from contextlib import contextmanager
+from http.client import HTTPException
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.error import HTTPError, URLError
@@ -83,7 +84,7 @@ def check_answers(uri: str) -> None:
         urlopen(f"{plain.render_as_string().rstrip('/')}/health", timeout=_SECONDS).close()  # noqa: S310 - the scheme is http or https
     except HTTPError:
         return  # something answers; what it is shows at the first question
-    except (URLError, OSError) as error:
+    except (URLError, OSError, HTTPException) as error:  # the last: it speaks no HTTP
         if isinstance(getattr(error, "reason", error), ssl.SSLError):
             return  # MLflow has settings of its own for certificates
         raise InvalidInput(f"{address(uri)} cannot be reached; is the tracking server running?") from error
