@@ -37,16 +37,16 @@ def read_mapping(path: Path, *, field: str, remedy: str) -> dict[Any, Any]:
     return value
 
 
-def configured(model: type[M], path: Path | None) -> M:
-    """Return the settings that the file of a verb's --config has, the model's defaults where there is none.
+def configured(model: type[M], path: Path | None, option: str = "config") -> M:
+    """Return the settings that the file of a verb's option has, the model's defaults where there is none.
 
     Raises:
         InvalidInput: as `read_mapping` and `validated`.
     """
     if path is None:
         return model()
-    remedy = "name another with --config, or leave it out for the defaults"
-    return validated(model, read_mapping(path, field="config", remedy=remedy), path)
+    remedy = f"name another with --{option}, or leave it out for the defaults"
+    return validated(model, read_mapping(path, field=option, remedy=remedy), path)
 
 
 def only_entry(path: Path, raw: Mapping[Any, Any], name: str, kind: type) -> Any:

@@ -134,9 +134,8 @@ class Recorder:
     async def _ended(self, done: Done) -> bool:
         """Return whether it is done before an answer has waited for too long."""
         waiting = asyncio.wrap_future(done)
-        waiting.add_done_callback(
-            lambda one: one.cancelled() or one.exception()
-        )  # else asyncio logs one that nobody reads
+        # else asyncio logs an error that nobody reads
+        waiting.add_done_callback(lambda one: one.cancelled() or one.exception())
         ended, _ = await asyncio.wait({waiting}, timeout=self.settings.store_timeout_s)
         return bool(ended)
 
@@ -189,9 +188,8 @@ class Recorder:
             for records, done in group:
                 try:
                     taken = self.journal is not None and self.journal.append(records)
-                except (
-                    Exception
-                ) as error:  # a value that is no JSON; a thread that ends would leave the journal alone for good
+                except Exception as error:
+                    # a value that is no JSON; a thread that ends would leave the journal alone for good
                     self.mender.drop(records, error)
                     done.set_exception(InternalError("a record that cannot be written; it is dropped, and counted"))
                     continue

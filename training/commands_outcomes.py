@@ -14,9 +14,6 @@ from training.commands import needs
 if TYPE_CHECKING:
     import pandas as pd
 
-LONGEST_ID, LONGEST_NAME = 36, 200
-"""Characters of a decision's id, and of a request's."""
-
 BLOCK = 1000
 """Outcomes written in one transaction: the service writes between two."""
 
@@ -72,6 +69,7 @@ def _told(rows: "pd.DataFrame") -> list[dict[str, Any]]:
         InvalidInput: an id is too long to be one.
     """
     from contract.store.outcomes import VALUES, new_id
+    from contract.store.tables import LONGEST_ID, LONGEST_NAME
 
     names = [name for name in VALUES if name in rows.columns]
     rows = rows[rows[names].notna().any(axis=1)]

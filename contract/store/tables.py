@@ -34,9 +34,12 @@ def column(name: str, kind: Any, comment: str, *, null: bool = True, **more: Any
     return sa.Column(name, kind, nullable=null, comment=comment, **more)
 
 
-ID = sa.String(36)
+LONGEST_ID, LONGEST_NAME = 36, 200
+"""Characters of an id of ours, and of a name that a caller gives."""
+
+ID = sa.String(LONGEST_ID)
 WORD = sa.String(40)
-NAME = sa.String(200)
+NAME = sa.String(LONGEST_NAME)
 
 metadata = sa.MetaData()
 

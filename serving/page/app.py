@@ -96,9 +96,8 @@ class _Page:
 
         if not view.early or "hx-request" in request.headers:  # htmx shows nothing before the end
             return HTMLResponse(await self.store.run(made))
-        await self.store.run(
-            lambda: self.store.read(live.any_audit)
-        )  # a store that is away is still told by the status
+        # a store that is away is still told by the status
+        await self.store.run(lambda: self.store.read(live.any_audit))
 
         async def pieces() -> AsyncIterator[str]:
             yield (top := self.renderer.top(root, **same))

@@ -307,6 +307,8 @@ def test_a_loss_is_on_record_where_there_is_no_journal(tmp_path):
     one.mender.down(OSError())
     asyncio.run(one.record([decision(), decision()]))
     until(lambda: ids(one, tables.gaps))
+    with one.engine.connect() as connection:
+        assert connection.scalars(sa.select(tables.gaps.c.records)).all() == [2]
     one.close()
 
 

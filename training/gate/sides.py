@@ -9,7 +9,7 @@ import pandas as pd
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field
 
-from contract.yaml_file import read_mapping, validated
+from contract.yaml_file import configured
 from training.metrics import FEWEST_PROMPTS
 
 Array = NDArray[Any]
@@ -61,9 +61,7 @@ def load_gate(path: Path | None) -> GateConfig:
     Raises:
         InvalidInput: the file cannot be read, or has an unknown key (the known ones are listed) or a value out of range.
     """
-    if path is None:
-        return GateConfig()
-    return validated(GateConfig, read_mapping(path, field="gate", remedy="name another with --gate"), path)
+    return configured(GateConfig, path, "gate")
 
 
 class Side(NamedTuple):
