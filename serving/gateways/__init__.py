@@ -1,0 +1,1 @@
+"""What connects gateways: an adapter a gateway."""
