@@ -36,12 +36,17 @@ class Deployments:
 
 def _behind(name: str) -> str | None:
     proxy = sys.modules.get("litellm.proxy.proxy_server")
-    router = getattr(proxy, "llm_router", None)
+    router: Any = getattr(proxy, "llm_router", None)
+    if router is None:
+        return None
     try:
-        deployments = router.get_model_list(model_name=name) if router else None
+        if hasattr(router, "registry"):  # LiteLLM 1.110
+            deployments = router.registry().deployments(name)
+        else:
+            deployments = router.get_model_list(model_name=name)
         models = {_one(deployment) for deployment in deployments or ()}
     except Exception:
-        return None  # a router of another version; the name will do
+        return None  # a router of yet another version; the name will do
     bare = {model.rpartition("/")[2] for model in models}
     return sorted(models)[0] if len(bare) == 1 and "" not in bare and "*" not in str(bare) else None
 

@@ -1,5 +1,6 @@
 """Asks a predictor, and leaves it alone while it is away: whatever it does, the answer is a decision or None."""
 
+import asyncio
 import logging
 from collections import Counter
 from collections.abc import Mapping
@@ -13,10 +14,10 @@ logger = logging.getLogger("thinkworth.litellm")
 
 
 class Guarded:
-    """A predictor behind a breaker. It writes a line when the breaker opens or closes, none a request."""
+    """A predictor behind a deadline and a breaker. It writes a line when the breaker opens or closes, none a request."""
 
-    def __init__(self, predictor: Predictor, breaker: Breaker, counts: Counter[str]) -> None:
-        self._predictor, self.breaker, self._counts = predictor, breaker, counts
+    def __init__(self, predictor: Predictor, breaker: Breaker, counts: Counter[str], *, timeout_s: float) -> None:
+        self._predictor, self.breaker, self._counts, self._timeout_s = predictor, breaker, counts, timeout_s
 
     async def decision(self, body: Mapping[str, Any]) -> Decision | None:
         """Return the decision on a request; None where there is none, for whatever reason."""
@@ -25,7 +26,7 @@ class Guarded:
             return None
         known = False
         try:
-            decision = decision_of(await self._predictor.predict(body))
+            decision = decision_of(await asyncio.wait_for(self._predictor.predict(body), self._timeout_s))
             known = True
         except Declined:
             self._counts["declined"] += 1
@@ -44,6 +45,10 @@ class Guarded:
 
     def _failed(self, error: Exception) -> None:
         self._counts["away"] += 1
-        why = str(error) if isinstance(error, Away | Unusable) else type(error).__name__
+        why = (
+            str(error) if isinstance(error, Away | Unusable) else type(error).__name__
+        )  # another's text may hold a prompt
+        if isinstance(error, asyncio.TimeoutError):
+            why = f"no answer within {self._timeout_s:g} s"
         if self.breaker.failed(error.pause_s if isinstance(error, Away) else None):
             logger.warning("thinkworth: %s. Requests go on without it. Counts: %s", why, dict(self._counts))

@@ -50,12 +50,13 @@ class ThinkworthHook(CustomLogger):  # type: ignore[misc]  # LiteLLM has no type
         super().__init__()
         self.settings = s = settings_of(settings)
         self.counts: Counter[str] = Counter()
-        self._service = Service(s.url, api_key=s.api_key, timeout_s=s.timeout_s, tell_timeout_s=s.tell_timeout_s)
+        self._service = Service(s.url, api_key=s.api_key)
         asked = predictor or self._service
         self.breaker = Breaker(failures=s.breaker_failures, cooldown_s=s.breaker_cooldown_s)
-        self._guarded = Guarded(asked, self.breaker, self.counts)
+        self._guarded = Guarded(asked, self.breaker, self.counts, timeout_s=s.timeout_s)
         self.outbox = Outbox(
-            asked.outcomes, limit=s.max_waiting, linger_s=s.linger_s, pause_s=max(s.breaker_cooldown_s, 0.1), counts=self.counts
+            asked.outcomes, limit=s.max_waiting, linger_s=s.linger_s, pause_s=max(s.breaker_cooldown_s, 0.1), timeout_s=s.tell_timeout_s,
+            counts=self.counts,
         )  # fmt: skip
         self._deployments, self._refusals, self._pendings = Deployments(s.models), Refusals(), Pendings()
 
@@ -110,7 +111,7 @@ class ThinkworthHook(CustomLogger):  # type: ignore[misc]  # LiteLLM has no type
         """Return headers that name the decision."""
         try:
             marks = metadata_of(data).get("thinkworth") if self.settings.response_headers else None
-            if isinstance(marks, Mapping):
+            if isinstance(marks, Mapping) and all(name in marks for name in HEADERS):
                 return {f"x-thinkworth-{name.replace('_', '-')}": str(marks[name]) for name in HEADERS}
         except Exception as error:
             self._met(error)

@@ -25,6 +25,9 @@ TEMPLATE = ("enable_thinking", "thinking", "thinking_budget", "thinking_mode")
 LEAST_BUDGET = 1024
 """Thinking tokens that Claude takes at least."""
 
+_BESIDE = ("include_reasoning", "output_config")
+"""What goes with thinking and does not switch it."""
+
 _OFF = ("none", "disable", "disabled", "off", False)
 _ON = ("low", "medium", "high", "xhigh", "max", "enabled", "adaptive", "on", True)
 
@@ -53,13 +56,13 @@ def arm_said(parameters: Mapping[str, Any]) -> str | None:
 
 
 def _words(value: Any) -> list[bool]:
-    """Return what each parameter says, on or off; a number of tokens is on unless it is 0, and -1 leaves it open."""
+    """Return what each parameter says, on or off, as importers of logs read it: tokens are on unless 0, -1 being Gemini's own choice."""
     if isinstance(value, Mapping):
         if value.get("type") in ("disabled", "enabled", "adaptive"):
             return [value["type"] != "disabled"]  # the budget beside it says no more
-        return [word for name, one in value.items() if name != "include_reasoning" for word in _words(one)]
+        return [word for name, one in value.items() if name not in _BESIDE for word in _words(one)]
     if isinstance(value, int) and not isinstance(value, bool):
-        return [] if value < 0 else [value > 0]
+        return [value != 0]
     if isinstance(value, str | bool):
         return [True] if value in _ON else [False] if value in _OFF else []
     return []

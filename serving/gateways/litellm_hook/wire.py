@@ -1,4 +1,4 @@
-"""thinkworth over HTTP, with a deadline that no answer can stretch; and what else may stand in its place."""
+"""thinkworth over HTTP, and what else may stand in its place. Deadlines are those of the callers."""
 
 import asyncio
 from collections.abc import Mapping, Sequence
@@ -10,6 +10,9 @@ import httpx
 KEEPALIVE_S = 4.0
 """A connection that was idle for longer is not used again: servers close them after 5 seconds, and one that closes as we
 write would count as a failure."""
+
+LONGEST_STEP_S = 60.0
+"""httpx's limit, which is on each step: a server that drips a byte a moment never reaches it, so callers have one on the whole."""
 
 _OF_THE_REQUEST = (400, 413, 422)
 """Statuses that speak of what was sent, not of the service."""
@@ -45,14 +48,14 @@ class Predictor(Protocol):
 class Service:
     """A service over HTTP: one client an event loop, made when first needed."""
 
-    def __init__(self, url: str, *, api_key: str | None, timeout_s: float, tell_timeout_s: float) -> None:
-        self._url, self._timeout_s, self._tell_timeout_s = url.rstrip("/"), timeout_s, tell_timeout_s
+    def __init__(self, url: str, *, api_key: str | None) -> None:
+        self._url = url.rstrip("/")
         self._headers = {"Authorization": f"Bearer {api_key}"} if api_key else {}
         self._clients: WeakKeyDictionary[asyncio.AbstractEventLoop, httpx.AsyncClient] = WeakKeyDictionary()
 
     async def predict(self, request: Mapping[str, Any]) -> Any:
         """Return the answer to a request; see `Predictor`."""
-        response = await self._post("/predict", request, self._timeout_s)
+        response = await self._post("/predict", request)
         try:
             return response.json()
         except (ValueError, RecursionError):
@@ -60,7 +63,7 @@ class Service:
 
     async def outcomes(self, outcomes: Sequence[Mapping[str, Any]]) -> None:
         """Tell what came of decisions; see `Predictor`."""
-        await self._post("/outcomes", {"outcomes": list(outcomes)}, self._tell_timeout_s)
+        await self._post("/outcomes", {"outcomes": list(outcomes)})
 
     async def close(self) -> None:
         """Close the connections of this event loop."""
@@ -68,12 +71,9 @@ class Service:
         if client is not None:
             await client.aclose()
 
-    async def _post(self, path: str, body: Mapping[str, Any], timeout_s: float) -> httpx.Response:
-        # httpx's own limits are on each step: a server that drips a byte a moment would never reach one
+    async def _post(self, path: str, body: Mapping[str, Any]) -> httpx.Response:
         try:
-            response = await asyncio.wait_for(self._client().post(f"{self._url}{path}", json=body), timeout_s)
-        except (asyncio.TimeoutError, httpx.TimeoutException):  # noqa: UP041 - two classes until Python 3.11
-            raise Away(f"no answer within {timeout_s:g} s") from None
+            response = await self._client().post(f"{self._url}{path}", json=body)
         except (httpx.HTTPError, httpx.InvalidURL, OSError) as error:
             raise Away(type(error).__name__) from None
         if response.status_code in _OF_THE_REQUEST:
@@ -87,7 +87,7 @@ class Service:
         client = self._clients.get(loop)
         if client is None:
             client = self._clients[loop] = httpx.AsyncClient(
-                headers=self._headers, timeout=max(self._timeout_s, self._tell_timeout_s), trust_env=False,
+                headers=self._headers, timeout=LONGEST_STEP_S, trust_env=False,
                 limits=httpx.Limits(max_connections=256, max_keepalive_connections=64, keepalive_expiry=KEEPALIVE_S),
             )  # fmt: skip
         return client

@@ -30,7 +30,7 @@ SETUP = PAGE.split("## Set up")[1].split("\n## ")[0]
 LITELLM = Path(os.environ.get("LITELLM_PROXY", ROOT / ".venv" / "litellm" / "bin" / "litellm"))
 KEY = f"sk-{uuid4().hex}"
 EASY = "What is 1 + 9900?"
-HARD = "Prove that there are infinitely many primes congruent to 3 mod 4, then find the smallest such prime above 1000 that is a sum of two primes."
+HARD = "A train leaves at 3 pm at 60 km/h, another at 4 pm at 90 km/h from the same station. How far away does the second catch up, and when?"
 
 pytestmark = [
     pytest.mark.slow,
