@@ -7,7 +7,7 @@ from typing import Any
 
 ARMS = ("direct", "reasoning")
 VERDICTS = ("use", "maybe", "avoid")
-EFFORTS = ("none", "low", "medium", "high")
+EFFORTS = ("none", "minimal", "low", "medium", "high", "xhigh", "max")
 
 
 class Unusable(Exception):
@@ -24,7 +24,6 @@ class Decision:
     effort: str
     thinking_budget: int
     p_reasoning: float
-    enforced: bool
     params: Mapping[str, Any] | None
     revision: str | None
 
@@ -60,7 +59,7 @@ def decision_of(answer: Any) -> Decision:
     revision = answer.get("revision")
     return Decision(
         decision_id=answer["decision_id"], verdict=answer["verdict"], arm=answer["arm"], effort=answer["effort"],
-        thinking_budget=int(budget or 0), p_reasoning=float(p_reasoning or 0), enforced=answer.get("enforced") is not False,
+        thinking_budget=int(budget or 0), p_reasoning=float(p_reasoning or 0),
         params=params, revision=revision if isinstance(revision, str) else None,
     )  # fmt: skip
 

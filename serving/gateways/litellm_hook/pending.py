@@ -38,9 +38,12 @@ class Pending:
 
     def meant(self) -> str | None:
         """Return the arm that what was sent asks for; None where it leaves it open."""
-        if self.obeyed and not self.put and not self.sent:
-            return self.decision.arm  # the answer said to set nothing: that is how the model does it
-        return arm_said(self.sent if self.sent is not None else self.put or self.callers)
+        said_so = arm_said(self.sent if self.sent is not None else self.put or self.callers)
+        if said_so is None and self.obeyed and (self.key is not None or (not self.put and not self.sent)):
+            return (
+                self.decision.arm
+            )  # by words that only the service knows, or by none: then that is how the model does it
+        return said_so
 
     def fitted(self, attempt: Mapping[str, Any], refusals: Refusals) -> dict[str, Any] | None:
         """Note what an attempt carries; return it without what its deployment would refuse, None where it may go as it is."""

@@ -84,9 +84,8 @@ def parameters_of(
         budget = max(LEAST_BUDGET, min(decision.thinking_budget, room))
         off = direct or (max_output_tokens is not None and budget >= max_output_tokens)
         return {"thinking": {"type": "disabled"} if off else {"type": "enabled", "budget_tokens": budget}}
-    if direct and decision.enforced:
+    if direct:
         return {"reasoning_effort": "none"}
-    # a model that cannot be told not to think is told to think little
     return {"reasoning_effort": "low" if decision.effort == "none" else decision.effort}
 
 

@@ -102,7 +102,6 @@ def went_through(
     [
         ({}, {}, {}, {"reasoning_effort": "medium"}),
         (DIRECT, {}, {}, {"reasoning_effort": "none"}),
-        ({**DIRECT, "enforced": False}, {}, {}, {"reasoning_effort": "low"}),
         ({"effort": "none", "thinking_budget": 0}, {}, {}, {"reasoning_effort": "low"}),
         ({}, {"say": "budget"}, {}, {"thinking": {"type": "enabled", "budget_tokens": 3000}}),
         ({}, {"say": "budget"}, {"max_tokens": 2000}, {"thinking": {"type": "enabled", "budget_tokens": 1999}, "max_tokens": 2000}),
@@ -211,7 +210,12 @@ def test_the_caller_may_vouch_for_a_parameter():
         (DIRECT, {"hidden": 9}, {}, {"arm": "reasoning", "overridden": True}),  # it thought all the same
         (DIRECT, {}, {"reasoning_effort": "high"}, {"arm": "reasoning", "overridden": True}),  # a router had its way
         ({**DIRECT, "params": {}}, {}, {}, {"arm": "direct", "overridden": False}),  # a model that never thinks
-        ({**DIRECT, "enforced": False}, {}, {}, {"arm": "reasoning", "overridden": True}),
+        # the least of a model that always thinks
+        ({**DIRECT, "params": {"reasoning_effort": "low"}}, {}, {}, {"arm": "reasoning", "overridden": True}),
+        (  # words that only the service knows
+            {**DIRECT, "params": {"thinking": {"type": "between_tools"}}}, {}, {"model": "anthropic/claude-sonnet-4-5"},
+            {"arm": "direct", "overridden": False},
+        ),
         (DIRECT, {}, {"attempted_fallbacks": 1}, {"arm": "direct", "overridden": True}),
         (DIRECT, {"response_cost": 0.0}, {}, {"cost_usd": None}),
         (DIRECT, {"hidden": 13}, {}, {"thinking_tokens": None, "output_tokens": 12}),  # more than all output: unknown
