@@ -5,7 +5,8 @@
 Four proxies run side by side in front of one small model server that answers at once: without the hook, with it, with it and nobody
 behind the address, with it and a server that never answers. They are asked in turn, round by round, so that a busy machine slows them
 alike; what counts are the ratios. All settings of the hook are the defaults, the deadline of 50 ms too: `decided` is the share of requests
-that had a decision by then. Needs the proxy (`make .venv/litellm/ready`, or LITELLM_PROXY).
+that had a decision by then. Then, without a proxy, questions of one client from an event loop that N tasks keep busy, 5 ms at a time: in
+that loop itself, and in the hook's thread beside it. Needs the proxy (`make .venv/litellm/ready`, or LITELLM_PROXY).
 """
 
 import argparse
@@ -32,6 +33,7 @@ from contract.locate import ROOT
 
 REQUESTS, WARM = 100, 20
 CONCURRENCY = (1, 8)
+DEADLINE_S = 0.05
 KEY = "sk-benchmark"
 LITELLM = Path(os.environ.get("LITELLM_PROXY", ROOT / ".venv" / "litellm" / "bin" / "litellm"))
 WORDS = [
@@ -59,7 +61,7 @@ def prompt(n: int) -> str:
 
 
 async def model_server(port: int) -> None:
-    """Answer every chat completion at once; `/hang/...` never."""
+    """Answer every request at once; those to `/hang/...` never."""
     message = {"index": 0, "finish_reason": "stop", "message": {"role": "assistant", "content": "It is 4."}}
     usage = {"prompt_tokens": 70, "completion_tokens": 4, "total_tokens": 74}
     body = json.dumps(
@@ -71,7 +73,7 @@ async def model_server(port: int) -> None:
         with contextlib.suppress(asyncio.IncompleteReadError, ConnectionError):
             while True:
                 head = (await reader.readuntil(b"\r\n\r\n")).lower()
-                await reader.readexactly(int(head.partition(b"content-length:")[2].split(b"\r\n")[0]))
+                await reader.readexactly(int(head.partition(b"content-length:")[2].split(b"\r\n")[0] or 0))
                 if b" /hang" in head.split(b"\r\n")[0]:
                     await asyncio.sleep(3600)
                 writer.write(answer)
@@ -171,6 +173,44 @@ def measured(urls: dict[str, str], rounds: int) -> dict[str, dict[str, dict[str,
     return figures
 
 
+async def busy_loop(model: str, questions: int = 100) -> dict[str, dict[str, dict[str, float]]]:
+    """Return, by tasks that keep the loop busy, the share of questions answered within the deadline and the milliseconds each held up."""
+    os.environ.setdefault("LITELLM_LOCAL_MODEL_COST_MAP", "True")  # or its import asks the network for prices
+    from serving.gateways.litellm_hook.aside import Aside
+    from serving.gateways.litellm_hook.wire import Service
+
+    async def busy() -> None:
+        while True:
+            until = time.perf_counter() + 0.005
+            while time.perf_counter() < until:
+                pass
+            await asyncio.sleep(0)
+
+    figures: dict[str, dict[str, dict[str, float]]] = {}
+    for tasks in (0, 1, 2, 8):
+        running = [asyncio.create_task(busy()) for _ in range(tasks)]
+        for where in ("in the loop", "beside it"):
+            service, aside, times, answered = Service(model, api_key=None), Aside(), [], 0
+            for n in range(questions):
+                start = time.perf_counter()
+                with contextlib.suppress(asyncio.TimeoutError):
+                    asking = service.predict({"prompt": prompt(n)})
+                    await (
+                        aside.run(asking, DEADLINE_S) if where == "beside it" else asyncio.wait_for(asking, DEADLINE_S)
+                    )
+                    answered += 1
+                times.append((time.perf_counter() - start) * 1e3)
+            await (aside.run(service.close(), 5) if where == "beside it" else service.close())
+            aside.close()
+            figures.setdefault(f"{tasks} busy tasks", {})[where] = {
+                "answered": answered / questions, "p50_ms": round(statistics.median(times), 2)
+            }  # fmt: skip
+        for task in running:
+            task.cancel()
+        await asyncio.gather(*running, return_exceptions=True)
+    return figures
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--rounds", type=int, default=5)
@@ -203,7 +243,9 @@ def main() -> None:
         }
         urls = {name: stack.enter_context(proxy(place / name, f"{model_url}/v1", url)) for name, url in behind.items()}
         figures = measured(urls, options.rounds)
-    write({**began, "rounds": options.rounds, "requests_a_round": REQUESTS, "medians_of_rounds": figures}, options.out)
+        busy = asyncio.run(busy_loop(model_url))
+    proxies = {"rounds": options.rounds, "requests_a_round": REQUESTS, "medians_of_rounds": figures}
+    write({**began, **proxies, "busy_loop": busy}, options.out)
 
 
 if __name__ == "__main__":

@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Mapping
 from typing import Any
 
+from .aside import Aside
 from .breaker import Breaker
 from .decision import Decision, Unusable, decision_of
 from .wire import Away, Declined, Predictor
@@ -16,8 +17,16 @@ logger = logging.getLogger("thinkworth.litellm")
 class Guarded:
     """A predictor behind a deadline and a breaker. It writes a line when the breaker opens or closes, none a request."""
 
-    def __init__(self, predictor: Predictor, breaker: Breaker, counts: Counter[str], *, timeout_s: float) -> None:
-        self._predictor, self.breaker, self._counts, self._timeout_s = predictor, breaker, counts, timeout_s
+    def __init__(
+        self, predictor: Predictor, breaker: Breaker, counts: Counter[str], *, aside: Aside, timeout_s: float
+    ) -> None:
+        self._predictor, self.breaker, self._counts, self._aside, self._timeout_s = (
+            predictor,
+            breaker,
+            counts,
+            aside,
+            timeout_s,
+        )
 
     async def decision(self, body: Mapping[str, Any]) -> Decision | None:
         """Return the decision on a request; None where there is none, for whatever reason."""
@@ -26,7 +35,7 @@ class Guarded:
             return None
         known = False
         try:
-            decision = decision_of(await asyncio.wait_for(self._predictor.predict(body), self._timeout_s))
+            decision = decision_of(await self._aside.run(self._predictor.predict(body), self._timeout_s))
             known = True
         except Declined:
             self._counts["declined"] += 1

@@ -7,6 +7,7 @@ from typing import Any
 
 from litellm.integrations.custom_logger import CustomLogger
 
+from .aside import Aside
 from .asking import max_output_tokens, request_of
 from .breaker import Breaker
 from .deployments import Deployments
@@ -53,10 +54,11 @@ class ThinkworthHook(CustomLogger):  # type: ignore[misc]  # LiteLLM has no type
         self._service = Service(s.url, api_key=s.api_key)
         asked = predictor or self._service
         self.breaker = Breaker(failures=s.breaker_failures, cooldown_s=s.breaker_cooldown_s)
-        self._guarded = Guarded(asked, self.breaker, self.counts, timeout_s=s.timeout_s)
+        self._aside = Aside()
+        self._guarded = Guarded(asked, self.breaker, self.counts, aside=self._aside, timeout_s=s.timeout_s)
         self.outbox = Outbox(
             asked.outcomes, limit=s.max_waiting, linger_s=s.linger_s, pause_s=max(s.breaker_cooldown_s, 0.1), timeout_s=s.tell_timeout_s,
-            counts=self.counts,
+            counts=self.counts, aside=self._aside,
         )  # fmt: skip
         self._deployments, self._refusals, self._pendings = Deployments(s.models), Refusals(), Pendings()
 
@@ -120,7 +122,9 @@ class ThinkworthHook(CustomLogger):  # type: ignore[misc]  # LiteLLM has no type
     async def close(self, seconds: float = 5.0) -> None:
         """Post what waits, so long at most, and close connections; for programs that end."""
         await self.outbox.drained(seconds)
-        await self._service.close()
+        if self._aside.running:
+            await self._aside.run(self._service.close(), seconds)
+        self._aside.close()
 
     async def _decided(self, data: dict[str, Any]) -> dict[str, Any]:
         if not isinstance(data.get("metadata"), dict):

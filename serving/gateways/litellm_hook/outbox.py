@@ -2,10 +2,11 @@
 
 import asyncio
 from collections import Counter, deque
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Callable, Coroutine, Mapping, Sequence
 from contextlib import suppress
 from typing import Any
 
+from .aside import Aside
 from .wire import Declined
 
 LARGEST_POST = 500
@@ -19,12 +20,12 @@ class Outbox:
     """
 
     def __init__(
-        self, post: Callable[[Sequence[Mapping[str, Any]]], Awaitable[None]], *, limit: int, linger_s: float, pause_s: float, timeout_s: float,
-        counts: Counter[str],
+        self, post: Callable[[Sequence[Mapping[str, Any]]], Coroutine[Any, Any, None]], *, limit: int, linger_s: float, pause_s: float, timeout_s: float,
+        counts: Counter[str], aside: Aside,
     ) -> None:  # fmt: skip
         """Post by `post`, `linger_s` after the first of a batch; after a failure, or after `timeout_s` without an answer, again `pause_s` later. `counts` is told what became of them."""
         self._post, self._limit, self._linger_s, self._pause_s, self._counts = post, limit, linger_s, pause_s, counts
-        self._timeout_s = timeout_s
+        self._timeout_s, self._aside = timeout_s, aside
         self._waiting: deque[Mapping[str, Any]] = deque()
         self._task: asyncio.Task[None] | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
@@ -63,7 +64,7 @@ class Outbox:
     async def _posted(self, batch: list[Mapping[str, Any]]) -> None:
         """Post a batch; one that is declined is posted one by one, for a single bad outcome refuses all beside it."""
         try:
-            await asyncio.wait_for(self._post(batch), self._timeout_s)
+            await self._aside.run(self._post(batch), self._timeout_s)
             self._counts["outcomes_told"] += len(batch)
         except Declined:
             if len(batch) == 1:

@@ -36,7 +36,10 @@ class Declined(Exception):
 
 
 class Predictor(Protocol):
-    """What the hook asks and tells: the service's two routes, as coroutines; bodies and answers as over HTTP."""
+    """What the hook asks and tells: the service's two routes, as coroutines; bodies and answers as over HTTP.
+
+    They run in an event loop of the hook's own, in a thread beside the proxy's.
+    """
 
     async def predict(self, request: Mapping[str, Any]) -> Any:
         """Return the answer of `POST /predict`; raises `Away` or `Declined`."""

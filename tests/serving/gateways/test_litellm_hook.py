@@ -8,6 +8,7 @@ import pytest
 
 from serving.gateways.in_process import InProcess
 from serving.gateways.litellm_hook import Away, Declined, ThinkworthHook
+from serving.gateways.litellm_hook.aside import Aside
 from serving.gateways.litellm_hook.asking import request_of
 from serving.gateways.litellm_hook.breaker import Breaker
 from serving.gateways.litellm_hook.decision import decision_of
@@ -429,12 +430,16 @@ def posted(post, numbers, **settings):
     counts = Counter()
 
     async def main():
-        outbox = Outbox(post, counts=counts, **{"limit": 10, "linger_s": 0, "pause_s": 0, "timeout_s": 20, **settings})
+        outbox = Outbox(
+            post, counts=counts, aside=aside, **{"limit": 10, "linger_s": 0, "pause_s": 0, "timeout_s": 20, **settings}
+        )
         for n in numbers:
             outbox.put({"n": n})
         assert await outbox.drained(20)
 
+    aside = Aside()
     asyncio.run(main())
+    aside.close()
     return counts
 
 
