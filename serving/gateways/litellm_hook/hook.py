@@ -88,8 +88,9 @@ class ThinkworthHook(CustomLogger):  # type: ignore[misc]  # LiteLLM has no type
     async def async_log_success_event(self, kwargs: Any, response_obj: Any, start_time: Any, end_time: Any) -> None:
         """Tell what came of a decision, later and beside the traffic."""
         try:
-            pending, log = self._pendings.of(kwargs, last=True), kwargs.get("standard_logging_object")
-            if pending is not None and isinstance(log, Mapping):
+            log = kwargs.get("standard_logging_object")
+            pending = self._pendings.of(kwargs, last=True) if isinstance(log, Mapping) else None
+            if pending is not None:
                 self._tell(pending, log, response_obj, metadata_of(kwargs))
         except Exception as error:
             self._met(error)

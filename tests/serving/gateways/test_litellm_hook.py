@@ -1,13 +1,17 @@
 """What the hook asks, sets and tells, against LiteLLM's own idea of each model."""
 
 import asyncio
+import re
 import sys
+import threading
+from collections import Counter
+from dataclasses import fields
 from types import SimpleNamespace
 
 import pytest
 
-from serving.gateways.in_process import InProcess
-from serving.gateways.litellm_hook import Away, Declined, ThinkworthHook
+from contract.locate import ROOT
+from serving.gateways.litellm_hook import Away, Declined, HookSettings, ThinkworthHook
 from serving.gateways.litellm_hook.aside import Aside
 from serving.gateways.litellm_hook.asking import request_of
 from serving.gateways.litellm_hook.breaker import Breaker
@@ -21,6 +25,7 @@ from serving.gateways.litellm_hook.thinking import applied, arm_said, parameters
 from serving.schemas import Outcome, PredictRequest
 from training.importers.arms import Undecidable, arm_of
 
+PAGE = (ROOT / "docs" / "gateways-litellm-hook.md").read_text(encoding="utf-8")
 ANSWER = {
     "decision_id": "d1", "verdict": "use", "arm": "reasoning", "effort": "medium", "thinking_budget": 3000, "p_reasoning": 1.0,
     "params": None, "enforced": True, "revision": "thinkworth/1",
@@ -425,8 +430,6 @@ class Post:
 
 
 def posted(post, numbers, **settings):
-    from collections import Counter
-
     counts = Counter()
 
     async def main():
@@ -485,14 +488,42 @@ def test_a_key_is_sent_and_never_shown():
 
 
 def test_a_program_needs_no_server():
-    hook = ThinkworthHook(predictor=InProcess.load(), timeout_s=60, tell=False)
-    sent = asyncio.run(hook.async_pre_call_hook(None, None, chat(), "acompletion"))
+    program = re.findall(r"```python\n(.*?)```", PAGE.split("## Without a server")[1], re.DOTALL)[0]
+    assert "timeout_s=0.05" in program
+    names = {}
+    exec(program.replace("timeout_s=0.05", "timeout_s=60"), names)
+    hook = names["hook"]
+
+    async def main(**parameters):
+        return await hook.async_pre_call_hook(None, None, chat(**parameters), "acompletion")
+
+    sent = asyncio.run(main())
     assert sent["reasoning_effort"] == "none"
     assert sent["metadata"]["thinkworth"]["verdict"] == "avoid"
-    bad = asyncio.run(
-        hook.async_pre_call_hook(None, None, chat(messages=[{"role": "nobody", "content": "hi"}]), "acompletion")
-    )
+    bad = asyncio.run(main(messages=[{"role": "nobody", "content": "hi"}]))
     assert ("reasoning_effort" in bad, hook.counts["declined"], hook.counts["away"]) == (False, 1, 0)
+    asyncio.run(hook.close())
+
+
+def test_the_page_has_every_setting():
+    table = PAGE.split("## Settings")[1].split("\n## ")[0]
+    named = {name for row in re.findall(r"^\| ([a-z_, ]+) \|", table, re.MULTILINE) for name in row.split(", ")}
+    assert named == {"setting", *(field.name for field in fields(HookSettings))}
+
+
+def test_a_thread_that_blocks_is_not_waited_for(monkeypatch):
+    class Blocking(Predictor):
+        async def predict(self, request):
+            over.wait(60)  # no await: the hook's thread stands still
+            return ANSWER
+
+    over = threading.Event()
+    monkeypatch.setattr("serving.gateways.litellm_hook.aside.GRACE_S", 0.05)
+    hook = ThinkworthHook(predictor=Blocking(), timeout_s=0.01)
+    assert asyncio.run(hook.async_pre_call_hook(None, None, chat(metadata={}), "acompletion")) == chat(metadata={})
+    assert hook.counts["away"] == 1
+    over.set()
+    asyncio.run(hook.close())
 
 
 def test_a_decision_is_read_from_an_answer_of_the_service():
