@@ -70,6 +70,7 @@ class Settings(BaseModel):
         redact: `module:function` that texts go through, str to str, before they are kept.
         digest_key_file: secret key of the prompts' digests; None: digest.key in store_folder, made where it is not there.
         exploration: shares of requests whose arm is drawn.
+        dialects: a file that adds to data/dialects.yaml or replaces rows of it; None: there is none.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
@@ -87,6 +88,7 @@ class Settings(BaseModel):
     redact: str | None = Field(None, pattern=r"^[\w.]+:\w+$")
     digest_key_file: Path | None = None
     exploration: Exploration = Exploration()
+    dialects: Path | None = None
 
     @model_validator(mode="after")
     def _agrees(self) -> "Settings":

@@ -11,6 +11,7 @@ from typing import Annotated, BinaryIO
 import typer
 
 from contract.bundle import Bundle, in_use
+from contract.controls import load_controls
 from contract.errors import InvalidInput, InvalidRequest
 from contract.files import written_whole
 from contract.model_families import load_model_families
@@ -66,6 +67,7 @@ def serve(
     recorded = _record_is_usable(settings)
     revision = Bundle(folder).manifest.revision
     load_model_families()  # what is wrong there is said here, not in a worker
+    load_controls()
     with socket.socket() as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:

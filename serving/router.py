@@ -8,15 +8,19 @@ from typing import Any, NamedTuple
 import uuid_utils
 
 from contract.bundle import Neighbourhood
-from contract.caps import Caps
+from contract.caps import Caps, cap_of
+from contract.controls import Accepts, Controls, expressed, load_controls
 from contract.errors import InvalidRequest
 from contract.explain import effects, neighbours
-from contract.model_families import ModelFamilies, ModelFamily, expressed, load_model_families
+from contract.model_families import ModelFamilies, ModelFamily, load_model_families
 from contract.policy import Decision, decide
 from contract.profiles import default_name
 from contract.prompt import Prompt
+from contract.records import Arm
 from contract.scorer import Scored, Scorer
 from contract.settings import Exploration
+from serving.dialects import translated
+from serving.dialects.asking import Told
 from serving.exploration import LeftOut, draw, left_out_because
 from serving.schemas import Answer, Expected, ModelInfo, PredictRequest, Probabilities
 
@@ -49,6 +53,7 @@ class Router:
         scorer: Scorer,
         families: ModelFamilies | None = None,
         *,
+        controls: Controls | None = None,
         exploration: Exploration | None = None,
         random: Callable[[], float] | None = None,
     ) -> None:
@@ -57,15 +62,17 @@ class Router:
         Args:
             scorer: of the bundle.
             families: of target models.
+            controls: what models accept to steer their thinking; the shipped and the operator's where not given.
             exploration: shares of requests whose arm is drawn; none where not given.
             random: gives the uniform numbers in [0, 1) that they are drawn by; the system's where not given.
 
         Raises:
-            InvalidInput: the file of families that THINKWORTH_MODELS names is wrong.
+            InvalidInput: the file of families that THINKWORTH_MODELS names, or that of the setting dialects, is wrong.
         """
         self.scorer = scorer
         self.exploration, self.random = exploration or Exploration(), random or SystemRandom().random
         self.families = families or load_model_families()
+        self.controls = controls or load_controls()
         self.manifest = scorer.manifest
 
     def answer(self, request: PredictRequest) -> Answer:
@@ -81,11 +88,13 @@ class Router:
         prompt, name = prompt_of(request), self._profile(request.profile)
         scored = self.scorer.score(prompt, request.model)
         family = self.families.of(request.model) if request.model else None
+        accepts = self.controls.of(request.model, request.provider)
         caps = _caps(request, family)
-        policy, enforced = expressed(self._decision(scored, name, caps), family)
+        policy, enforced = expressed(self._decision(scored, name, caps), accepts)
         rate = self.exploration.of(policy.verdict.value)
-        left_out = self._left_out(request, prompt, policy, scored, name, caps, family) if rate else None
+        left_out = self._left_out(request, prompt, policy, scored, name, caps, accepts) if rate else None
         decision, p_reasoning, _ = draw(policy, rate, left_out, self.random)
+        told = self._told(request, decision.arm, decision.thinking_budget, name, caps)
         use, maybe, avoid = scored.scores.probabilities[name]
         answer = Answer(
             decision_id=str(uuid_utils.uuid7()),
@@ -106,10 +115,11 @@ class Router:
             model_known=scored.model_known,
             truncated=scored.truncated,
             profile=name,
-            reasons=self._reasons(decision, prompt, scored, named=request.model is not None),
+            reasons=[*self._reasons(decision, prompt, scored, named=request.model is not None), *told.reasons],
             arm=decision.arm.value,
             p_reasoning=p_reasoning,
-            enforced=enforced,
+            params=told.params,
+            enforced=enforced and told.enforced,
             neighbours=list(map(_neighbour, neighbours(self.scorer, scored.cosines))) if request.explain else None,
             revision=self.manifest.revision,
         )
@@ -131,13 +141,31 @@ class Router:
 
     def _left_out(
         self, request: PredictRequest, prompt: Prompt, policy: Decision, scored: Scored, profile: str, caps: Caps,
-        family: ModelFamily | None,
+        accepts: Accepts | None,
     ) -> LeftOut | None:  # fmt: skip
         """Return why the arm of a request is not drawn, None where it may be."""
         free = Caps(tokens_per_second=caps.tokens_per_second)
-        without = policy if caps == free else expressed(self._decision(scored, profile, free), family)[0]
+        without = policy if caps == free else expressed(self._decision(scored, profile, free), accepts)[0]
         of_a_conversation = bool(request.conversation_id or request.cached_tokens)
-        return left_out_because(policy, without, prompt, family, of_a_conversation=of_a_conversation)
+        both_arms = (accepts is None or accepts.thinking == "optional") and all(
+            self._told(request, arm, policy.reasoning_budget, profile, caps).enforced for arm in Arm
+        )
+        return left_out_because(policy, without, prompt, both_arms=both_arms, of_a_conversation=of_a_conversation)
+
+    def _told(self, request: PredictRequest, arm: Arm, budget: int, profile: str, caps: Caps) -> Told:
+        """Return what an arm is in the parameters of the request's provider; nothing where none is named."""
+        if request.provider is None:
+            return Told(None)
+        cap = cap_of(self.manifest.profiles[profile], caps).tokens
+        return translated(
+            request.provider,
+            request.model,
+            self.controls,
+            arm,
+            budget,
+            cap=cap,
+            max_output_tokens=request.max_output_tokens,
+        )
 
     def info(self) -> ModelInfo:
         """Describe the served bundle."""
