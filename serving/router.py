@@ -1,4 +1,8 @@
-"""Answers requests from a loaded bundle: pure, no HTTP, used by the service and by the offline command alike."""
+"""Answers requests from a loaded bundle: pure, no HTTP, used by the service and by the offline command alike.
+
+An answer takes two steps: a *reading*, which costs calls of the graphs and depends on prompt and target model alone, and a decision,
+which is policy: microseconds. A service remembers readings and keeps the first step off its event loop.
+"""
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -8,7 +12,7 @@ from typing import Any, NamedTuple
 import uuid_utils
 
 from contract.bundle import Neighbourhood
-from contract.caps import Caps, cap_of
+from contract.caps import Caps
 from contract.controls import Accepts, Controls, expressed, load_controls
 from contract.errors import InvalidRequest
 from contract.explain import effects, neighbours
@@ -16,11 +20,10 @@ from contract.model_families import ModelFamilies, ModelFamily, load_model_famil
 from contract.policy import Decision, decide
 from contract.profiles import default_name
 from contract.prompt import Prompt
-from contract.records import Arm
 from contract.scorer import Scored, Scorer
 from contract.settings import Exploration
-from serving.dialects import translated
-from serving.dialects.asking import Told
+from serving.cache import Reading, Readings, key_of
+from serving.dialects.requests import both_arms, of_request
 from serving.exploration import LeftOut, draw, left_out_because
 from serving.schemas import Answer, Expected, ModelInfo, PredictRequest, Probabilities
 
@@ -56,6 +59,7 @@ class Router:
         controls: Controls | None = None,
         exploration: Exploration | None = None,
         random: Callable[[], float] | None = None,
+        remembers: int = 0,
     ) -> None:
         """Take a loaded bundle and what is known of models; the shipped and the operator's families where not given.
 
@@ -65,6 +69,7 @@ class Router:
             controls: what models accept to steer their thinking; the shipped and the operator's where not given.
             exploration: shares of requests whose arm is drawn; none where not given.
             random: gives the uniform numbers in [0, 1) that they are drawn by; the system's where not given.
+            remembers: readings of prompts that are remembered.
 
         Raises:
             InvalidInput: the file of families that THINKWORTH_MODELS names, or that of the setting dialects, is wrong.
@@ -74,6 +79,7 @@ class Router:
         self.families = families or load_model_families()
         self.controls = controls or load_controls()
         self.manifest = scorer.manifest
+        self.readings = Readings(remembers)
 
     def answer(self, request: PredictRequest) -> Answer:
         """Answer one request; it never depends on what else is in flight.
@@ -85,8 +91,27 @@ class Router:
 
     def decide(self, request: PredictRequest) -> Decided:
         """Answer one request, and tell what is behind the answer; raises what `answer` does."""
-        prompt, name = prompt_of(request), self._profile(request.profile)
-        scored = self.scorer.score(prompt, request.model)
+        prompt = prompt_of(request)
+        return self.decide_on(request, prompt, self.read(prompt, request.model))
+
+    def recall(self, prompt: Prompt, model: str | None) -> Reading | None:
+        """Return what is remembered of a prompt for a target model, None where it has to be read."""
+        return self.readings.get(key_of(prompt, model))
+
+    def read(self, prompt: Prompt, model: str | None) -> Reading:
+        """Return what the graphs say of a prompt for a target model, and remember it."""
+        scored = self.scorer.score(prompt, model)
+        reading = Reading(scored, tuple(effects(self.scorer, *scored.inputs)))
+        self.readings.put(key_of(prompt, model), reading)
+        return reading
+
+    def decide_on(self, request: PredictRequest, prompt: Prompt, reading: Reading) -> Decided:
+        """Answer one request by the reading of its prompt, and tell what is behind the answer.
+
+        Raises:
+            InvalidRequest: the profile is unknown.
+        """
+        name, scored = self.profile(request.profile), reading.scored
         family = self.families.of(request.model) if request.model else None
         accepts = self.controls.of(request.model, request.provider)
         caps = _caps(request, family)
@@ -94,7 +119,8 @@ class Router:
         rate = self.exploration.of(policy.verdict.value)
         left_out = self._left_out(request, prompt, policy, scored, name, caps, accepts) if rate else None
         decision, p_reasoning, _ = draw(policy, rate, left_out, self.random)
-        told = self._told(request, decision.arm, decision.thinking_budget, name, caps)
+        profile = self.manifest.profiles[name]
+        told = of_request(request, self.controls, profile, caps, decision.arm, decision.thinking_budget)
         use, maybe, avoid = scored.scores.probabilities[name]
         answer = Answer(
             decision_id=str(uuid_utils.uuid7()),
@@ -115,7 +141,7 @@ class Router:
             model_known=scored.model_known,
             truncated=scored.truncated,
             profile=name,
-            reasons=[*self._reasons(decision, prompt, scored, named=request.model is not None), *told.reasons],
+            reasons=[*self._reasons(decision, prompt, reading, named=request.model is not None), *told.reasons],
             arm=decision.arm.value,
             p_reasoning=p_reasoning,
             params=told.params,
@@ -128,14 +154,14 @@ class Router:
     def _decision(self, scored: Scored, profile: str, caps: Caps) -> Decision:
         return decide(scored.scores, self.manifest.profiles[profile], self.manifest.calibration, caps)
 
-    def _reasons(self, decision: Decision, prompt: Prompt, scored: Scored, *, named: bool) -> list[str]:
+    def _reasons(self, decision: Decision, prompt: Prompt, reading: Reading, *, named: bool) -> list[str]:
         """Return the decision's reasons, and what this prompt and, where one is named, its target model add to them."""
         reasons = list(decision.reasons)
         if decision.familiarity >= self.manifest.calibration.unfamiliar_below:
-            reasons += [effect.text() for effect in effects(self.scorer, *scored.inputs)]
+            reasons += [effect.text() for effect in reading.effects]
         if prompt.attachments:
             reasons.append(f"not read, being no text: images, files or the like ({prompt.attachments})")
-        if named and not scored.model_known:
+        if named and not reading.scored.model_known:
             reasons.append("no log is of this model: what is known of all models stands for it")
         return reasons
 
@@ -147,25 +173,8 @@ class Router:
         free = Caps(tokens_per_second=caps.tokens_per_second)
         without = policy if caps == free else expressed(self._decision(scored, profile, free), accepts)[0]
         of_a_conversation = bool(request.conversation_id or request.cached_tokens)
-        both_arms = (accepts is None or accepts.thinking == "optional") and all(
-            self._told(request, arm, policy.reasoning_budget, profile, caps).enforced for arm in Arm
-        )
-        return left_out_because(policy, without, prompt, both_arms=both_arms, of_a_conversation=of_a_conversation)
-
-    def _told(self, request: PredictRequest, arm: Arm, budget: int, profile: str, caps: Caps) -> Told:
-        """Return what an arm is in the parameters of the request's provider; nothing where none is named."""
-        if request.provider is None:
-            return Told(None)
-        cap = cap_of(self.manifest.profiles[profile], caps).tokens
-        return translated(
-            request.provider,
-            request.model,
-            self.controls,
-            arm,
-            budget,
-            cap=cap,
-            max_output_tokens=request.max_output_tokens,
-        )
+        possible = both_arms(request, self.controls, self.manifest.profiles[profile], caps, policy.reasoning_budget)
+        return left_out_because(policy, without, prompt, both_arms=possible, of_a_conversation=of_a_conversation)
 
     def info(self) -> ModelInfo:
         """Describe the served bundle."""
@@ -177,7 +186,12 @@ class Router:
             tasks=list(m.tasks),
         )  # fmt: skip
 
-    def _profile(self, name: str | None) -> str:
+    def profile(self, name: str | None) -> str:
+        """Return the name of a request's profile, the default one where it names none.
+
+        Raises:
+            InvalidRequest: the bundle has no such profile.
+        """
         name = name or default_name(self.manifest.profiles)
         if name not in self.manifest.profiles:
             known = list(self.manifest.profiles)
