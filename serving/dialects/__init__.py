@@ -49,7 +49,7 @@ def translated(
         return NO_MODEL
     host = host_of(model) if provider == "litellm" else None
     asked = Asked(
-        model=model, arm=arm, thinking_budget=thinking_budget, accepts=controls.of(model, host or provider), cap=cap,
+        arm=arm, thinking_budget=thinking_budget, accepts=controls.of(model, host or provider), cap=cap,
         max_output_tokens=max_output_tokens, ladder=controls.ladder, takes_budgets=controls.vllm_takes_budgets,
     )  # fmt: skip
     told = DIALECTS[host or provider](asked)

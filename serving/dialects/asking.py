@@ -14,7 +14,6 @@ class Asked:
     """What is to be said to a provider.
 
     Attributes:
-        model: the target model, as the request names it.
         arm: what is to be done.
         thinking_budget: cap on thinking tokens in the arm reasoning.
         accepts: what the model accepts there; None: unknown.
@@ -24,7 +23,6 @@ class Asked:
         takes_budgets: the server was set up to take a budget; vLLM refuses one where it was not.
     """
 
-    model: str
     arm: Arm
     thinking_budget: int
     accepts: Accepts | None
