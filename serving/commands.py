@@ -100,7 +100,7 @@ def serve(
             str(port),
             "--timeout-keep-alive",
             str(KEEP_ALIVE_S),
-        ],  # fmt: skip
+        ],
     )
 
 
