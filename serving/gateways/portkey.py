@@ -6,7 +6,7 @@ thinkworth guards nothing: its `verdict` is always true. Whatever goes wrong her
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from contract.errors import InvalidRequest, ThinkworthError
 from serving.gateways.thinking import merged, sets_thinking
@@ -24,6 +24,9 @@ PROVIDERS: Mapping[str, str] = {
 }  # fmt: skip
 """Portkey's providers whose chat body takes the parameters of a dialect of ours as they are, and that dialect."""
 
+NOT_LET_IN = (401, 403, 404, 405)
+"""Errors of the set-up, which Portkey's log should show; Portkey itself lets the request pass at these too."""
+
 MOST_TOKENS = ("max_completion_tokens", "max_tokens", "max_output_tokens")
 
 
@@ -39,6 +42,18 @@ class Webhook(NamedTuple):
     json: dict[str, Any] | None
     request: PredictRequest | None
     why: str | None
+
+
+class PortkeyWebhook(BaseModel):
+    """What Portkey sends, for /docs.json; `read` takes anything."""
+
+    model_config = ConfigDict(extra="allow", frozen=True)
+
+    request: dict[str, Any] = Field(description="`json` is the body that the model would get")
+    provider: str | None = None
+    requestType: str | None = None  # Portkey's name
+    metadata: dict[str, Any] | None = None
+    eventType: str = BEFORE  # Portkey's name
 
 
 class PortkeyReply(BaseModel):
@@ -77,6 +92,16 @@ def reply(webhook: Webhook, answer: Answer) -> PortkeyReply:
 def untouched(why: str) -> PortkeyReply:
     """Return that a request goes on as it was, without a decision."""
     return PortkeyReply(data={"applied": False, "why": why})
+
+
+def error_of(error: ThinkworthError) -> dict[str, Any]:
+    """Return the body of an error: the request goes on as it was, but where the set-up is wrong, which is said."""
+    return error.body() if error.status in NOT_LET_IN else untouched(error.message).model_dump()
+
+
+def status_of(error: ThinkworthError) -> int:
+    """Return the number of an error."""
+    return error.status if error.status in NOT_LET_IN else 200
 
 
 def _not_put_in(answer: Answer) -> str | None:
