@@ -15,7 +15,6 @@ system prompt that holds it, without a conversation, only brings its own rest be
 
 import json
 import re
-from collections.abc import Sequence
 from typing import Any
 
 from pydantic import JsonValue
@@ -26,7 +25,8 @@ ASKED = "\nClassify this message:\n"
 _LENGTH = r"\nConversation so far: ~\d+ tokens across the request\n" + re.escape(ASKED)
 _DEEP = re.compile(r"\n" + _LENGTH)
 _AT_ONCE = re.compile(rf"(?:{_LENGTH}|{re.escape(ASKED)})")
-_SPOKEN = re.compile(r"(user|assistant): ")
+_FIRST = "[1] "
+_NUMBERED = re.compile(r"(?P<number>\n\[(?P<n>\d{1,3})\] )(?:(?P<role>user|assistant): )?")
 
 Messages = list[dict[str, Any]]
 
@@ -64,28 +64,25 @@ def _context(head: str) -> Messages:
     """Return the system prompt and the earlier turns that stand before the prompt."""
     if head.startswith(RECENT):
         return _turns(head[len(RECENT) :])
-    start, end = _span(head, f"\n{RECENT}[1] ")
+    start, end = _span(head, f"\n{RECENT}{_FIRST}")
     if start < 0:
         return [_said("system", head[len(SYSTEM) :])]
-    return [_said("system", head[len(SYSTEM) : start]), *_turns(head[end - len("[1] ") :])]
+    return [_said("system", head[len(SYSTEM) : start]), *_turns(head[end - len(_FIRST) :])]
 
 
 def _turns(block: str) -> Messages:
-    """Return numbered turns; they are of users unless each is marked with its role."""
-    starts, number = [], 1
-    at = 0 if block.startswith("[1] ") else -1
-    while at >= 0:
-        starts.append((at, at + len(f"[{number}] ") + (at > 0)))
-        number += 1
-        at = block.find(f"\n[{number}] ", starts[-1][1])
-    ends = [start for start, _ in starts[1:]] + [len(block)]
-    texts = [block[begin:end] for (_, begin), end in zip(starts, ends, strict=True)]
-    return _by_role(texts) or [_said("user", text) for text in texts]
-
-
-def _by_role(texts: Sequence[str]) -> Messages:
-    marks = [_SPOKEN.match(text) for text in texts]
-    return [_said(mark[1], text[mark.end() :]) for mark, text in zip(marks, texts, strict=True) if mark and all(marks)]
+    """Return numbered turns, of which there are up to 999; they are of users unless the first is marked with its role, and then each is."""
+    text = f"\n{block}"
+    found: list[re.Match[str]] = []
+    for mark in _NUMBERED.finditer(text):
+        if int(mark["n"]) == len(found) + 1 and (mark["role"] or not found or not found[0]["role"]):
+            found.append(mark)
+    spoken = bool(found and found[0]["role"])
+    turns = []
+    for mark, following in zip(found, [*found[1:], None], strict=True):
+        begin, end = mark.end() if spoken else mark.end("number"), following.start() if following else len(text)
+        turns.append(_said(mark["role"] if spoken else "user", text[begin:end]))
+    return turns or [_said("user", block)]
 
 
 def _span(text: str, part: str) -> tuple[int, int]:

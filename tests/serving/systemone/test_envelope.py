@@ -30,11 +30,10 @@ def said(*pairs):
             said(("system", "You are terse."), ("user", "hi"), ("user", "two\nlines"), ("user", PROMPT)),
         ),
         (
-            f"{RECENT}[1] user: Plan it?\n[2] assistant: I can: [3] steps\n[3] user: ok\n{LENGTH}{ASKED}yes",
-            said(("user", "Plan it?"), ("assistant", "I can: [3] steps"), ("user", "ok"), ("user", "yes")),
+            f"{RECENT}[1] user: Plan it?\n[2] assistant: I can: [3] steps\n[3] or so\n[3] user: ok\n{LENGTH}{ASKED}yes",
+            said(("user", "Plan it?"), ("assistant", "I can: [3] steps\n[3] or so"), ("user", "ok"), ("user", "yes")),
         ),
-        (f"{RECENT}[1] user: hi\n[2] assistant, hi\n{LENGTH}{ASKED}x",
-         said(("user", "user: hi"), ("user", "assistant, hi"), ("user", "x"))),
+        (f"{RECENT}[1] hi\n[2] user: hi\n{LENGTH}{ASKED}x", said(("user", "hi"), ("user", "user: hi"), ("user", "x"))),
     ],
 )  # fmt: skip
 def test_each_block_becomes_its_turns(state, messages):
