@@ -4,7 +4,8 @@ import json
 
 import pytest
 
-from serving.gateways.portkey import read, reply
+from contract.errors import BodyTooLarge, InternalError, NotFound, Overloaded, StoreDown
+from serving.gateways.portkey import error_of, read, reply, status_of
 from serving.gateways.thinking import merged, sets_thinking
 from serving.schemas import Answer, Expected, Probabilities
 
@@ -159,3 +160,15 @@ def test_whatever_is_sent_reading_never_fails(raw):
     assert webhook.request is None or webhook.request.model is None
     if webhook.request is None:
         assert webhook.why
+
+
+@pytest.mark.parametrize(
+    ("error", "status"),
+    [(InternalError("x"), 200), (Overloaded("x"), 200), (BodyTooLarge("x"), 200), (StoreDown("x"), 200), (NotFound("x"), 404)],
+)
+def test_trouble_of_ours_lets_the_request_pass_and_a_wrong_set_up_is_told(error, status):
+    assert status_of(error) == status
+    if status == 200:
+        assert error_of(error) == {"verdict": True, "data": {"applied": False, "why": "x"}, "transformedData": None}
+    else:
+        assert error_of(error) == error.body()
