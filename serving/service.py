@@ -143,7 +143,12 @@ class Thinkworth:
     def state(self) -> dict[str, Any]:
         """Return what /readyz tells: which bundle answers, and how its record is doing."""
         recording = self.recorder.state() if self.recorder else {"durability": "off"}
-        return {"ready": True, "revision": self.router.manifest.revision, "recording": recording}
+        return {
+            "ready": True,
+            "revision": self.router.manifest.revision,
+            "recording": recording,
+            "queue": self.admission.state(),
+        }
 
     # The same for OpenAPI and for BentoML's clients
 
