@@ -135,10 +135,6 @@ class Encoder:
         (output,) = self._session.run(None, {name: feeds[name] for name in self._inputs})
         return Embedding(np.asarray(output[0], dtype=np.float32), truncated)
 
-    def count(self, text: str) -> int:
-        """Return how many tokens of a text are read, special ones included: at most the window."""
-        return len(self._window(text)[0])
-
     def encode_many(
         self, texts: Sequence[str], threads: int | None = None
     ) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:

@@ -125,7 +125,7 @@ class Thinkworth:
         router = self.router.unexplored()
         request = protocol.request_of(body, router.manifest.profiles, protocol.request_id_of(call.texts()))
         answer = await self.answer(request, call, router)
-        read = router.scorer.encoder.count(prompt_of(request).whole)
+        read = len(router.scorer.encoder.window(prompt_of(request).whole)[0])
         return Reply(protocol.answer_of(body, answer, read), {protocol.DECISION_HEADER: answer.decision_id})
 
     async def list_models(self, _: None, __: Call) -> Models:

@@ -164,7 +164,13 @@ def test_whatever_is_sent_reading_never_fails(raw):
 
 @pytest.mark.parametrize(
     ("error", "status"),
-    [(InternalError("x"), 200), (Overloaded("x"), 200), (BodyTooLarge("x"), 200), (StoreDown("x"), 200), (NotFound("x"), 404)],
+    [
+        (InternalError("x"), 200),
+        (Overloaded("x"), 200),
+        (BodyTooLarge("x"), 200),
+        (StoreDown("x"), 200),
+        (NotFound("x"), 404),
+    ],
 )
 def test_trouble_of_ours_lets_the_request_pass_and_a_wrong_set_up_is_told(error, status):
     assert status_of(error) == status
