@@ -5,6 +5,7 @@
     │   ├── BodyTooLarge (413)
     │   ├── NotFound (404), MethodNotAllowed (405)
     │   └── RecordingOff (409)
+    ├── NotReloaded (409)         the bundle that is served stays
     ├── InternalError (500)       a bug: its message never repeats the request
     ├── StoreDown (503)           the decision store cannot be reached
     ├── InvalidInput              a file, a flag or a configuration of a command (exit code 2)
@@ -79,6 +80,13 @@ class RecordingOff(InvalidRequest):
     """The service records nothing, so there is nothing that an outcome could be of."""
 
     type = "recording_off"
+    status = 409
+
+
+class NotReloaded(ThinkworthError):
+    """Another bundle was to be served and is not: every worker keeps the one it had."""
+
+    type = "not_reloaded"
     status = 409
 
 

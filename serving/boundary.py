@@ -14,7 +14,7 @@ from pydantic import BaseModel
 from contract.errors import BodyTooLarge, InternalError, InvalidRequest, MethodNotAllowed, NotFound, ThinkworthError
 from serving.parsing import checked, read_object
 from serving.router import place, prompt_of
-from serving.schemas import BatchRequest, Outcome, OutcomesRequest, PredictRequest
+from serving.schemas import BatchRequest, Outcome, OutcomesRequest, PredictRequest, ReloadRequest
 
 MAX_BODY_BYTES = 1_048_576
 """Largest body, 1 MiB."""
@@ -29,6 +29,7 @@ BODIES: dict[str, type[BaseModel]] = {
     "/predict": PredictRequest,
     "/predict_batch": BatchRequest,
     "/outcomes": OutcomesRequest,
+    "/admin/reload": ReloadRequest,
 }
 """Routes with a body, and its model."""
 
@@ -130,7 +131,7 @@ class _Answer:
 
 def _parsed(model: type[BaseModel], raw: bytes) -> BaseModel:
     """Return the request of a body; one outcome stands for a list of it."""
-    value = read_object(raw)
+    value = read_object(b"{}" if model is ReloadRequest and not raw else raw)  # it says nothing: no body does, too
     if model is OutcomesRequest and "outcomes" not in value:
         return OutcomesRequest(outcomes=[checked(Outcome, value)])
     return checked(model, value)
@@ -190,7 +191,7 @@ def _is_ours(body: bytes) -> bool:
 
 def _ours(status: int, path: str) -> ThinkworthError:
     """Return a foreign error in our shape, without its text."""
-    known = "/predict, /predict_batch, /outcomes, /model, /livez, /readyz, /metrics, /docs.json, /audit"
+    known = "/predict, /predict_batch, /outcomes, /admin/reload, /model, /livez, /readyz, /metrics, /docs.json, /audit"
     if status == 404:
         return NotFound(f"no such route; there are {known}")
     if status == 405:

@@ -5,16 +5,14 @@ import os
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 from functools import cache
-from pathlib import Path
 from typing import Any
 
 import bentoml
 from sqlalchemy import Engine
 from starlette.responses import JSONResponse
 
-from contract.bundle import in_use
+from contract.bundle import Manifest
 from contract.errors import RecordingOff, ThinkworthError
-from contract.scorer import Scorer
 from contract.settings import load_settings
 from contract.store.opening import open_store
 from contract.store.records import Record
@@ -33,7 +31,10 @@ from serving.schemas import (
     OutcomesRequest,
     OutcomeTold,
     PredictRequest,
+    Reloaded,
+    ReloadRequest,
 )  # fmt: skip
+from serving.swap.holder import Served, shared_folder
 
 
 @bentoml.service(
@@ -46,20 +47,24 @@ class Thinkworth:
 
     def __init__(self) -> None:
         settings = load_settings()
-        self.router = Router(
-            Scorer.load(in_use(Path(settings.bundle) if settings.bundle else None)), exploration=settings.exploration
-        )
         self.pool = ThreadPoolExecutor(os.cpu_count() or 1, thread_name_prefix="score")
-        self.router.answer(PredictRequest(prompt="What is 1 + 1?"))  # warm: the first call of a graph is its slowest
         self.keeper = self.recorder = None
         if settings.durability != "off":
             self.metrics = Metrics()
             self.keeper, self.recorder = Keeper(settings), Recorder(settings, count=self.metrics.count)
-            self.recorder.submit([bundle_record(self.router.manifest)])
+        # None: no worker of `serve`, but alone in a process, as under a test client
+        of_many = bentoml.server_context.worker_index is not None
+        self.served = Served(settings, announce=self._announce, folder=shared_folder(settings) if of_many else None)
+
+    @property
+    def router(self) -> Router:
+        """What answers now: a swap changes it between two requests, and each reads it once."""
+        return self.served.router
 
     @bentoml.on_shutdown  # type: ignore[untyped-decorator]
     def close(self) -> None:
         """Write what waits."""
+        self.served.close()
         if self.recorder:
             self.recorder.close()
 
@@ -114,10 +119,24 @@ class Thinkworth:
         """Describe the served bundle: revision, metrics, training data digest, profiles."""
         return self.router.info()
 
+    @bentoml.api(route="/admin/reload")  # type: ignore[untyped-decorator]
+    async def reload(self, request: ReloadRequest, /) -> Reloaded:
+        """Serve what the setting `bundle` names now: answers once every worker does, or once all keep what they had."""
+        try:
+            return Reloaded(**await asyncio.to_thread(self.served.reload))
+        except ThinkworthError as error:
+            return _refused(error)  # type: ignore[no-any-return]
+
     def state(self) -> dict[str, Any]:
         """Return what /readyz tells: which bundle answers, and how its record is doing."""
         recording = self.recorder.state() if self.recorder else {"durability": "off"}
-        return {"ready": True, "revision": self.router.manifest.revision, "recording": recording}
+        revision = self.router.manifest.revision
+        return {"ready": True, "revision": revision, "swap": self.served.state(), "recording": recording}
+
+    def _announce(self, manifest: Manifest) -> None:
+        """Record a bundle before its first decision."""
+        if self.recorder:
+            self.recorder.submit([bundle_record(manifest)])
 
     def _decide(self, request: PredictRequest, index: int | None = None) -> tuple[Answer, list[Record]]:
         """Answer one request; an error names its place in a batch."""
