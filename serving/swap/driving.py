@@ -65,17 +65,16 @@ class Driver:
             NotReloaded: all keep what they had, and why.
         """
         until = time.monotonic() + wait_s
-        with self._alone(until), self._noted():
-            committed = self._group.read(Committed)
-            assert committed is not None  # a worker serves
-            folder = self._source.locate(until - time.monotonic())
-            if swaps := _digest(folder) != committed.manifest:
-                committed = self._swapped(folder, committed, worker, until)
-            self._all(lambda status: status.generation >= committed.generation, max(until, time.monotonic() + AFTER_S))
-            self._group.withdraw_order()
-            self._group.forget_all_but(committed.manifest)
+        with self._alone(until):
+            with self._noted():
+                committed = self._group.read(Committed)
+                assert committed is not None  # a worker serves
+                folder = self._source.locate(until - time.monotonic())
+                if swaps := _digest(folder) != committed.manifest:
+                    committed = self._swapped(folder, committed, worker, until)
             if swaps:
                 self._count("swapped")
+            self._served(committed, max(until, time.monotonic() + AFTER_S))
             return committed
 
     def _swapped(self, folder: Path, before: Committed, worker: str, until: float) -> Committed:
@@ -100,6 +99,17 @@ class Driver:
             return status.prepared == order.token
 
         self._all(ready, until)
+
+    def _served(self, committed: Committed, until: float) -> None:
+        """Return once every worker serves what is committed."""
+        try:
+            self._all(lambda status: status.generation >= committed.generation, until)
+        except NotReloaded as error:
+            what = f"{committed.revision} is committed: every worker serves it, or will, but {error.message}"
+            raise NotReloaded(what, type="incomplete") from error
+        finally:
+            self._group.withdraw_order()
+        self._group.forget_all_but(committed.manifest)
 
     def _all(self, ready: Callable[[Status], bool], until: float) -> None:
         """Return once all workers that live are ready."""
