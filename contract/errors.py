@@ -4,7 +4,9 @@
     ├── InvalidRequest (400)      what a caller of the service sent
     │   ├── BodyTooLarge (413)
     │   ├── NotFound (404), MethodNotAllowed (405)
-    │   └── RecordingOff (409)
+    │   ├── RecordingOff (409)
+    │   ├── DeadlinePassed (408)
+    │   └── Overloaded (429)
     ├── NotReloaded (409)         the bundle that is served stays
     ├── InternalError (500)       a bug: its message never repeats the request
     ├── StoreDown (503)           the decision store cannot be reached
@@ -29,6 +31,7 @@ class ThinkworthError(Exception):
         type: stable machine-readable name, the `type` of an error answer.
         field: the offending field, or None.
         limit: the limit or the allowed values, or None.
+        headers: of an answer that tells it.
     """
 
     type: str = "error"
@@ -41,6 +44,7 @@ class ThinkworthError(Exception):
         self.type = type or self.type
         self.field = field
         self.limit = limit
+        self.headers: dict[str, str] = {}
 
     def body(self) -> dict[str, Any]:
         """The one shape of an error on the wire."""
@@ -81,6 +85,24 @@ class RecordingOff(InvalidRequest):
 
     type = "recording_off"
     status = 409
+
+
+class DeadlinePassed(InvalidRequest):
+    """The caller's own deadline passed while the request waited; nothing was computed for it."""
+
+    type = "deadline_passed"
+    status = 408
+
+
+class Overloaded(InvalidRequest):
+    """More requests than can be answered in time; `Retry-After` says when there should be room."""
+
+    type = "overloaded"
+    status = 429
+
+    def __init__(self, message: str, *, retry_after_s: int = 1, **more: Any) -> None:
+        super().__init__(message, **more)
+        self.headers["Retry-After"] = str(retry_after_s)
 
 
 class NotReloaded(ThinkworthError):

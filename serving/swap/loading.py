@@ -20,7 +20,7 @@ class Loader:
     """
 
     def __init__(self, settings: Settings) -> None:
-        self._exploration = settings.exploration
+        self._settings = settings
         self._golden = load_golden(settings.golden_prompts)
         self._families = load_model_families()
 
@@ -36,4 +36,6 @@ class Loader:
             encoder = Encoder(find("models/encoder"))
         scorer = Scorer(bundle, encoder=encoder)
         check(Router(scorer, self._families), self._golden)
-        return Router(scorer, self._families, exploration=self._exploration)
+        return Router(
+            scorer, self._families, exploration=self._settings.exploration, remembers=self._settings.remembered_prompts
+        )
