@@ -55,7 +55,8 @@ def _from_server(uri: str, name: str, alias: str) -> str | None:
             return str(json.load(answer)["model_version"]["version"])
     except HTTPError as error:
         with error:
-            if b"RESOURCE_DOES_NOT_EXIST" in error.read(10_000):
+            said = error.read(10_000)
+            if b"RESOURCE_DOES_NOT_EXIST" in said or b"INVALID_PARAMETER_VALUE" in said:
                 return ""
         if error.code in (401, 403, 404):  # credentials of a kind that only MLflow knows, or a path of its own
             return None

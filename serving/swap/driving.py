@@ -15,9 +15,6 @@ from contract.manifest_file import MANIFEST, sha256
 from serving.swap.group import TICK_S, Checked, Committed, Group, Order, Status
 from serving.swap.source import Source
 
-AGAIN_S = 300.0
-"""Seconds after which a bundle is tried again that could not be fetched, or not be prepared in time, though nothing changed."""
-
 AFTER_S = 4.0
 """Seconds that workers have at least to serve what is committed."""
 
@@ -66,11 +63,11 @@ class Driver:
         """
         until = time.monotonic() + wait_s
         with self._alone(until):
-            with self._noted():
+            with self._noted() as changed:
                 committed = self._group.read(Committed)
                 assert committed is not None  # a worker serves
-                folder = self._source.locate(until - time.monotonic())
-                if swaps := _digest(folder) != committed.manifest:
+                folder = self._source.locate(until - time.monotonic()) if changed else None
+                if swaps := folder is not None and _digest(folder) != committed.manifest:
                     committed = self._swapped(folder, committed, worker, until)
             if swaps:
                 self._count("swapped")
@@ -131,20 +128,21 @@ class Driver:
             yield
 
     @contextmanager
-    def _noted(self) -> Iterator[None]:
+    def _noted(self) -> Iterator[bool]:
         """Note what was seen of the source, and why its bundle is not served: what was refused is tried again when it changes.
+
+        Yields False where it is what is served already.
 
         Raises:
             NotReloaded: the block raised an error of ours, or of the system.
         """
-        seen = self._glance()
+        seen, before = self._glance(), self._group.read(Checked)
         try:
-            yield
+            yield seen is None or before is None or seen != before.seen or before.error is not None
         except (ThinkworthError, OSError) as error:
             told = _told(error)
-            later = told.type in _MAY_PASS
             self._count("timed_out" if told.type == "timed_out" else "refused")
-            again = time.time() + AGAIN_S if later else None
+            again = time.time() + _AGAIN_S[told.type] if told.type in _AGAIN_S else None
             self._group.write(Checked(at=time.time(), seen=seen, error=told.message, again=again))
             raise told from error
         self._group.write(Checked(at=time.time(), seen=seen))
@@ -156,8 +154,8 @@ class Driver:
             return None  # whatever is wrong, `locate` says it
 
 
-_MAY_PASS = ("timed_out", "not_fetched", "not_copied")
-"""Errors that may pass though the source does not change."""
+_AGAIN_S = {"timed_out": 0.0, "not_fetched": 300.0, "not_copied": 300.0}
+"""Seconds after which the watcher tries a bundle again though its source did not change, by the type of the error; no other error passes."""
 
 
 def _told(error: ThinkworthError | OSError) -> NotReloaded:

@@ -62,7 +62,7 @@ class Source:
             )
         except subprocess.TimeoutExpired as error:
             what = f"{self._address} was not fetched within {wait_s:.0f} s"
-            raise Refused(f"{what}; is its server slow?", type="not_fetched") from error
+            raise Refused(f"{what}; is its server slow?", type="timed_out") from error
         lines = done.stdout.splitlines()
         if done.returncode or not lines:
             said = [line for line in done.stderr.splitlines() if line.startswith("thinkworth: ")]

@@ -2,7 +2,7 @@
 
 import json
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import onnx
@@ -10,8 +10,10 @@ import pytest
 from onnx import TensorProto, helper, numpy_helper
 
 from contract.bundle import HEADS, MANIFEST, sha256
+from contract.encoder import Encoder
 from contract.locate import ROOT
 from contract.settings import Settings
+from serving.swap import loading
 
 DEFAULT = ROOT / "models" / "default"
 REQUESTS = (
@@ -48,6 +50,15 @@ def doubled(folder: Path) -> Path:
     manifest["files"][HEADS] = sha256(folder / HEADS)
     (folder / MANIFEST).write_text(json.dumps(manifest), encoding="utf-8")
     return folder
+
+
+@pytest.fixture(scope="module")
+def one_encoder() -> Iterator[None]:
+    """Lets all workers of a module share an encoder, as those of one process never do: opening it costs more than all else."""
+    encoder = Encoder(ROOT / "models" / "encoder")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(loading, "Encoder", lambda folder: encoder)
+        yield
 
 
 @pytest.fixture

@@ -12,16 +12,21 @@ from contextlib import contextmanager
 import pytest
 
 from contract.bundle import Bundle
+from contract.encoder import Encoder
 from contract.errors import InvalidInput, NotReloaded
 from contract.scorer import Scorer
+from contract.settings import Settings
 from serving.router import Router
 from serving.schemas import PredictRequest
+from serving.swap import loading
 from serving.swap.driving import Driver
 from serving.swap.group import Checked, Committed, Group, Order, Status, group_of
 from serving.swap.holder import Served, begin
 from serving.swap.source import Source
 
 from .conftest import REQUESTS, doubled, variant
+
+pytestmark = pytest.mark.usefixtures("one_encoder")
 
 
 def until(what, wait_s=60):
@@ -55,11 +60,13 @@ def revisions(workers):
     return [worker.router.manifest.revision for worker in workers]
 
 
-def test_a_reload_returns_once_every_worker_answers_as_the_new_bundle_does(settings, models, tmp_path):
+def test_a_reload_returns_once_every_worker_answers_as_the_new_bundle_does(settings, models, tmp_path, monkeypatch):
+    monkeypatch.setattr(loading, "Encoder", Encoder)
     told, announced = [], []
     with service(settings(), tmp_path, count=told.append, announce=lambda m: announced.append(m.revision)) as workers:
         assert revisions(workers) == ["thinkworth/one"] * 2
         before = says(workers[0].router)
+        monkeypatch.delattr(loading, "Encoder")  # what a new bundle shares with the old one is not opened again
         in_flight, encoders = workers[0].router, [worker.router.scorer.encoder for worker in workers]
         (models / "current").write_text("two")
         assert workers[1].reload() == {"revision": "thinkworth/two", "generation": 2, "workers": 2}
@@ -67,7 +74,7 @@ def test_a_reload_returns_once_every_worker_answers_as_the_new_bundle_does(setti
         expected = says(alone)
         assert expected != before
         assert [says(worker.router) for worker in workers] == [expected] * 2
-        assert [worker.router.scorer.encoder for worker in workers] == encoders  # not loaded twice
+        assert [worker.router.scorer.encoder for worker in workers] == encoders
         assert says(in_flight) == before  # a request that began before ends as it began
         gone = weakref.ref(in_flight)
         del in_flight
@@ -101,13 +108,11 @@ BROKEN = {
 
 
 @pytest.fixture(scope="module")
-def lasting(tmp_path_factory):
+def lasting(tmp_path_factory, one_encoder):
     """A service for all broken bundles, which never serves one."""
     folder = tmp_path_factory.mktemp("lasting")
     variant(folder / "one", "thinkworth/one")
     (folder / "current").write_text("one")
-    from contract.settings import Settings
-
     told = []
     with service(Settings(bundle=str(folder / "current"), bundle_poll_s=0), folder, count=told.append) as workers:
         yield folder, workers, told
@@ -186,7 +191,9 @@ def golden(tmp_path, *lines):
 
 def test_a_bundle_of_another_verdict_than_expected_is_refused_by_the_number_of_the_prompt(settings, models, tmp_path):
     prompt = f"{REQUESTS[1]} {SECRET}"
-    answers = [Router(Scorer(Bundle(models / name))).answer(PredictRequest(prompt=prompt)) for name in ("one", "two")]
+    encoder = loading.Encoder(None)
+    routers = [Router(Scorer(Bundle(models / name), encoder=encoder)) for name in ("one", "two")]
+    answers = [router.answer(PredictRequest(prompt=prompt)) for router in routers]
     assert answers[0].verdict != answers[1].verdict
     always = {"prompt": "hi", "expect": ["use", "maybe", "avoid"]}
     path = golden(tmp_path, always, "", {"prompt": prompt, "expect": answers[0].verdict})
