@@ -5,9 +5,9 @@
     │   ├── BodyTooLarge (413)
     │   ├── NotFound (404), MethodNotAllowed (405)
     │   ├── RecordingOff (409)
+    │   ├── NotReloaded (409)
     │   ├── DeadlinePassed (408)
     │   └── Overloaded (429)
-    ├── NotReloaded (409)         the bundle that is served stays
     ├── InternalError (500)       a bug: its message never repeats the request
     ├── StoreDown (503)           the decision store cannot be reached
     ├── InvalidInput              a file, a flag or a configuration of a command (exit code 2)
@@ -105,7 +105,7 @@ class Overloaded(InvalidRequest):
         self.headers["Retry-After"] = str(retry_after_s)
 
 
-class NotReloaded(ThinkworthError):
+class NotReloaded(InvalidRequest):
     """Another bundle was to be served and is not: every worker keeps the one it had."""
 
     type = "not_reloaded"
