@@ -25,11 +25,15 @@ from uuid import uuid4
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from contract.bundle import Bundle, Manifest
+from contract.errors import InvalidInput
 from contract.files import written_whole
 from contract.manifest_file import MANIFEST, sha256
 
 TICK_S = 0.05
 """Seconds between two looks at the folder."""
+
+LEFT_S = 3600.0
+"""Seconds after which the folder of a service that is gone is removed: its workers may be about to start."""
 
 
 class _Shared(BaseModel):
@@ -102,11 +106,19 @@ S = TypeVar("S", bound=_Shared)
 
 
 class Group:
-    """The folder of one service; safe to use from several threads and processes."""
+    """The folder of one service; safe to use from several threads and processes.
+
+    Raises:
+        InvalidInput: it cannot be made.
+    """
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
-        (folder / "workers").mkdir(parents=True, exist_ok=True, mode=0o700)
+        try:
+            (folder / "workers").mkdir(parents=True, exist_ok=True, mode=0o700)
+        except OSError as error:
+            what = f"{folder} cannot be made: {error.strerror}; name a folder that can be written with store_folder"
+            raise InvalidInput(what, field="store_folder") from error
         self._read: dict[Path, tuple[tuple[int, ...], BaseModel]] = {}
 
     def read(self, kind: type[S], worker: str | None = None) -> S | None:
@@ -219,9 +231,17 @@ def group_of(folder: Path, process: int) -> Path:
     own = folder / "serving" / f"{host}-{process}-{_started(process)}"
     for other in folder.glob(f"serving/{host}-*-*"):
         number, _, started = other.name.removeprefix(f"{host}-").partition("-")
-        if other != own and number.isdigit() and _started(int(number)) != started:
+        if other != own and number.isdigit() and _started(int(number)) != started and _left(other):
             shutil.rmtree(other, ignore_errors=True)
     return own
+
+
+def _left(folder: Path) -> bool:
+    """Return whether nobody works in a folder: its service may be of a container, whose processes have other numbers here."""
+    try:
+        return time.time() - folder.stat().st_mtime > LEFT_S and not Group(folder).living()
+    except OSError:
+        return False
 
 
 def _started(process: int) -> str:

@@ -296,13 +296,16 @@ def test_two_reloads_at_once_are_one_after_the_other_and_one_that_waits_for_too_
 
 
 def test_the_folder_of_a_service_that_is_gone_is_removed_and_no_other(tmp_path):
-    own = group_of(tmp_path, os.getpid())
-    other = group_of(tmp_path, os.getppid())
-    gone = own.with_name(own.name.rsplit("-", 1)[0] + "-1")  # the number of this process, and another start
-    for folder in (own, other, gone):
-        Group(folder)
+    own, other = group_of(tmp_path, os.getpid()), group_of(tmp_path, os.getppid())
+    beginning = own.name.rsplit("-", 1)[0]  # the number of this process
+    gone, new, container = (own.with_name(f"{beginning}-{start}") for start in (1, 2, 3))
+    groups = {folder: Group(folder) for folder in (own, other, gone, new, container)}
+    _, lock = groups[container].join()  # a worker lives, though no process of that start does here
+    for folder in (own, other, gone, container):
+        os.utime(folder, (0, 0))
     assert group_of(tmp_path, os.getpid()) == own
-    assert sorted(own.parent.iterdir()) == sorted((own, other))
+    assert set(own.parent.iterdir()) == {own, other, new, container}
+    os.close(lock)
 
 
 def test_serve_commits_what_its_workers_find_and_nothing_that_is_broken(settings, models):
