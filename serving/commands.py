@@ -16,6 +16,9 @@ from contract.files import written_whole
 from contract.resolve import is_address
 from contract.settings import Settings, load_settings
 
+KEEP_ALIVE_S = 75
+"""Seconds that an idle connection is kept: longer than gateways keep theirs (60 is usual), else they send into one that is just closed."""
+
 
 def predict(
     bundle: Annotated[Path | None, typer.Option(help="Folder of the bundle; the one in use if not given.")] = None,
@@ -81,7 +84,9 @@ def serve(
             probe.bind((host, port))
         except OSError as error:
             raise InvalidInput(f"{host}:{port}: {error.strerror}; choose another with --port", field="port") from error
-    revision = begin(settings).revision  # what is wrong with a bundle is said here, not in a worker
+    revision = begin(
+        settings
+    ).revision  # what is wrong with it, or with what is known of models, is said here, not in a worker
     example = '{"prompt": "What is 1 + 9900?"}'
     typer.echo(
         f"thinkworth serves {revision} on http://{host}:{port}\n  {recorded}\n  try: curl -s http://{host}:{port}/predict -d '{example}'"
@@ -97,7 +102,19 @@ def serve(
     os.environ.setdefault("BENTOML_HOME", str(settings.folder / "bentoml" / str(port)))
     os.execv(
         sys.executable,
-        [sys.executable, "-m", "bentoml", "serve", "serving.service:Thinkworth", "--host", host, "--port", str(port)],
+        [
+            sys.executable,
+            "-m",
+            "bentoml",
+            "serve",
+            "serving.service:Thinkworth",
+            "--host",
+            host,
+            "--port",
+            str(port),
+            "--timeout-keep-alive",
+            str(KEEP_ALIVE_S),
+        ],
     )
 
 

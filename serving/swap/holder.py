@@ -26,7 +26,7 @@ class Served:
     """The bundle that one worker serves, the same as all workers of its service; safe to use from several threads.
 
     Raises:
-        InvalidInput: golden_prompts or the file of model families is wrong.
+        InvalidInput: golden_prompts, or a file of what is known of models, is wrong.
         BundleMissing, BundleMismatch, BundleTooNew, Refused: the source names no bundle that can be served.
     """
 
@@ -103,7 +103,7 @@ def begin(settings: Settings) -> Committed:
     """Commit what the workers that this process is about to start will serve, once it is loaded and checked; return it.
 
     Raises:
-        InvalidInput: golden_prompts or the file of model families is wrong.
+        InvalidInput: golden_prompts, or a file of what is known of models, is wrong.
         BundleMissing, BundleMismatch, BundleTooNew, Refused: the source names no bundle that can be served.
     """
     folder = group_of(settings.folder, os.getpid())

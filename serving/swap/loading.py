@@ -3,6 +3,7 @@
 from pathlib import Path
 
 from contract.bundle import Bundle
+from contract.controls import load_controls
 from contract.encoder import Encoder
 from contract.locate import find
 from contract.model_families import load_model_families
@@ -16,13 +17,13 @@ class Loader:
     """Loads bundles with an operator's settings.
 
     Raises:
-        InvalidInput: golden_prompts or the file of model families is wrong.
+        InvalidInput: golden_prompts, or a file of what is known of models, is wrong.
     """
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
         self._golden = load_golden(settings.golden_prompts)
-        self._families = load_model_families()
+        self._families, self._controls = load_model_families(), load_controls()
 
     def load(self, folder: Path, served: Router | None = None) -> Router:
         """Return a router of the bundle in a folder; the encoder of what is served is shared where it is the one that the bundle needs.
@@ -35,7 +36,9 @@ class Loader:
         if encoder is None or encoder.sha256 != bundle.manifest.encoder.sha256:
             encoder = Encoder(find("models/encoder"))
         scorer = Scorer(bundle, encoder=encoder)
-        check(Router(scorer, self._families), self._golden)
-        return Router(
-            scorer, self._families, exploration=self._settings.exploration, remembers=self._settings.remembered_prompts
-        )
+        router = Router(
+            scorer, self._families, controls=self._controls, exploration=self._settings.exploration,
+            remembers=self._settings.remembered_prompts,
+        )  # fmt: skip
+        check(router.unexplored(), self._golden)
+        return router
