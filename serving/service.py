@@ -89,10 +89,10 @@ class Thinkworth:
 
     async def answer_batch(self, batch: BatchRequest, call: Call) -> BatchAnswer:
         """Answer several requests, in order; each as `answer` would."""
-        asked = []
+        asked, router = [], self.router  # a batch is answered by one bundle
         for i, request in enumerate(batch.requests):
             with place(i):
-                asked.append(self._asked(request, self.router))
+                asked.append(self._asked(request, router))
         unread = [one for one in asked if one.known is None]
         read = iter(
             await self.admission.run_all([self._reader(one) for one in unread], call.deadline) if unread else ()
