@@ -13,8 +13,9 @@ from contract.settings import Settings
 from serving.router import Router
 from serving.swap.agent import Agent
 from serving.swap.driving import Count, Driver
-from serving.swap.group import Checked, Committed, Group, group_of
+from serving.swap.group import Checked, Committed, Group
 from serving.swap.loading import Loader
+from serving.swap.place import group_of
 from serving.swap.source import Source
 from serving.swap.watching import Watcher
 

@@ -20,8 +20,9 @@ from serving.router import Router
 from serving.schemas import PredictRequest
 from serving.swap import loading
 from serving.swap.driving import Driver
-from serving.swap.group import Checked, Committed, Group, Order, Status, group_of
+from serving.swap.group import Checked, Committed, Group, Order, Status
 from serving.swap.holder import Served, begin
+from serving.swap.place import group_of
 from serving.swap.source import Source
 
 from .conftest import REQUESTS, doubled, variant
