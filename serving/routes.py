@@ -13,7 +13,7 @@ from pydantic import BaseModel
 from contract.errors import InvalidRequest, ThinkworthError
 from serving.gateways import portkey
 from serving.parsing import checked, parse, read_object
-from serving.schemas import BatchRequest, Outcome, OutcomesRequest, PredictRequest
+from serving.schemas import BatchRequest, Outcome, OutcomesRequest, PredictRequest, ReloadRequest
 from serving.systemone import protocol
 from serving.systemone.schemas import SystemOneRequest
 
@@ -82,6 +82,7 @@ ROUTES: dict[str, Route] = {
     "/predict": Route("answer", lambda raw: parse(PredictRequest, raw)),
     "/predict_batch": Route("answer_batch", lambda raw: parse(BatchRequest, raw)),
     "/outcomes": Route("take_outcomes", _outcomes, scope="outcomes"),
+    "/admin/reload": Route("swap", lambda raw: parse(ReloadRequest, raw or b"{}"), scope="admin"),
     "/model": Route("describe", None, methods=("GET", "POST")),
     "/v1/systemone": Route(
         "answer_systemone",
