@@ -60,6 +60,9 @@ class Settings(BaseModel):
         bundle: what is served; None: models/current, else models/default.
         host: address to listen on.
         port: to listen on.
+        workers: processes that answer.
+        bundle_poll_s: seconds between two looks at whether the bundle has changed; 0: only /admin/reload swaps it.
+        golden_prompts: JSONL of requests with `expect`, verdicts that a bundle must give before it is served.
         store_url: address of the decision store; None: an SQLite file in store_folder.
         store_folder: folder of the SQLite file, the journals and the digest key; None: data/store of the checkout or the working directory.
         durability: `sync` commits a decision before it is answered, `async` after, `off` records nothing.
@@ -70,6 +73,7 @@ class Settings(BaseModel):
         redact: `module:function` that texts go through, str to str, before they are kept.
         digest_key_file: secret key of the prompts' digests; None: digest.key in store_folder, made where it is not there.
         exploration: shares of requests whose arm is drawn.
+        dialects: a file that adds to data/dialects.yaml or replaces rows of it; None: there is none.
         queue: requests that may wait for a core of a worker; beyond it they are refused with 429.
         remembered_prompts: prompts of which a worker remembers what the graphs said, some 8 KiB each; 0: none.
     """
@@ -79,6 +83,9 @@ class Settings(BaseModel):
     bundle: str | None = Field(None, min_length=1)
     host: str = Field("127.0.0.1", min_length=1)
     port: int = Field(3000, ge=1, le=65535)
+    workers: int = Field(1, ge=1, le=1024)
+    bundle_poll_s: float = Field(10.0, ge=0, le=86_400)
+    golden_prompts: Path | None = None
     store_url: str | None = Field(None, min_length=1)
     store_folder: Path | None = None
     durability: Durability = "sync"
@@ -89,6 +96,7 @@ class Settings(BaseModel):
     redact: str | None = Field(None, pattern=r"^[\w.]+:\w+$")
     digest_key_file: Path | None = None
     exploration: Exploration = Exploration()
+    dialects: Path | None = None
     queue: int = Field(64, ge=1, le=100_000)
     remembered_prompts: int = Field(4096, ge=0, le=1_000_000)
 

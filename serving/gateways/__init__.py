@@ -1,1 +1,1 @@
-"""What connects gateways: an adapter a gateway."""
+"""What connects gateways beyond /predict and System One: one module a gateway, or a package that may be copied to it."""

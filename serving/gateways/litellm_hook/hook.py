@@ -51,7 +51,7 @@ class ThinkworthHook(CustomLogger):  # type: ignore[misc]  # LiteLLM has no type
         super().__init__()
         self.settings = s = settings_of(settings)
         self.counts: Counter[str] = Counter()
-        self._service = Service(s.url, api_key=s.api_key)
+        self._service = Service(s.url, api_key=s.api_key, timeout_s=s.timeout_s)
         asked = predictor or self._service
         self.breaker = Breaker(failures=s.breaker_failures, cooldown_s=s.breaker_cooldown_s)
         self._aside = Aside()

@@ -16,7 +16,10 @@ SWITCHES = (
 NAMES = ("reasoning_effort", "thinking", "reasoning", "output_config", *SWITCHES)
 """Parameters that speak of thinking, whoever sent them, and that an answer's `params` may set."""
 
-WRAPPERS = ("extra_body", "chat_template_kwargs", "generationConfig", "google")
+WRAPPERS = (
+    "extra_body", "chat_template_kwargs", "generationConfig", "generation_config", "google", "additionalModelRequestFields",
+    "additional_model_request_fields",
+)  # fmt: skip
 """Objects that carry such parameters beside others, one in the other."""
 
 TEMPLATE = ("enable_thinking", "thinking", "thinking_budget", "thinking_mode")

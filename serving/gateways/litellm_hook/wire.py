@@ -51,14 +51,16 @@ class Predictor(Protocol):
 class Service:
     """A service over HTTP: one client an event loop, made when first needed."""
 
-    def __init__(self, url: str, *, api_key: str | None) -> None:
+    def __init__(self, url: str, *, api_key: str | None, timeout_s: float | None = None) -> None:
         self._url = url.rstrip("/")
+        # a question that nobody waits for any more is dropped before it costs anything
+        self._deadline = {} if timeout_s is None else {"X-Request-Timeout-Ms": str(max(1, round(timeout_s * 1000)))}
         self._headers = {"Authorization": f"Bearer {api_key}"} if api_key else {}
         self._clients: WeakKeyDictionary[asyncio.AbstractEventLoop, httpx.AsyncClient] = WeakKeyDictionary()
 
     async def predict(self, request: Mapping[str, Any]) -> Any:
         """Return the answer to a request; see `Predictor`."""
-        response = await self._post("/predict", request)
+        response = await self._post("/predict", request, self._deadline)
         try:
             return response.json()
         except (ValueError, RecursionError):
@@ -66,7 +68,7 @@ class Service:
 
     async def outcomes(self, outcomes: Sequence[Mapping[str, Any]]) -> None:
         """Tell what came of decisions; see `Predictor`."""
-        await self._post("/outcomes", {"outcomes": list(outcomes)})
+        await self._post("/outcomes", {"outcomes": list(outcomes)}, {})
 
     async def close(self) -> None:
         """Close the connections of this event loop."""
@@ -74,9 +76,9 @@ class Service:
         if client is not None:
             await client.aclose()
 
-    async def _post(self, path: str, body: Mapping[str, Any]) -> httpx.Response:
+    async def _post(self, path: str, body: Mapping[str, Any], headers: Mapping[str, str]) -> httpx.Response:
         try:
-            response = await self._client().post(f"{self._url}{path}", json=body)
+            response = await self._client().post(f"{self._url}{path}", json=body, headers=headers)
         except (httpx.HTTPError, httpx.InvalidURL, OSError) as error:
             raise Away(type(error).__name__) from None
         if response.status_code in _OF_THE_REQUEST:

@@ -25,7 +25,7 @@ from serving.gateways.litellm_hook.thinking import applied, arm_said, parameters
 from serving.schemas import Outcome, PredictRequest
 from training.importers.arms import Undecidable, arm_of
 
-PAGE = (ROOT / "docs" / "gateways-litellm-hook.md").read_text(encoding="utf-8")
+PAGE = (ROOT / "docs" / "gateways" / "litellm-hook.md").read_text(encoding="utf-8")
 ANSWER = {
     "decision_id": "d1", "verdict": "use", "arm": "reasoning", "effort": "medium", "thinking_budget": 3000, "p_reasoning": 1.0,
     "params": None, "enforced": True, "revision": "thinkworth/1",

@@ -35,6 +35,7 @@ async def drip(writer):
 
 
 AWAY = {
+    "408": reply({"error": {}}, "408 Request Timeout"),
     "500": reply({"error": {}}, "500 Internal Server Error"),
     "401": reply({"error": {}}, "401 Unauthorized"),
     "404": reply({"error": {}}, "404 Not Found"),
@@ -165,6 +166,13 @@ def test_what_the_service_declines_is_no_failure_of_it(status):
     went, hook, _ = run(reply({"error": {}}, status), *(data() for _ in range(4)), breaker_failures=2)
     assert went == [data()] * 4
     assert (hook.counts["declined"], hook.counts["skipped"], hook.breaker.open) == (4, 0, False)
+
+
+def test_the_service_is_told_the_deadline_and_shown_the_key():
+    _, _, [(head, body)] = run(reply(ANSWER), data(), timeout_s=7.5, api_key="a-key")
+    assert "x-request-timeout-ms: 7500" in head.lower()
+    assert "authorization: bearer a-key" in head.lower()
+    assert body["request_id"] == "call-1"
 
 
 def test_retry_after_is_kept():

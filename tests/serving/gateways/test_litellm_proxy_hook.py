@@ -1,6 +1,6 @@
 """The hook in LiteLLM's real proxy, between a client and a small model server, with a real service that is killed on the way.
 
-The set-up is that of docs/gateways-litellm-hook.md as written; only addresses, waiting times and the place of the folder are put in.
+The set-up is that of docs/gateways/litellm-hook.md as written; only addresses, waiting times and the place of the folder are put in.
 """
 
 import json
@@ -25,7 +25,7 @@ from contract.locate import ROOT
 from contract.store.opening import open_store
 from contract.store.tables import decisions, outcomes
 
-PAGE = (ROOT / "docs" / "gateways-litellm-hook.md").read_text(encoding="utf-8")
+PAGE = (ROOT / "docs" / "gateways" / "litellm-hook.md").read_text(encoding="utf-8")
 SETUP = PAGE.split("## Set up")[1].split("\n## ")[0]
 LITELLM = Path(os.environ.get("LITELLM_PROXY", ROOT / ".venv" / "litellm" / "bin" / "litellm"))
 KEY = f"sk-{uuid4().hex}"
