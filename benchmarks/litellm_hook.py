@@ -31,6 +31,12 @@ from provenance import RESULTS, provenance, write
 
 from contract.locate import ROOT
 
+sys.path.remove(str(Path(__file__).parent))  # serving.py beside this script would stand for the package
+os.environ.setdefault("LITELLM_LOCAL_MODEL_COST_MAP", "True")  # or its import asks the network for prices
+
+from serving.gateways.litellm_hook.aside import Aside  # noqa: E402
+from serving.gateways.litellm_hook.wire import Service  # noqa: E402
+
 REQUESTS, WARM = 100, 20
 CONCURRENCY = (1, 8)
 DEADLINE_S = 0.05
@@ -175,9 +181,6 @@ def measured(urls: dict[str, str], rounds: int) -> dict[str, dict[str, dict[str,
 
 async def busy_loop(model: str, questions: int = 100) -> dict[str, dict[str, dict[str, float]]]:
     """Return, by tasks that keep the loop busy, the share of questions answered within the deadline and the milliseconds each held up."""
-    os.environ.setdefault("LITELLM_LOCAL_MODEL_COST_MAP", "True")  # or its import asks the network for prices
-    from serving.gateways.litellm_hook.aside import Aside
-    from serving.gateways.litellm_hook.wire import Service
 
     async def busy() -> None:
         while True:
