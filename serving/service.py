@@ -52,7 +52,7 @@ class Thinkworth:
 
     def __init__(self) -> None:
         settings = load_settings()
-        self.admission = Admission(cores(), settings.queue)
+        self.admission = Admission(max(cores() // settings.workers, 1), settings.queue)
         self.keeper = self.recorder = None
         if settings.durability != "off":
             self.metrics = Metrics()
