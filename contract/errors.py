@@ -2,7 +2,10 @@
 
     ThinkworthError
     ├── InvalidRequest (400)      what a caller of the service sent
-    │   ├── BodyTooLarge (413)
+    │   ├── Unauthorised (401)    no key, or one that is unknown or expired
+    │   ├── Forbidden (403)       who asks may not do this, or not from there
+    │   ├── RateLimited (429)     the key has asked as often as it may
+    │   ├── BodyTooLarge (413), HeadersTooLarge (431)
     │   ├── NotFound (404), MethodNotAllowed (405)
     │   └── RecordingOff (409)
     ├── InternalError (500)       a bug: its message never repeats the request
@@ -18,6 +21,7 @@
 A message says the value, the limit and the remedy, and never repeats a prompt.
 """
 
+from math import ceil
 from typing import Any, ClassVar
 
 
@@ -28,6 +32,7 @@ class ThinkworthError(Exception):
         type: stable machine-readable name, the `type` of an error answer.
         field: the offending field, or None.
         limit: the limit or the allowed values, or None.
+        headers: of an answer that tells it.
     """
 
     type: str = "error"
@@ -40,6 +45,7 @@ class ThinkworthError(Exception):
         self.type = type or self.type
         self.field = field
         self.limit = limit
+        self.headers: dict[str, str] = {}
 
     def body(self) -> dict[str, Any]:
         """The one shape of an error on the wire."""
@@ -52,6 +58,42 @@ class InvalidRequest(ThinkworthError):
     type = "invalid_request"
     status = 400
     exit_code = 2
+
+
+class Unauthorised(InvalidRequest):
+    """No key was presented, or one that is unknown or expired."""
+
+    type = "no_api_key"
+    status = 401
+
+    def __init__(self, message: str, **named: Any) -> None:
+        super().__init__(message, **named)
+        self.headers["WWW-Authenticate"] = 'Bearer realm="thinkworth"'
+
+
+class Forbidden(InvalidRequest):
+    """Who asks may not do this, or not from there."""
+
+    type = "forbidden"
+    status = 403
+
+
+class RateLimited(InvalidRequest):
+    """The key has asked as often as it may; `Retry-After` says when it may again."""
+
+    type = "rate_limited"
+    status = 429
+
+    def __init__(self, message: str, *, retry_after_s: float = 1.0, **named: Any) -> None:
+        super().__init__(message, **named)
+        self.headers["Retry-After"] = str(max(1, ceil(retry_after_s)))
+
+
+class HeadersTooLarge(InvalidRequest):
+    """The request's address and headers are over the size limit."""
+
+    type = "headers_too_large"
+    status = 431
 
 
 class BodyTooLarge(InvalidRequest):

@@ -60,8 +60,13 @@ def serve(
 
     Example: thinkworth serve --port 3000
     """
+    from serving.access.places import refuse_open
+    from serving.access.watch import usable_keys
+
     settings = load_settings()
     host, port = host or settings.host, port or settings.port
+    refuse_open(host, settings)
+    lets_in = usable_keys(settings)
     folder = in_use(bundle or (Path(settings.bundle) if settings.bundle else None)).resolve()
     recorded = _record_is_usable(settings)
     revision = Bundle(folder).manifest.revision
@@ -74,7 +79,7 @@ def serve(
             raise InvalidInput(f"{host}:{port}: {error.strerror}; choose another with --port", field="port") from error
     example = '{"prompt": "What is 1 + 9900?"}'
     typer.echo(
-        f"thinkworth serves {revision} on http://{host}:{port}\n  {recorded}\n  try: curl -s http://{host}:{port}/predict -d '{example}'"
+        f"thinkworth serves {revision} on http://{host}:{port}\n  {recorded}\n  {lets_in}\n  try: curl -s http://{host}:{port}/predict -d '{example}'"
     )
     sys.stdout.flush()
     os.environ["THINKWORTH_BUNDLE"] = str(folder)

@@ -18,8 +18,11 @@ from contract.scorer import Scorer
 from contract.settings import load_settings
 from contract.store.opening import open_store
 from contract.store.records import Record
+from serving.access.door import Door
+from serving.access.middleware import AtTheDoor
+from serving.access.starting import refuse_open_start
 from serving.boundary import PAGE, Boundary
-from serving.metrics import Metrics
+from serving.metrics import Metrics, access_counter
 from serving.page.app import audit_app
 from serving.record import Keeper, bundle_record, outcome_record
 from serving.recorder import Recorder
@@ -57,9 +60,18 @@ class Thinkworth:
             self.keeper, self.recorder = Keeper(settings), Recorder(settings, count=self.metrics.count)
             self.recorder.submit([bundle_record(self.router.manifest)])
 
+        _door()  # wrong keys end the start
+
+    @bentoml.on_deployment  # type: ignore[untyped-decorator]
+    @staticmethod
+    def refuse_open() -> None:
+        """End `bentoml serve`, before it has workers, where anybody could use what it would serve."""
+        refuse_open_start()
+
     @bentoml.on_shutdown  # type: ignore[untyped-decorator]
     def close(self) -> None:
         """Write what waits."""
+        _door().close()
         if self.recorder:
             self.recorder.close()
 
@@ -117,7 +129,9 @@ class Thinkworth:
     def state(self) -> dict[str, Any]:
         """Return what /readyz tells: which bundle answers, and how its record is doing."""
         recording = self.recorder.state() if self.recorder else {"durability": "off"}
-        return {"ready": True, "revision": self.router.manifest.revision, "recording": recording}
+        return {
+            "ready": True, "revision": self.router.manifest.revision, "recording": recording, "access": _door().state(),
+        }  # fmt: skip
 
     def _decide(self, request: PredictRequest, index: int | None = None) -> tuple[Answer, list[Record]]:
         """Answer one request; an error names its place in a batch."""
@@ -144,5 +158,13 @@ def _engine() -> Engine:
     return open_store(load_settings().store_address)
 
 
-Thinkworth.mount_asgi_app(audit_app(_engine), path=PAGE)  # type: ignore[attr-defined]
+@cache
+def _door() -> Door:
+    """Return the door of this process."""
+    settings = load_settings()
+    return Door(settings, count=access_counter() if settings.wants_keys else None)
+
+
+Thinkworth.mount_asgi_app(audit_app(_engine, door=_door), path=PAGE)  # type: ignore[attr-defined]
+Thinkworth.add_asgi_middleware(AtTheDoor, door=_door)  # type: ignore[attr-defined]
 Thinkworth.add_asgi_middleware(Boundary, state=_state)  # type: ignore[attr-defined]
