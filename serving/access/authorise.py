@@ -64,8 +64,7 @@ def permitted(
     if known is None and not presented_keys(headers):
         raise Unauthorised(f"an API key is needed; {HOW}")
     if known is None:
-        what = "the API key is unknown; ask who runs this service for one (`thinkworth keys new`)"
-        raise Unauthorised(what, type="unknown_api_key")
+        raise Unauthorised("the API key is unknown; ask who runs this service for one", type="unknown_api_key")
     if known.is_expired(now):
         raise Unauthorised(f"the API key {known.name} has expired; ask for a new one", type="expired_api_key")
     refuse_without_scope(known, needed)

@@ -16,9 +16,10 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Literal, get_args
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 from contract.errors import InvalidInput
+from contract.wording import shown, unknown_key
 from contract.yaml_file import read_mapping, validated
 
 ALGORITHM = "sha256:"
@@ -79,23 +80,6 @@ class ApiKey(BaseModel):
         return self.expires is not None and now >= self.expires
 
 
-class _Entries(BaseModel):
-    """What a file of keys holds."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-    keys: tuple[ApiKey, ...]
-
-    @model_validator(mode="after")
-    def _each_once(self) -> "_Entries":
-        for field in ("name", "hash"):
-            values = [getattr(key, field) for key in self.keys]
-            twice = next((key.name for key in self.keys if values.count(getattr(key, field)) > 1), None)
-            if twice:
-                raise ValueError(f"the {field} of the key {twice} occurs twice; each entry needs its own")
-        return self
-
-
 class Keys:
     """Keys that are let in; it never changes, new keys are another one."""
 
@@ -148,7 +132,15 @@ def read_keys(path: Path) -> tuple[ApiKey, ...]:
     Raises:
         InvalidInput: the file cannot be read, or an entry is wrong; no key and no hash is shown.
     """
-    return validated(_Entries, _toml(path) if path.suffix == ".toml" else _yaml(path), path).keys
+    raw = _toml(path) if path.suffix == ".toml" else _yaml(path)
+    for key in raw:
+        if key != "keys":
+            raise InvalidInput(f"{path}: {unknown_key(key, ['keys'])}; correct the file", field="keys", limit=["keys"])
+    entries = raw.get("keys")
+    if not isinstance(entries, list):
+        what = f"{path}: `keys` is {shown(entries)}; give a list of entries, or [] to let nobody in"
+        raise InvalidInput(what, field="keys")
+    return _checked(entries, path)
 
 
 def given_keys(given: str | Iterable[Any]) -> tuple[ApiKey, ...]:
@@ -158,7 +150,7 @@ def given_keys(given: str | Iterable[Any]) -> tuple[ApiKey, ...]:
         InvalidInput: an entry is wrong; no key and no hash is shown.
     """
     entries = list(_entries(given)) if isinstance(given, str) else list(given)
-    return validated(_Entries, {"keys": entries}, Path("api_keys")).keys
+    return _checked(entries, Path("api_keys"))
 
 
 def all_keys(*groups: Iterable[ApiKey]) -> Keys:
@@ -167,8 +159,21 @@ def all_keys(*groups: Iterable[ApiKey]) -> Keys:
     Raises:
         InvalidInput: a name or a hash occurs twice.
     """
-    entries = [key.model_dump() for group in groups for key in group]
-    return Keys(validated(_Entries, {"keys": entries}, Path("api_keys_file and api_keys")).keys)
+    return Keys(_each_once([key for group in groups for key in group], Path("api_keys_file and api_keys")))
+
+
+def _checked(entries: Iterable[Any], path: Path) -> tuple[ApiKey, ...]:
+    return _each_once([validated(ApiKey, entry, path, f"keys.{i}") for i, entry in enumerate(entries)], path)
+
+
+def _each_once(entries: list[ApiKey], path: Path) -> tuple[ApiKey, ...]:
+    for field in ("name", "hash"):
+        values = [getattr(key, field) for key in entries]
+        twice = next((key.name for key in entries if values.count(getattr(key, field)) > 1), None)
+        if twice:
+            what = f"{path}: the {field} of the key {twice} occurs twice; each entry needs its own"
+            raise InvalidInput(what, field=field)
+    return tuple(entries)
 
 
 def _yaml(path: Path) -> dict[Any, Any]:
