@@ -7,7 +7,9 @@
     │   ├── RateLimited (429)     the key has asked as often as it may
     │   ├── BodyTooLarge (413), HeadersTooLarge (431)
     │   ├── NotFound (404), MethodNotAllowed (405)
-    │   └── RecordingOff (409)
+    │   ├── RecordingOff (409)
+    │   ├── DeadlinePassed (408)
+    │   └── Overloaded (429)
     ├── InternalError (500)       a bug: its message never repeats the request
     ├── StoreDown (503)           the decision store cannot be reached
     ├── InvalidInput              a file, a flag or a configuration of a command (exit code 2)
@@ -122,6 +124,24 @@ class RecordingOff(InvalidRequest):
 
     type = "recording_off"
     status = 409
+
+
+class DeadlinePassed(InvalidRequest):
+    """The caller's own deadline passed while the request waited; nothing was computed for it."""
+
+    type = "deadline_passed"
+    status = 408
+
+
+class Overloaded(InvalidRequest):
+    """More requests than can be answered in time; `Retry-After` says when there should be room."""
+
+    type = "overloaded"
+    status = 429
+
+    def __init__(self, message: str, *, retry_after_s: int = 1, **more: Any) -> None:
+        super().__init__(message, **more)
+        self.headers["Retry-After"] = str(retry_after_s)
 
 
 class InternalError(ThinkworthError):

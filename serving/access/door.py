@@ -14,7 +14,10 @@ from serving.access.keys import ApiKey, Keys, Scope
 from serving.access.places import is_loopback, refuse_elsewhere, refuse_other_sites, refuse_reached
 from serving.access.rates import Buckets
 from serving.access.sessions import holder, issued
+from serving.access.sizes import refuse_large
 from serving.access.watch import WatchedKeys
+from serving.routes import ROUTES
+from serving.schemas import BatchRequest
 from serving.secret import secret_key
 
 OPEN = frozenset({"/livez", "/healthz", "/readyz", "/", "/docs.json", "/schema.json"})
@@ -22,14 +25,8 @@ OPEN = frozenset({"/livez", "/healthz", "/readyz", "/", "/docs.json", "/schema.j
 
 OPEN_BELOW = ("/static_content/", "/audit/")
 
-SCOPES: Mapping[str, tuple[Scope, ...]] = {
-    "/predict": ("predict",),
-    "/predict_batch": ("predict",),
-    "/model": ("predict",),
-    "/outcomes": ("outcomes",),
-    "/metrics": ("metrics", "admin"),
-}
-"""Scopes of the routes that stand for themselves, each of which suffices."""
+OF_METRICS: tuple[Scope, ...] = ("metrics", "admin")
+"""Scopes each of which suffices for /metrics, which BentoML answers."""
 
 ADMIN = "/admin/"
 PROBES = ("/livez", "/healthz")
@@ -59,6 +56,7 @@ class Door:
         self._watched = WatchedKeys(settings)
         self._buckets, self._logins = Buckets(), Buckets()
         self._secret: bytes | None = None
+        self.most_body_bytes = settings.limits.body_kib * 1024
         self._most_header_bytes = settings.limits.header_kib * 1024
         if settings.allow_anonymous:
             logger.warning("allow_anonymous: anybody who reaches this service may use it without a key")
@@ -86,11 +84,10 @@ class Door:
             return ANYBODY
         if path == "/metrics" and self._is_local(scope):
             return ANYBODY
-        needed: tuple[Scope, ...] = ("admin",) if path.startswith(ADMIN) else SCOPES.get(path, ())
         known = known_key(headers, keys)
         became = "admitted"
         try:
-            caller = permitted(headers, known, needed, datetime.now(UTC))
+            caller = permitted(headers, known, _needed(path), datetime.now(UTC))
             self.charge(caller, 1)
             return caller
         except ThinkworthError as error:
@@ -116,6 +113,17 @@ class Door:
                 f"the API key {key.name} may ask {rate:g} times a second, {burst} at once; ask again in {wait_s:.1f} s"
             )
             raise RateLimited(what, retry_after_s=wait_s, limit=rate)
+
+    def weigh(self, caller: Caller, request: object) -> None:
+        """Pass a request whose body was read, if it is within the limits; a batch counts as many requests of the key as it has.
+
+        Raises:
+            InvalidRequest: it is too large.
+            RateLimited: the key has asked as often as it may.
+        """
+        refuse_large(request, self.settings.limits)
+        if isinstance(request, BatchRequest):
+            self.charge(caller, len(request.requests) - 1)  # one was counted before the body was read
 
     def visitor(self, headers: Iterable[tuple[bytes, bytes]], cookie: str | None) -> ApiKey | None:
         """Return the key of who visits the audit page, by a key that the request presents or else by its session; None where keys are off.
@@ -223,3 +231,12 @@ class Door:
                 f"address and headers have {size} bytes; limit {limit}; send fewer headers, or raise limits.header_kib"
             )
             raise HeadersTooLarge(what, limit=limit)
+
+
+def _needed(path: str) -> tuple[Scope, ...]:
+    """Return the scopes of a path, each of which suffices; none: any key does, and it is told that there is no such route."""
+    if path.startswith(ADMIN):
+        return ("admin",)
+    if path == "/metrics":
+        return OF_METRICS
+    return (ROUTES[path].scope,) if path in ROUTES else ()

@@ -6,6 +6,7 @@ from typing import Any
 
 from contract.errors import ThinkworthError
 from serving.access.door import Door
+from serving.routes import ROUTES
 
 CALLER = "thinkworth.caller"
 """Key of the ASGI scope under which the routes find who asks."""
@@ -37,18 +38,9 @@ Body = dict[str, Any]
 class AtTheDoor:
     """ASGI middleware; see the module."""
 
-    def __init__(
-        self, app: App, door: Callable[[], Door], shape: Callable[[str, ThinkworthError], Body] | None = None
-    ) -> None:
-        """Wrap an app.
-
-        Args:
-            app: what answers whoever is let in.
-            door: gives the door of this process; called for each request, so that importing opens none.
-            shape: gives the body of an error on a path; the one shape where not given.
-        """
+    def __init__(self, app: App, door: Callable[[], Door]) -> None:
+        """Wrap an app; `door` gives the door of this process, for each request, so that importing opens none."""
         self.app, self._door = app, door
-        self._shape = shape or (lambda path, error: error.body())
 
     async def __call__(self, scope: Any, receive: Receive, send: Send) -> None:
         """Serve one connection."""
@@ -63,7 +55,8 @@ class AtTheDoor:
             scope[CALLER] = self._door().admit(scope)
         except ThinkworthError as error:
             whole = await _dropped(receive)
-            await _refuse(answer, error, self._shape(scope["path"], error), keeps=whole)
+            route = ROUTES.get(scope["path"])
+            await _refuse(answer, error, route.error(error) if route else error.body(), keeps=whole)
             return
         await self.app(scope, receive, answer)
 

@@ -9,6 +9,7 @@ from starlette.responses import JSONResponse, PlainTextResponse
 from starlette.routing import Route
 
 from serving.access.middleware import CALLER, HEADERS, MAX_DROPPED_BYTES, AtTheDoor
+from serving.routes import ROUTES
 
 from .conftest import key_of
 
@@ -75,10 +76,10 @@ def test_who_is_not_is_refused_in_the_one_shape_and_the_body_is_gone(app):
     assert asking(app, content=b"x" * (MAX_DROPPED_BYTES + 9)).headers["connection"] == "close"
 
 
-def test_a_route_has_its_own_shape_of_error(door):
-    at = door()
-    app = AtTheDoor(APP, lambda: at, shape=lambda path, error: {"error": {"message": path, "field": error.field}})
-    assert asking(app).json() == {"error": {"message": "/predict", "field": None}}
+def test_a_route_has_its_own_shape_of_error(app, monkeypatch):
+    route = ROUTES["/predict"]._replace(error=lambda error: {"error": {"message": error.message, "field": error.field}})
+    monkeypatch.setitem(ROUTES, "/predict", route)
+    assert asking(app).json()["error"].keys() == {"message", "field"}
 
 
 def test_the_rate_is_told_with_the_time_to_wait(door):
