@@ -77,9 +77,9 @@ def serve(
             probe.bind((host, port))
         except OSError as error:
             raise InvalidInput(f"{host}:{port}: {error.strerror}; choose another with --port", field="port") from error
-    example = '{"prompt": "What is 1 + 9900?"}'
+    example, key = '{"prompt": "What is 1 + 9900?"}', " -H 'X-API-Key: KEY'" if settings.wants_keys else ""
     typer.echo(
-        f"thinkworth serves {revision} on http://{host}:{port}\n  {recorded}\n  {lets_in}\n  try: curl -s http://{host}:{port}/predict -d '{example}'"
+        f"thinkworth serves {revision} on http://{host}:{port}\n  {recorded}\n  {lets_in}\n  try: curl -s http://{host}:{port}/predict{key} -d '{example}'"
     )
     sys.stdout.flush()
     os.environ["THINKWORTH_BUNDLE"] = str(folder)
