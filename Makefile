@@ -76,13 +76,13 @@ clean:
 
 # What serving needs: no torch, no scikit-learn.
 .venv/base: pyproject.toml requirements.lock | .venv/bin/python
-	$(PIP) --editable .
+	$(PIP) --editable '.[fast]'
 	touch $@
 
 # Everything but torch: the extra `encoder` is installed by .ci/run, or by hand.
 .venv/dev: pyproject.toml requirements.lock | .venv/bin/python
 	$(PIP) 'pip>=25.1'
-	$(PIP) --editable '.[train,postgres,collect]' --group dev
+	$(PIP) --editable '.[fast,train,postgres,collect]' --group dev
 	touch .venv/base $@
 
 # LiteLLM's proxy, which tests start for real, apart from the rest: it pins what others need newer. 1.108.7 is the newest

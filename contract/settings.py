@@ -99,6 +99,7 @@ class Settings(BaseModel):
         allow_anonymous: serve without keys, also beyond this machine; for what stands behind something that lets in only who may.
         session_key_file: secret key of the audit page's sessions; None: session.key in store_folder, made where it is not there.
         limits: how large a request may be.
+        dialects: a file that adds to data/dialects.yaml or replaces rows of it; None: there is none.
         queue: requests that may wait for a core of a worker; beyond it they are refused with 429.
         remembered_prompts: prompts of which a worker remembers what the graphs said, some 8 KiB each; 0: none.
     """
@@ -125,6 +126,7 @@ class Settings(BaseModel):
     allow_anonymous: bool = False
     session_key_file: Path | None = None
     limits: Limits = Limits()
+    dialects: Path | None = None
     queue: int = Field(64, ge=1, le=100_000)
     remembered_prompts: int = Field(4096, ge=0, le=1_000_000)
 

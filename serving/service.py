@@ -132,8 +132,12 @@ class Thinkworth:
         """Return what /readyz tells: which bundle answers, and how its record is doing."""
         recording = self.recorder.state() if self.recorder else {"durability": "off"}
         return {
-            "ready": True, "revision": self.router.manifest.revision, "recording": recording, "access": _door().state(),
-        }  # fmt: skip
+            "ready": True,
+            "revision": self.router.manifest.revision,
+            "recording": recording,
+            "queue": self.admission.state(),
+            "access": _door().state(),
+        }
 
     # The same for OpenAPI and for BentoML's clients
 
