@@ -17,6 +17,7 @@ from contract.scorer import Scorer
 from contract.settings import load_settings
 from contract.store.opening import open_store
 from serving.access.door import Door
+from serving.access.heads import limit_heads
 from serving.access.middleware import AtTheDoor
 from serving.access.starting import refuse_open_start
 from serving.admission import Admission
@@ -63,6 +64,7 @@ class Thinkworth:
             self.keeper, self.recorder = Keeper(settings), Recorder(settings, count=self.metrics.count)
             self.recorder.submit([bundle_record(self.router.manifest)])
         _door()  # wrong keys end the start
+        limit_heads()
 
     @bentoml.on_deployment  # type: ignore[untyped-decorator]
     @staticmethod
