@@ -6,6 +6,7 @@ which is policy: microseconds. A service remembers readings and keeps the first 
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from copy import copy
 from random import SystemRandom
 from typing import Any, NamedTuple
 
@@ -93,6 +94,12 @@ class Router:
         """Answer one request, and tell what is behind the answer; raises what `answer` does."""
         prompt = prompt_of(request)
         return self.decide_on(request, prompt, self.read(prompt, request.model))
+
+    def unexplored(self) -> "Router":
+        """Return a router that answers the same and draws no arm: for callers who are told a verdict, and choose the arm themselves."""
+        other = copy(self)
+        other.exploration = Exploration()
+        return other
 
     def recall(self, prompt: Prompt, model: str | None) -> Reading | None:
         """Return what is remembered of a prompt for a target model, None where it has to be read."""

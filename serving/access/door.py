@@ -14,7 +14,7 @@ from serving.access.keys import ApiKey, Keys, Scope
 from serving.access.places import is_loopback, refuse_elsewhere, refuse_other_sites, refuse_reached
 from serving.access.rates import Buckets
 from serving.access.sessions import holder, issued
-from serving.access.sizes import refuse_large
+from serving.access.sizes import refuse_large_batch
 from serving.access.watch import WatchedKeys
 from serving.routes import ROUTES
 from serving.schemas import BatchRequest
@@ -115,14 +115,14 @@ class Door:
             raise RateLimited(what, retry_after_s=wait_s, limit=rate)
 
     def weigh(self, caller: Caller, request: object) -> None:
-        """Pass a request whose body was read, if it is within the limits; a batch counts as many requests of the key as it has.
+        """Count a request whose body was read: a batch counts as many requests of the key as it has.
 
         Raises:
-            InvalidRequest: it is too large.
+            InvalidRequest: the batch is too large.
             RateLimited: the key has asked as often as it may.
         """
-        refuse_large(request, self.settings.limits)
         if isinstance(request, BatchRequest):
+            refuse_large_batch(request, self.settings.limits)
             self.charge(caller, len(request.requests) - 1)  # one was counted before the body was read
 
     def visitor(self, headers: Iterable[tuple[bytes, bytes]], cookie: str | None) -> ApiKey | None:

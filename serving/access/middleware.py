@@ -1,7 +1,7 @@
 """The ASGI middleware in front of all others: the door, and the headers that every answer has."""
 
 import json
-from collections.abc import Awaitable, Callable, MutableMapping
+from collections.abc import Awaitable, Callable, Mapping, MutableMapping
 from typing import Any
 
 from contract.errors import ThinkworthError
@@ -56,7 +56,8 @@ class AtTheDoor:
         except ThinkworthError as error:
             whole = await _dropped(receive)
             route = ROUTES.get(scope["path"])
-            await _refuse(answer, error, route.error(error) if route else error.body(), keeps=whole)
+            status, body = (route.status(error), route.error(error)) if route else (error.status, error.body())
+            await _refuse(answer, status, body, error.headers, keeps=whole)
             return
         await self.app(scope, receive, answer)
 
@@ -90,11 +91,11 @@ async def _dropped(receive: Receive) -> bool:
     return not more
 
 
-async def _refuse(send: Send, error: ThinkworthError, value: Body, *, keeps: bool) -> None:
+async def _refuse(send: Send, status: int, value: Body, more: Mapping[str, str], *, keeps: bool) -> None:
     """Answer with an error; the connection goes on where nothing of the request is left in it."""
     body = json.dumps(value).encode()
-    headers = {"content-type": "application/json", "content-length": str(len(body)), **error.headers}
+    headers = {"content-type": "application/json", "content-length": str(len(body)), **more}
     headers |= {} if keeps else {"connection": "close"}
     pairs = [(name.lower().encode(), text.encode("latin-1", "replace")) for name, text in headers.items()]
-    await send({"type": "http.response.start", "status": error.status, "headers": pairs})
+    await send({"type": "http.response.start", "status": status, "headers": pairs})
     await send({"type": "http.response.body", "body": body})

@@ -5,26 +5,24 @@ from typing import Any
 
 from contract.errors import InvalidRequest
 from contract.settings import Limits
-from serving.router import place
 from serving.schemas import BatchRequest, PredictRequest
 
 
-def refuse_large(request: object, limits: Limits) -> None:
-    """Pass what is within the limits; of other requests than those for a verdict, anything.
+def refuse_large_batch(batch: BatchRequest, limits: Limits) -> None:
+    """Pass a batch of no more requests than the limit; each of them is looked at by itself.
+
+    Raises:
+        InvalidRequest: it has more; `too_large`.
+    """
+    _refuse(len(batch.requests), limits.batch, "requests", "requests", "send them in several batches")
+
+
+def refuse_large(request: PredictRequest, limits: Limits) -> None:
+    """Pass what is within the limits.
 
     Raises:
         InvalidRequest: a limit is passed, the first of them; `too_large`, with its field and the limit.
     """
-    if isinstance(request, PredictRequest):
-        _refuse_one(request, limits)
-    elif isinstance(request, BatchRequest):
-        _refuse(len(request.requests), limits.batch, "requests", "requests", "send them in several batches")
-        for index, one in enumerate(request.requests):
-            with place(index):
-                _refuse_one(one, limits)
-
-
-def _refuse_one(request: PredictRequest, limits: Limits) -> None:
     messages = request.messages or ()
     _refuse(len(messages), limits.messages, "messages", "messages", "send the last turns only")
     _refuse(len(request.tools or ()), limits.tools, "tools", "tools", "send those that the model may call here")

@@ -105,3 +105,10 @@ def test_a_verdict_of_rate_0_is_never_drawn(explorer):
     answers = [explorer.answer(PredictRequest(prompt="qxzv wplk jjjr 今 zzzz")) for _ in range(8)]
     assert {answer.verdict for answer in answers} == {"maybe"}
     assert {answer.p_reasoning for answer in answers} == {float(answers[0].arm == "reasoning")}
+
+
+def test_a_router_that_draws_nothing_answers_as_the_policy_does():
+    drawing = Router(Scorer.load(ROOT / "models" / "default"), exploration=Exploration(rate=1), random=Random(3).random)
+    answers = [drawing.unexplored().answer(PredictRequest(prompt="What is 1 + 9900?")) for _ in range(8)]
+    assert {(one.verdict, one.arm, one.p_reasoning) for one in answers} == {("avoid", "direct", 0.0)}
+    assert drawing.answer(PredictRequest(prompt="What is 1 + 9900?")).p_reasoning == 0.5

@@ -80,6 +80,7 @@ def test_a_key_is_let_in_where_its_scopes_lead(ask):
     error = assert_refused(ask(name="analyst"), 403)
     assert (error["type"], error["limit"]) == ("scope_missing", ["predict"])
     assert ask("/outcomes", name="slow").status_code == 403
+    assert ask("/v1/systemone").json()["error"].keys() == {"message", "field"}
     assert ask("/audit/", method="GET").status_code == 401
     assert ask("/audit/decisions.csv", method="GET", name="analyst").text.startswith("decision_id,")
 

@@ -77,9 +77,14 @@ def test_who_is_not_is_refused_in_the_one_shape_and_the_body_is_gone(app):
 
 
 def test_a_route_has_its_own_shape_of_error(app, monkeypatch):
-    route = ROUTES["/predict"]._replace(error=lambda error: {"error": {"message": error.message, "field": error.field}})
+    route = ROUTES["/predict"]._replace(
+        error=lambda error: {"error": {"message": error.message, "field": error.field}},
+        status=lambda error: error.status + 1,
+    )
     monkeypatch.setitem(ROUTES, "/predict", route)
-    assert asking(app).json()["error"].keys() == {"message", "field"}
+    answer = asking(app)
+    assert answer.status_code == 402
+    assert answer.json()["error"].keys() == {"message", "field"}
 
 
 def test_the_rate_is_told_with_the_time_to_wait(door):

@@ -4,7 +4,7 @@ import pytest
 
 from contract.errors import InvalidInput, InvalidRequest
 from contract.settings import Limits, load_settings
-from serving.access.sizes import refuse_large
+from serving.access.sizes import refuse_large, refuse_large_batch
 from serving.schemas import BatchRequest, PredictRequest
 
 LIMITS = Limits(messages=3, characters=20, tools=2, batch=2)
@@ -19,7 +19,6 @@ FITS = [
     PredictRequest(messages=[message()] * 3, tools=[{}] * 2),
     PredictRequest(messages=[message([{"type": "text", "text": "x" * 10}, "x" * 10, {"type": "image"}])]),
     PredictRequest(messages=[{"role": "assistant", "content": None}]),
-    BatchRequest(requests=[PredictRequest(prompt="x" * 20)] * 2),
 ]
 LARGE = [
     (PredictRequest(prompt="x" * 21), "prompt", 20),
@@ -27,8 +26,6 @@ LARGE = [
     (PredictRequest(messages=[message("x" * 11)] * 2), "messages", 20),
     (PredictRequest(messages=[message([{"type": "text", "text": "x" * 11}, "x" * 10])]), "messages", 20),
     (PredictRequest(prompt="x", tools=[{}] * 3), "tools", 2),
-    (BatchRequest(requests=[PredictRequest(prompt="x")] * 3), "requests", 2),
-    (BatchRequest(requests=[PredictRequest(prompt="x"), PredictRequest(prompt="x" * 21)]), "requests.1.prompt", 20),
 ]
 
 
@@ -43,6 +40,12 @@ def test_one_more_is_refused_with_the_limit(request_, field, limit):
         refuse_large(request_, LIMITS)
     assert (refused.value.type, refused.value.field, refused.value.limit) == ("too_large", field, limit)
     assert "x" * 10 not in refused.value.message
+
+
+def test_a_batch_has_a_limit_of_its_own():
+    refuse_large_batch(BatchRequest(requests=[PredictRequest(prompt="x" * 99)] * 2), LIMITS)
+    with pytest.raises(InvalidRequest, match="requests has 3 requests; limit 2"):
+        refuse_large_batch(BatchRequest(requests=[PredictRequest(prompt="x")] * 3), LIMITS)
 
 
 def test_limits_are_a_table_or_json(tmp_path, monkeypatch):
