@@ -38,6 +38,7 @@ bench: .venv/dev
 	$(BIN)/python benchmarks/label_scale.py
 	$(BIN)/python benchmarks/import_scale.py
 	$(BIN)/python benchmarks/feature_cost.py
+	$(BIN)/python benchmarks/access.py
 	$(BIN)/python benchmarks/interval_coverage.py
 	$(BIN)/python benchmarks/recording.py
 	$(BIN)/python benchmarks/audit_recovery.py

@@ -71,12 +71,16 @@ def serve(
 
     Example: thinkworth serve --port 3000
     """
+    from serving.access.places import refuse_open
+    from serving.access.watch import usable_keys
     from serving.swap.holder import begin
 
     settings = load_settings()
     host, port, workers = host or settings.host, port or settings.port, workers or settings.workers
     if bundle is not None:
         settings = settings.model_copy(update={"bundle": str(bundle if is_address(bundle) else bundle.absolute())})
+    refuse_open(host, settings)
+    lets_in = usable_keys(settings)
     recorded = _record_is_usable(settings)
     with socket.socket() as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
@@ -84,12 +88,11 @@ def serve(
             probe.bind((host, port))
         except OSError as error:
             raise InvalidInput(f"{host}:{port}: {error.strerror}; choose another with --port", field="port") from error
-    revision = begin(
-        settings
-    ).revision  # what is wrong with it, or with what is known of models, is said here, not in a worker
-    example = '{"prompt": "What is 1 + 9900?"}'
+    # what is wrong with it, or with what is known of models, is said here, not in a worker
+    revision = begin(settings).revision
+    example, key = '{"prompt": "What is 1 + 9900?"}', " -H 'X-API-Key: KEY'" if settings.wants_keys else ""
     typer.echo(
-        f"thinkworth serves {revision} on http://{host}:{port}\n  {recorded}\n  try: curl -s http://{host}:{port}/predict -d '{example}'"
+        f"thinkworth serves {revision} on http://{host}:{port}\n  {recorded}\n  {lets_in}\n  try: curl -s http://{host}:{port}/predict{key} -d '{example}'"
     )
     sys.stdout.flush()
     if bundle is not None:

@@ -6,19 +6,17 @@ metrics, traces, OpenAPI and its clients, which see the same routes through `ben
 
 from collections.abc import Callable, Mapping
 from operator import attrgetter
-from typing import Any, Literal, NamedTuple
+from typing import Any, NamedTuple
 
 from pydantic import BaseModel
 
 from contract.errors import InvalidRequest, ThinkworthError
+from serving.access.keys import Scope
 from serving.gateways import portkey
 from serving.parsing import checked, parse, read_object
 from serving.schemas import BatchRequest, Outcome, OutcomesRequest, PredictRequest, ReloadRequest
 from serving.systemone import protocol
 from serving.systemone.schemas import SystemOneRequest
-
-Scope = Literal["predict", "outcomes", "audit", "admin"]
-"""What an API key may be for."""
 
 LONGEST_WAIT_MS = 86_400_000
 """A day: the longest deadline of a request."""

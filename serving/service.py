@@ -15,11 +15,16 @@ from contract.errors import RecordingOff
 from contract.prompt import Prompt
 from contract.settings import load_settings
 from contract.store.opening import open_store
+from serving.access.door import Door
+from serving.access.heads import limit_heads
+from serving.access.middleware import AtTheDoor
+from serving.access.sizes import refuse_large
+from serving.access.starting import refuse_open_start
 from serving.admission import Admission
 from serving.boundary import PAGE, Boundary
 from serving.cache import Reading
 from serving.gateways import portkey
-from serving.metrics import Metrics
+from serving.metrics import Metrics, access_counter
 from serving.page.app import audit_app
 from serving.record import Keeper, bundle_record, outcome_record
 from serving.recorder import Recorder
@@ -57,6 +62,8 @@ class Thinkworth:
         if settings.durability != "off":
             self.metrics = Metrics()
             self.keeper, self.recorder = Keeper(settings), Recorder(settings, count=self.metrics.count)
+        _door()  # wrong keys end the start
+        limit_heads()
         # None: no worker of `serve`, but alone in a process, as under a test client
         of_many = bentoml.server_context.worker_index is not None
         self.served = Served(settings, announce=self._announce, folder=shared_folder(settings) if of_many else None)
@@ -66,10 +73,17 @@ class Thinkworth:
         """What answers now: a swap changes it between two requests, and each reads it once."""
         return self.served.router
 
+    @bentoml.on_deployment  # type: ignore[untyped-decorator]
+    @staticmethod
+    def refuse_open() -> None:
+        """End `bentoml serve`, before it has workers, where anybody could use what it would serve."""
+        refuse_open_start()
+
     @bentoml.on_shutdown  # type: ignore[untyped-decorator]
     def close(self) -> None:
         """Write what waits."""
         self.served.close()
+        _door().close()
         self.admission.close()
         if self.recorder:
             self.recorder.close()
@@ -157,6 +171,7 @@ class Thinkworth:
             "swap": self.served.state(),
             "recording": recording,
             "queue": self.admission.state(),
+            "access": _door().state(),
         }
 
     # The same for OpenAPI and for BentoML's clients
@@ -213,6 +228,7 @@ class Thinkworth:
             InvalidRequest: the prompt, the messages or the profile cannot be answered.
         """
         prompt = prompt_of(request)
+        refuse_large(request, _door().settings.limits)
         router.profile(request.profile)
         return _Asked(router, request, prompt, router.recall(prompt, request.model))
 
@@ -245,5 +261,13 @@ def _engine() -> Engine:
     return open_store(load_settings().store_address)
 
 
-Thinkworth.mount_asgi_app(audit_app(_engine), path=PAGE)  # type: ignore[attr-defined]
-Thinkworth.add_asgi_middleware(Boundary, service=bentoml.get_current_service)  # type: ignore[attr-defined]
+@cache
+def _door() -> Door:
+    """Return the door of this process."""
+    settings = load_settings()
+    return Door(settings, count=access_counter() if settings.wants_keys else None)
+
+
+Thinkworth.mount_asgi_app(audit_app(_engine, door=_door), path=PAGE)  # type: ignore[attr-defined]
+Thinkworth.add_asgi_middleware(AtTheDoor, door=_door)  # type: ignore[attr-defined]
+Thinkworth.add_asgi_middleware(Boundary, service=bentoml.get_current_service, door=_door)  # type: ignore[attr-defined]

@@ -52,7 +52,7 @@ def expected(place):
 def service(place, serving):
     environment = {"THINKWORTH_BUNDLE": str(place / "current"), "THINKWORTH_STORE_FOLDER": str(place / "store")}
     environment |= {"THINKWORTH_BUNDLE_POLL_S": "0", "THINKWORTH_WORKERS": "2"}
-    with serving(place / "server.log", environment) as server:
+    with serving(place, **environment) as server:
         until(lambda: len(workers(place)) == 2)
         yield server
 
