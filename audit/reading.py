@@ -29,7 +29,7 @@ FLAGS = ("model_known", "enforced", "truncated")
 NUMBERS = (
     "p_reasoning", "thinking_budget", "reasoning_budget", "familiarity", "p_use", "p_maybe", "p_avoid", "expected_score_direct",
     "expected_gain", "expected_gain_lower", "expected_gain_upper", "expected_extra_tokens", "expected_net_benefit", "expected_cost_usd",
-    "expected_latency_s", "prompt_characters",
+    "expected_latency_s", "cache_charge", "prompt_characters",
 )  # fmt: skip
 
 VALUES = (

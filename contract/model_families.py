@@ -52,6 +52,9 @@ class ModelFamily(BaseModel):
         speed_source: where the speed was read.
         thinking: whether a request can switch it on and off (`optional`), or it is `always` on, or `never`.
         thinking_on_by_default: what happens where a request says nothing, for `optional`.
+        cache_voided_by_thinking: what of the provider's prompt cache a change of arm voids: `all` of it, its `messages` but neither system
+            prompt nor tools, or `none`.
+        cache_source: where that was read, and when.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
@@ -66,6 +69,8 @@ class ModelFamily(BaseModel):
     speed_source: str | None = Field(None, min_length=1)
     thinking: Literal["optional", "always", "never"] | None = None
     thinking_on_by_default: bool | None = None
+    cache_voided_by_thinking: Literal["all", "messages", "none"] | None = None
+    cache_source: str | None = Field(None, min_length=1)
 
     @model_validator(mode="after")
     def _agrees(self) -> "ModelFamily":

@@ -70,6 +70,8 @@ class Settings(BaseModel):
         redact: `module:function` that texts go through, str to str, before they are kept.
         digest_key_file: secret key of the prompts' digests; None: digest.key in store_folder, made where it is not there.
         exploration: shares of requests whose arm is drawn.
+        conversations: how many conversations a worker remembers the last arm of; 0: none.
+        conversation_ttl_s: seconds after its last turn for which it remembers one.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
@@ -87,6 +89,8 @@ class Settings(BaseModel):
     redact: str | None = Field(None, pattern=r"^[\w.]+:\w+$")
     digest_key_file: Path | None = None
     exploration: Exploration = Exploration()
+    conversations: int = Field(10_000, ge=0, le=1_000_000)
+    conversation_ttl_s: float = Field(3600.0, gt=0, le=604_800)
 
     @model_validator(mode="after")
     def _agrees(self) -> "Settings":

@@ -2,12 +2,14 @@
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from random import SystemRandom
 from typing import Any, NamedTuple
 
 import uuid_utils
 
 from contract.bundle import Neighbourhood
+from contract.cache_charge import CacheCharge, cache_charge, lost
 from contract.caps import Caps
 from contract.errors import InvalidRequest
 from contract.explain import effects, neighbours
@@ -17,6 +19,7 @@ from contract.profiles import default_name
 from contract.prompt import Prompt
 from contract.scorer import Scored, Scorer
 from contract.settings import Exploration
+from serving.conversations import Conversations
 from serving.exploration import LeftOut, draw, left_out_because
 from serving.schemas import Answer, Expected, ModelInfo, PredictRequest, Probabilities
 
@@ -31,6 +34,7 @@ class Decided(NamedTuple):
         scored: what the heads say of it.
         not_explored: why exploration left the request out; None where it did not, or where it is off.
         encoder: the SHA-256 of the encoder.
+        charge: what thinking is charged for the provider's prompt cache.
     """
 
     answer: Answer
@@ -39,6 +43,7 @@ class Decided(NamedTuple):
     scored: Scored
     not_explored: LeftOut | None
     encoder: str
+    charge: CacheCharge
 
 
 class Router:
@@ -51,6 +56,7 @@ class Router:
         *,
         exploration: Exploration | None = None,
         random: Callable[[], float] | None = None,
+        conversations: Conversations | None = None,
     ) -> None:
         """Take a loaded bundle and what is known of models; the shipped and the operator's families where not given.
 
@@ -59,13 +65,14 @@ class Router:
             families: of target models.
             exploration: shares of requests whose arm is drawn; none where not given.
             random: gives the uniform numbers in [0, 1) that they are drawn by; the system's where not given.
+            conversations: remembers the arms of last turns; none are where not given.
 
         Raises:
             InvalidInput: the file of families that THINKWORTH_MODELS names is wrong.
         """
         self.scorer = scorer
         self.exploration, self.random = exploration or Exploration(), random or SystemRandom().random
-        self.families = families or load_model_families()
+        self.families, self.conversations = families or load_model_families(), conversations or Conversations(0, 1.0)
         self.manifest = scorer.manifest
 
     def answer(self, request: PredictRequest) -> Answer:
@@ -82,9 +89,10 @@ class Router:
         scored = self.scorer.score(prompt, request.model)
         family = self.families.of(request.model) if request.model else None
         caps = _caps(request, family)
-        policy, enforced = expressed(self._decision(scored, name, caps), family)
+        charge = self._charge(request, prompt, family, name)
+        policy, enforced = expressed(self._decision(scored, name, caps, charge), family)
         rate = self.exploration.of(policy.verdict.value)
-        left_out = self._left_out(request, prompt, policy, scored, name, caps, family) if rate else None
+        left_out = self._left_out(request, prompt, policy, scored, name, caps, family, charge) if rate else None
         decision, p_reasoning, _ = draw(policy, rate, left_out, self.random)
         use, maybe, avoid = scored.scores.probabilities[name]
         answer = Answer(
@@ -113,10 +121,24 @@ class Router:
             neighbours=list(map(_neighbour, neighbours(self.scorer, scored.cosines))) if request.explain else None,
             revision=self.manifest.revision,
         )
-        return Decided(answer, policy, prompt, scored, left_out, self.manifest.encoder.sha256)
+        self.conversations.answered(
+            request.conversation_id, request.model, decision.arm, decision_id=answer.decision_id, request_id=request.request_id
+        )  # fmt: skip
+        return Decided(answer, policy, prompt, scored, left_out, self.manifest.encoder.sha256, charge)
 
-    def _decision(self, scored: Scored, profile: str, caps: Caps) -> Decision:
-        return decide(scored.scores, self.manifest.profiles[profile], self.manifest.calibration, caps)
+    def _decision(self, scored: Scored, profile: str, caps: Caps, charge: CacheCharge) -> Decision:
+        decision = decide(
+            scored.scores, self.manifest.profiles[profile], self.manifest.calibration, caps, cache_charge=charge.points or 0.0
+        )  # fmt: skip
+        return replace(decision, reasons=(*decision.reasons, charge.reason)) if charge.reason else decision
+
+    def _charge(self, request: PredictRequest, prompt: Prompt, family: ModelFamily | None, profile: str) -> CacheCharge:
+        """Return what a change of arm loses of the cache that the request says its provider has."""
+        return cache_charge(
+            family, self.manifest.profiles[profile], cached_tokens=request.cached_tokens,
+            lost_tokens=lost(family, request.cached_tokens, prompt, request.tools),
+            last_arm=self.conversations.last_arm(request.conversation_id, request.model),
+        )  # fmt: skip
 
     def _reasons(self, decision: Decision, prompt: Prompt, scored: Scored, *, named: bool) -> list[str]:
         """Return the decision's reasons, and what this prompt and, where one is named, its target model add to them."""
@@ -131,13 +153,15 @@ class Router:
 
     def _left_out(
         self, request: PredictRequest, prompt: Prompt, policy: Decision, scored: Scored, profile: str, caps: Caps,
-        family: ModelFamily | None,
+        family: ModelFamily | None, charge: CacheCharge,
     ) -> LeftOut | None:  # fmt: skip
         """Return why the arm of a request is not drawn, None where it may be."""
         free = Caps(tokens_per_second=caps.tokens_per_second)
-        without = policy if caps == free else expressed(self._decision(scored, profile, free), family)[0]
+        without = policy if caps == free else expressed(self._decision(scored, profile, free, charge), family)[0]
         of_a_conversation = bool(request.conversation_id or request.cached_tokens)
-        return left_out_because(policy, without, prompt, family, of_a_conversation=of_a_conversation)
+        return left_out_because(
+            policy, without, prompt, family, of_a_conversation=of_a_conversation, charged=bool(charge.points)
+        )
 
     def info(self) -> ModelInfo:
         """Describe the served bundle."""

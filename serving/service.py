@@ -14,11 +14,13 @@ from starlette.responses import JSONResponse
 
 from contract.bundle import in_use
 from contract.errors import RecordingOff, ThinkworthError
+from contract.records import Arm
 from contract.scorer import Scorer
 from contract.settings import load_settings
 from contract.store.opening import open_store
 from contract.store.records import Record
 from serving.boundary import PAGE, Boundary
+from serving.conversations import Conversations
 from serving.metrics import Metrics
 from serving.page.app import audit_app
 from serving.record import Keeper, bundle_record, outcome_record
@@ -46,8 +48,11 @@ class Thinkworth:
 
     def __init__(self) -> None:
         settings = load_settings()
+        self.conversations = Conversations(settings.conversations, settings.conversation_ttl_s)
         self.router = Router(
-            Scorer.load(in_use(Path(settings.bundle) if settings.bundle else None)), exploration=settings.exploration
+            Scorer.load(in_use(Path(settings.bundle) if settings.bundle else None)),
+            exploration=settings.exploration,
+            conversations=self.conversations,
         )
         self.pool = ThreadPoolExecutor(os.cpu_count() or 1, thread_name_prefix="score")
         self.router.answer(PredictRequest(prompt="What is 1 + 1?"))  # warm: the first call of a graph is its slowest
@@ -91,6 +96,9 @@ class Thinkworth:
     @bentoml.api(route="/outcomes")  # type: ignore[untyped-decorator]
     async def outcomes(self, request: OutcomesRequest, /) -> OutcomesAnswer:
         """Take what came of decisions: the arm that was used, its score, tokens, time and cost. One outcome, or a list of them."""
+        for one in request.outcomes:
+            if one.overridden:
+                self.conversations.overridden(Arm(one.arm), decision_id=one.decision_id, request_id=one.request_id)
         if self.recorder is None:
             return _refused(RecordingOff("durability is off: nothing is recorded; set it to sync or async"))  # type: ignore[no-any-return]
         try:
