@@ -72,6 +72,8 @@ class Settings(BaseModel):
         exploration: shares of requests whose arm is drawn.
         conversations: how many conversations a worker remembers the last arm of; 0: none.
         conversation_ttl_s: seconds after its last turn for which it remembers one.
+        queue: requests that may wait for a core of a worker; beyond it they are refused with 429.
+        remembered_prompts: prompts of which a worker remembers what the graphs said, some 8 KiB each; 0: none.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
@@ -91,6 +93,8 @@ class Settings(BaseModel):
     exploration: Exploration = Exploration()
     conversations: int = Field(10_000, ge=0, le=1_000_000)
     conversation_ttl_s: float = Field(3600.0, gt=0, le=604_800)
+    queue: int = Field(64, ge=1, le=100_000)
+    remembered_prompts: int = Field(4096, ge=0, le=1_000_000)
 
     @model_validator(mode="after")
     def _agrees(self) -> "Settings":
