@@ -10,9 +10,9 @@ import re
 import tomllib
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
 from contract.errors import InvalidInput
 from contract.locate import ROOT
@@ -26,6 +26,14 @@ OTHERS = ("THINKWORTH_CONFIG", "THINKWORTH_MODELS")
 
 _OF_KUBERNETES = re.compile(r"THINKWORTH_(SERVICE_|PORT_\d)")
 """What Kubernetes sets in each pod beside a Service of the name thinkworth."""
+
+
+def _listed(value: Any) -> Any:
+    """Return a list of one for a text that is no JSON list."""
+    if not isinstance(value, str):
+        return value
+    return json.loads(value) if value.lstrip().startswith("[") else [value]
+
 
 Durability = Literal["sync", "async", "off"]
 
@@ -70,6 +78,7 @@ class Settings(BaseModel):
         redact: `module:function` that texts go through, str to str, before they are kept.
         digest_key_file: secret key of the prompts' digests; None: digest.key in store_folder, made where it is not there.
         exploration: shares of requests whose arm is drawn.
+        shadow: challengers that score the same traffic off the hot path: folders of bundles, or addresses; of a variable one, or a JSON list.
         conversations: how many conversations a worker remembers the last arm of; 0: none.
         conversation_ttl_s: seconds after its last turn for which it remembers one.
         queue: requests that may wait for a core of a worker; beyond it they are refused with 429.
@@ -91,6 +100,7 @@ class Settings(BaseModel):
     redact: str | None = Field(None, pattern=r"^[\w.]+:\w+$")
     digest_key_file: Path | None = None
     exploration: Exploration = Exploration()
+    shadow: Annotated[tuple[str, ...], BeforeValidator(_listed)] = Field((), max_length=4)
     conversations: int = Field(10_000, ge=0, le=1_000_000)
     conversation_ttl_s: float = Field(3600.0, gt=0, le=604_800)
     queue: int = Field(64, ge=1, le=100_000)
@@ -101,6 +111,10 @@ class Settings(BaseModel):
         if self.redact and self.store_prompts == "embeddings":
             raise ValueError(
                 "redact cleans texts, and embeddings of what it would clean are kept; set store_prompts to text or off"
+            )
+        if self.shadow and self.durability == "off":
+            raise ValueError(
+                "shadow says what challengers would have answered, and durability off records nothing; set it to async"
             )
         return self
 

@@ -1,5 +1,6 @@
 """The verbs `predict` (offline) and `serve`."""
 
+import json
 import os
 import socket
 import sys
@@ -14,6 +15,7 @@ from contract.bundle import Bundle, in_use
 from contract.errors import InvalidInput, InvalidRequest
 from contract.files import written_whole
 from contract.model_families import load_model_families
+from contract.resolve import resolved
 from contract.settings import Settings, load_settings
 
 
@@ -66,6 +68,9 @@ def serve(
     recorded = _record_is_usable(settings)
     revision = Bundle(folder).manifest.revision
     load_model_families()  # what is wrong there is said here, not in a worker
+    shadow = [str(resolved(Path(name)).resolve()) for name in settings.shadow]
+    for challenger in shadow:
+        Bundle(Path(challenger))
     with socket.socket() as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
@@ -78,6 +83,8 @@ def serve(
     )
     sys.stdout.flush()
     os.environ["THINKWORTH_BUNDLE"] = str(folder)
+    if shadow:
+        os.environ["THINKWORTH_SHADOW"] = json.dumps(shadow)  # addresses are resolved once
     os.environ.setdefault("BENTOML_DO_NOT_TRACK", "True")  # nothing of ours is reported to anyone
     # A service empties the folder of BentoML's metrics as it starts: of two on a machine, each needs one of its own.
     os.environ.setdefault("BENTOML_HOME", str(settings.folder / "bentoml" / str(port)))

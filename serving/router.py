@@ -21,6 +21,7 @@ from contract.model_families import ModelFamilies, ModelFamily, expressed, load_
 from contract.policy import Decision, decide
 from contract.profiles import default_name
 from contract.prompt import Prompt
+from contract.records import Arm
 from contract.scorer import Scored, Scorer
 from contract.settings import Exploration
 from serving.cache import Reading, Readings, key_of
@@ -40,6 +41,7 @@ class Decided(NamedTuple):
         not_explored: why exploration left the request out; None where it did not, or where it is off.
         encoder: the SHA-256 of the encoder.
         charge: what thinking is charged for the provider's prompt cache.
+        last_arm: of the conversation, before this turn; None: not known.
     """
 
     answer: Answer
@@ -49,6 +51,7 @@ class Decided(NamedTuple):
     not_explored: LeftOut | None
     encoder: str
     charge: CacheCharge
+    last_arm: Arm | None
 
 
 class Router:
@@ -116,7 +119,8 @@ class Router:
         name, scored = self.profile(request.profile), reading.scored
         family = self.families.of(request.model) if request.model else None
         caps = _caps(request, family)
-        charge = self._charge(request, prompt, family, name)
+        last_arm = self.conversations.last_arm(request.conversation_id, request.model)
+        charge = self._charge(request, prompt, family, name, last_arm)
         policy, enforced = expressed(self._decision(scored, name, caps, charge), family)
         rate = self.exploration.of(policy.verdict.value)
         left_out = self._left_out(request, prompt, policy, scored, name, caps, family, charge) if rate else None
@@ -151,7 +155,17 @@ class Router:
         self.conversations.answered(
             request.conversation_id, request.model, decision.arm, decision_id=answer.decision_id, request_id=request.request_id
         )  # fmt: skip
-        return Decided(answer, policy, prompt, scored, left_out, self.manifest.encoder.sha256, charge)
+        return Decided(answer, policy, prompt, scored, left_out, self.manifest.encoder.sha256, charge, last_arm)
+
+    def judge(self, request: PredictRequest, prompt: Prompt, scored: Scored, last_arm: Arm | None) -> Decision:
+        """Return what the policy says of a request, without exploration; nothing is remembered of it.
+
+        Raises:
+            InvalidRequest: the profile is unknown.
+        """
+        name, family = self.profile(request.profile), self.families.of(request.model) if request.model else None
+        charge = self._charge(request, prompt, family, name, last_arm)
+        return expressed(self._decision(scored, name, _caps(request, family), charge), family)[0]
 
     def _decision(self, scored: Scored, profile: str, caps: Caps, charge: CacheCharge) -> Decision:
         decision = decide(
@@ -159,12 +173,14 @@ class Router:
         )  # fmt: skip
         return replace(decision, reasons=(*decision.reasons, charge.reason)) if charge.reason else decision
 
-    def _charge(self, request: PredictRequest, prompt: Prompt, family: ModelFamily | None, profile: str) -> CacheCharge:
+    def _charge(
+        self, request: PredictRequest, prompt: Prompt, family: ModelFamily | None, profile: str, last_arm: Arm | None
+    ) -> CacheCharge:
         """Return what a change of arm loses of the cache that the request says its provider has."""
         return cache_charge(
             family, self.manifest.profiles[profile], cached_tokens=request.cached_tokens,
             lost_tokens=lost(family, request.cached_tokens, prompt, request.tools),
-            last_arm=self.conversations.last_arm(request.conversation_id, request.model),
+            last_arm=last_arm,
         )  # fmt: skip
 
     def _reasons(self, decision: Decision, prompt: Prompt, reading: Reading, *, named: bool) -> list[str]:

@@ -20,6 +20,7 @@ from contract.store.opening import open_store
 from serving.admission import Admission
 from serving.boundary import PAGE, Boundary
 from serving.cache import Reading
+from serving.challengers import load_challengers
 from serving.conversations import Conversations
 from serving.metrics import Metrics
 from serving.page.app import audit_app
@@ -37,6 +38,7 @@ from serving.schemas import (
     OutcomeTold,
     PredictRequest,
 )  # fmt: skip
+from serving.shadow import Shadow
 
 
 @bentoml.service(
@@ -58,16 +60,21 @@ class Thinkworth:
         )
         self.admission = Admission(cores(), settings.queue)
         self.router.read(Prompt.from_text("What is 1 + 1?"), None)  # warm: the first call of a graph is its slowest
-        self.keeper = self.recorder = None
+        self.keeper = self.recorder = self.shadow = None
         if settings.durability != "off":
             self.metrics = Metrics()
             self.keeper, self.recorder = Keeper(settings), Recorder(settings, count=self.metrics.count)
             self.recorder.submit([bundle_record(self.router.manifest)])
+            if settings.shadow:
+                challengers = load_challengers(settings.shadow, self.router)
+                self.shadow = Shadow(challengers, self.recorder.submit, count=self.metrics.shadow)
 
     @bentoml.on_shutdown  # type: ignore[untyped-decorator]
     def close(self) -> None:
         """Write what waits."""
         self.admission.close()
+        if self.shadow:
+            self.shadow.close()
         if self.recorder:
             self.recorder.close()
 
@@ -82,6 +89,8 @@ class Thinkworth:
         decided = self._decided(asked, reading)
         if self.recorder and self.keeper:
             await self.recorder.record(self.keeper.records(request, decided))
+        if self.shadow:
+            self.shadow.offer(request, decided)
         return decided.answer
 
     async def answer_batch(self, batch: BatchRequest, call: Call) -> BatchAnswer:
@@ -98,6 +107,9 @@ class Thinkworth:
         if self.recorder and self.keeper:
             pairs = zip(batch.requests, decided, strict=True)
             await self.recorder.record([record for pair in pairs for record in self.keeper.records(*pair)])
+        if self.shadow:
+            for request, one in zip(batch.requests, decided, strict=True):
+                self.shadow.offer(request, one)
         return BatchAnswer(answers=[one.answer for one in decided])
 
     async def take_outcomes(self, request: OutcomesRequest, _: Call) -> OutcomesAnswer:
@@ -127,7 +139,8 @@ class Thinkworth:
     def state(self) -> dict[str, Any]:
         """Return what /readyz tells: which bundle answers, and how its record is doing."""
         recording = self.recorder.state() if self.recorder else {"durability": "off"}
-        return {"ready": True, "revision": self.router.manifest.revision, "recording": recording}
+        state = {"ready": True, "revision": self.router.manifest.revision, "recording": recording}
+        return state | ({"shadow": self.shadow.state()} if self.shadow else {})
 
     # The same for OpenAPI and for BentoML's clients
 
