@@ -213,7 +213,7 @@ def _shadows(connection: sa.Connection, within: list[Any], decision_id: "pd.Inde
             _said([
                 (at, challenger, said["verdict"], said["arm"] == "reasoning")
                 for at, of in zip(row, block.shadow, strict=True) if at >= 0
-                for challenger, said in of.items()
+                for challenger, said in of.items() if isinstance(said, dict) and said.keys() >= {"verdict", "arm"}
             ])
         )  # fmt: skip
     return pd.concat(parts, ignore_index=True)

@@ -27,7 +27,7 @@ def judged(planted, read_rows):
     decided, outcomes, bundles = planted.rows(true, rate=0.5, shadow=0.1, seed=9)
     policy = true.policy_reasoning.to_numpy(bool)
     mends = policy & (true.task != "task_03").to_numpy(bool)
-    arms = {"mends": mends, "errs": np.where(true.model == "large", ~policy, policy), "same": policy}
+    arms = {"mends": mends, "errs": np.where(true.task != "task_03", ~policy, policy), "same": policy}
     rng = np.random.default_rng(1)
     beside = rng.random(len(true)) < 0.8  # the rest was dropped
     words = {name: np.where(arm, "use", "avoid") for name, arm in arms.items()}

@@ -1,7 +1,9 @@
 """One service for the tests over HTTP, started as a user starts it."""
 
 import contextlib
+import json
 import os
+import shutil
 import signal
 import socket
 import subprocess
@@ -35,9 +37,19 @@ class Served(NamedTuple):
         return family
 
 
+def challenger(folder: Path) -> Path:
+    """The shipped bundle under another revision."""
+    shutil.copytree(ROOT / "models" / "default", folder)
+    manifest = folder / "manifest.json"
+    told = json.loads(manifest.read_text(encoding="utf-8"))
+    manifest.write_text(json.dumps({**told, "revision": "thinkworth/challenger"}), encoding="utf-8")
+    return folder
+
+
 @pytest.fixture(scope="session")
 def served(tmp_path_factory):
     log = tmp_path_factory.mktemp("served") / "server.log"
+    shadow = challenger(tmp_path_factory.mktemp("shadow") / "bundle")
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
@@ -45,6 +57,7 @@ def served(tmp_path_factory):
         process = subprocess.Popen(
             [THINKWORTH, "serve", "--port", str(port)],
             cwd=ROOT,
+            env={**os.environ, "THINKWORTH_SHADOW": str(shadow)},
             stdin=subprocess.DEVNULL,
             stdout=out,
             stderr=subprocess.STDOUT,

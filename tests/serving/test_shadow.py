@@ -209,3 +209,11 @@ def test_settings_take_one_or_a_list_and_want_a_record():
     for wrong in ({"THINKWORTH_SHADOW": "[a"}, {"THINKWORTH_SHADOW": "a", "THINKWORTH_DURABILITY": "off"}):
         with pytest.raises(InvalidInput, match="shadow"):
             load_settings(wrong)
+
+
+def test_serve_says_at_once_that_a_challenger_is_none(thinkworth, monkeypatch, tmp_path):
+    monkeypatch.setenv("THINKWORTH_SHADOW", str(tmp_path / "nowhere"))
+    monkeypatch.setenv("THINKWORTH_STORE_FOLDER", str(tmp_path))
+    said = thinkworth("serve")
+    assert said.code == 1
+    assert "nowhere" in said.err
