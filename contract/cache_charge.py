@@ -51,7 +51,7 @@ def cache_charge(
         lost_tokens: how many of them a change of arm voids, by `lost`.
         last_arm: what filled the cache: the arm of the conversation's last turn; None: not known.
     """
-    if not cached_tokens or (family is not None and family.thinking == "never"):
+    if not cached_tokens:
         return NO_CHARGE
     held = f"{cached_tokens:,} tokens are cached"
     if family is None or family.cache_voided_by_thinking is None:

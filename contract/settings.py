@@ -81,6 +81,7 @@ class Settings(BaseModel):
         shadow: challengers that score the same traffic off the hot path: folders of bundles, or addresses; of a variable one, or a JSON list.
         conversations: how many conversations a worker remembers the last arm of; 0: none.
         conversation_ttl_s: seconds after its last turn for which it remembers one.
+        dialects: a file that adds to data/dialects.yaml or replaces rows of it; None: there is none.
         queue: requests that may wait for a core of a worker; beyond it they are refused with 429.
         remembered_prompts: prompts of which a worker remembers what the graphs said, some 8 KiB each; 0: none.
     """
@@ -103,6 +104,7 @@ class Settings(BaseModel):
     shadow: Annotated[tuple[str, ...], BeforeValidator(_listed)] = Field((), max_length=4)
     conversations: int = Field(10_000, ge=0, le=1_000_000)
     conversation_ttl_s: float = Field(3600.0, gt=0, le=604_800)
+    dialects: Path | None = None
     queue: int = Field(64, ge=1, le=100_000)
     remembered_prompts: int = Field(4096, ge=0, le=1_000_000)
 

@@ -18,7 +18,7 @@ def load_challengers(named: Sequence[str], champion: Router) -> list[Router]:
 
     Args:
         named: their folders, or addresses.
-        champion: whose encoder and families they share.
+        champion: whose encoder, families and controls they share.
     """
     out = []
     for name in named:
@@ -27,5 +27,5 @@ def load_challengers(named: Sequence[str], champion: Router) -> list[Router]:
         except (ThinkworthError, OSError) as error:
             logger.error("no shadow of %s: %s", name, error)
             continue
-        out.append(Router(scorer, champion.families))
+        out.append(Router(scorer, champion.families, controls=champion.controls))
     return out

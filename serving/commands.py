@@ -12,11 +12,15 @@ from typing import Annotated, BinaryIO
 import typer
 
 from contract.bundle import Bundle, in_use
+from contract.controls import load_controls
 from contract.errors import InvalidInput, InvalidRequest
 from contract.files import written_whole
 from contract.model_families import load_model_families
 from contract.resolve import resolved
 from contract.settings import Settings, load_settings
+
+KEEP_ALIVE_S = 75
+"""Seconds that an idle connection is kept: longer than gateways keep theirs (60 is usual), else they send into one that is just closed."""
 
 
 def predict(
@@ -68,6 +72,7 @@ def serve(
     recorded = _record_is_usable(settings)
     revision = Bundle(folder).manifest.revision
     load_model_families()  # what is wrong there is said here, not in a worker
+    load_controls()
     shadow = [str(resolved(Path(name)).resolve()) for name in settings.shadow]
     for challenger in shadow:
         Bundle(Path(challenger))
@@ -90,7 +95,19 @@ def serve(
     os.environ.setdefault("BENTOML_HOME", str(settings.folder / "bentoml" / str(port)))
     os.execv(
         sys.executable,
-        [sys.executable, "-m", "bentoml", "serve", "serving.service:Thinkworth", "--host", host, "--port", str(port)],
+        [
+            sys.executable,
+            "-m",
+            "bentoml",
+            "serve",
+            "serving.service:Thinkworth",
+            "--host",
+            host,
+            "--port",
+            str(port),
+            "--timeout-keep-alive",
+            str(KEEP_ALIVE_S),
+        ],
     )
 
 

@@ -22,12 +22,13 @@ from serving.boundary import PAGE, Boundary
 from serving.cache import Reading
 from serving.challengers import load_challengers
 from serving.conversations import Conversations
+from serving.gateways import portkey
 from serving.metrics import Metrics
 from serving.page.app import audit_app
 from serving.record import Keeper, bundle_record, outcome_record
 from serving.recorder import Recorder
 from serving.router import Decided, Router, place, prompt_of
-from serving.routes import Call
+from serving.routes import Call, Reply
 from serving.schemas import (
     Answer,
     BatchAnswer,
@@ -39,6 +40,8 @@ from serving.schemas import (
     PredictRequest,
 )  # fmt: skip
 from serving.shadow import Shadow
+from serving.systemone import protocol
+from serving.systemone.schemas import Models, SystemOneAnswer, SystemOneRequest
 
 
 @bentoml.service(
@@ -80,9 +83,9 @@ class Thinkworth:
 
     # What HTTP reaches, through serving.boundary
 
-    async def answer(self, request: PredictRequest, call: Call) -> Answer:
-        """Say whether thinking is worth its tokens on one prompt."""
-        asked = self._asked(request)
+    async def answer(self, request: PredictRequest, call: Call, router: Router | None = None) -> Answer:
+        """Say whether thinking is worth its tokens on one prompt, by another router than the served one where one is given."""
+        asked = self._asked(request, router or self.router)
         reading = asked.known
         if reading is None:
             reading = await self.admission.run(self._reader(asked), call.deadline)
@@ -98,7 +101,7 @@ class Thinkworth:
         asked = []
         for i, request in enumerate(batch.requests):
             with place(i):
-                asked.append(self._asked(request))
+                asked.append(self._asked(request, self.router))
         unread = [one for one in asked if one.known is None]
         read = iter(
             await self.admission.run_all([self._reader(one) for one in unread], call.deadline) if unread else ()
@@ -136,10 +139,35 @@ class Thinkworth:
         """Describe the served bundle."""
         return self.router.info()
 
+    async def answer_systemone(self, body: SystemOneRequest, call: Call) -> Reply:
+        """Answer a gateway's questions about a prompt; it chooses the arm itself, so none is drawn."""
+        router = self.router.unexplored()
+        request = protocol.request_of(body, router.manifest.profiles, protocol.request_id_of(call.texts()))
+        answer = await self.answer(request, call, router)
+        read = len(router.scorer.encoder.window(prompt_of(request).whole)[0])
+        return Reply(protocol.answer_of(body, answer, read), {protocol.DECISION_HEADER: answer.decision_id})
+
+    async def list_models(self, _: None, __: Call) -> Models:
+        """List what System One's `model` may be."""
+        return protocol.models_of(self.router.info())
+
+    async def answer_portkey(self, raw: bytes, call: Call) -> portkey.PortkeyReply:
+        """Give Portkey back the request that it sent, with thinking set; whatever goes wrong, it goes on as it was."""
+        headers = call.texts()
+        webhook = portkey.read(raw, headers, protocol.request_id_of(headers))
+        if webhook.request is None:
+            return portkey.untouched(webhook.why or "nothing is asked")
+        return portkey.reply(webhook, await self.answer(webhook.request, call))
+
     def state(self) -> dict[str, Any]:
         """Return what /readyz tells: which bundle answers, and how its record is doing."""
         recording = self.recorder.state() if self.recorder else {"durability": "off"}
-        state = {"ready": True, "revision": self.router.manifest.revision, "recording": recording}
+        state = {
+            "ready": True,
+            "revision": self.router.manifest.revision,
+            "recording": recording,
+            "queue": self.admission.state(),
+        }
         return state | ({"shadow": self.shadow.state()} if self.shadow else {})
 
     # The same for OpenAPI and for BentoML's clients
@@ -164,13 +192,28 @@ class Thinkworth:
         """Describe the served bundle: revision, metrics, training data digest, profiles."""
         return await self.describe(None, Call())
 
-    def _asked(self, request: PredictRequest) -> "_Asked":
+    @bentoml.api(route="/v1/systemone")  # type: ignore[untyped-decorator]
+    async def systemone(self, body: SystemOneRequest, /) -> SystemOneAnswer:
+        """Answer a gateway's typed questions: is thinking worth its tokens on the prompt that it is about to send?"""
+        return (await self.answer_systemone(body, Call())).body  # type: ignore[return-value]
+
+    @bentoml.api(route="/v1/models")  # type: ignore[untyped-decorator]
+    async def models(self) -> Models:
+        """List what System One's `model` may be: one name a profile."""
+        return await self.list_models(None, Call())
+
+    @bentoml.api(route="/gateways/portkey")  # type: ignore[untyped-decorator]
+    async def before_request(self, webhook: portkey.PortkeyWebhook, /) -> portkey.PortkeyReply:
+        """Portkey's webhook guardrail before a request: it is given back with thinking set, and always let pass."""
+        return await self.answer_portkey(webhook.model_dump_json().encode(), Call())
+
+    def _asked(self, request: PredictRequest, router: Router) -> "_Asked":
         """Return what can be said of a request before any graph is called.
 
         Raises:
             InvalidRequest: the prompt, the messages or the profile cannot be answered.
         """
-        router, prompt = self.router, prompt_of(request)
+        prompt = prompt_of(request)
         router.profile(request.profile)
         return _Asked(router, request, prompt, router.recall(prompt, request.model))
 

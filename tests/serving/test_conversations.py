@@ -5,6 +5,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
+from contract.cache_charge import NO_CHARGE
 from contract.locate import ROOT
 from contract.model_families import load_model_families
 from contract.records import Arm
@@ -139,3 +140,7 @@ def test_a_charged_turn_is_never_drawn_even_where_it_shows_no_earlier_turn(score
     first = PredictRequest(prompt=SUM, model=MODEL, conversation_id="c")
     assert explorer.decide(first).not_explored is None
     assert explorer.decide(first.model_copy(update={"cached_tokens": 9000})).not_explored == "sticky"
+
+
+def test_a_model_that_never_thinks_has_no_arm_to_change(router):
+    assert router.decide(turn(SUM, 9000).model_copy(update={"model": "gpt-4o"})).charge == NO_CHARGE
