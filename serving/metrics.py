@@ -18,9 +18,17 @@ class Metrics:
         )
         self._outcomes = Counter("thinkworth_outcomes", "Outcomes by what became of them", ["status"])
 
+        self._shadow = Counter(
+            "thinkworth_shadow", "Requests by what challengers made of them: scored, dropped, failed", ["event"]
+        )
+
     def count(self, event: str, n: int) -> None:
         """Count records that were written to the store, spilled to the journal, replayed from it, dropped, or answered for unwritten."""
         self._records.labels(event).inc(n)
+
+    def shadow(self, event: str, n: int) -> None:
+        """Count requests that challengers scored, that found no room, or that one failed on."""
+        self._shadow.labels(event).inc(n)
 
     def outcomes(self, status: str, n: int) -> None:
         """Count outcomes of a status."""

@@ -13,6 +13,7 @@ from contract.bundle import Manifest
 from contract.encoder import cores
 from contract.errors import RecordingOff
 from contract.prompt import Prompt
+from contract.records import Arm
 from contract.settings import load_settings
 from contract.store.opening import open_store
 from serving.access.door import Door
@@ -23,6 +24,8 @@ from serving.access.starting import refuse_open_start
 from serving.admission import Admission
 from serving.boundary import PAGE, Boundary
 from serving.cache import Reading
+from serving.challengers import load_challengers
+from serving.conversations import Conversations
 from serving.gateways import portkey
 from serving.metrics import Metrics, access_counter
 from serving.page.app import audit_app
@@ -42,6 +45,7 @@ from serving.schemas import (
     Reloaded,
     ReloadRequest,
 )  # fmt: skip
+from serving.shadow import Shadow
 from serving.swap.holder import Served, shared_folder
 from serving.systemone import protocol
 from serving.systemone.schemas import Models, SystemOneAnswer, SystemOneRequest
@@ -58,7 +62,8 @@ class Thinkworth:
     def __init__(self) -> None:
         settings = load_settings()
         self.admission = Admission(max(cores() // settings.workers, 1), settings.queue)
-        self.keeper = self.recorder = None
+        self.conversations = Conversations(settings.conversations, settings.conversation_ttl_s)
+        self.keeper = self.recorder = self.shadow = None
         if settings.durability != "off":
             self.metrics = Metrics()
             self.keeper, self.recorder = Keeper(settings), Recorder(settings, count=self.metrics.count)
@@ -66,7 +71,13 @@ class Thinkworth:
         limit_heads()
         # None: no worker of `serve`, but alone in a process, as under a test client
         of_many = bentoml.server_context.worker_index is not None
-        self.served = Served(settings, announce=self._announce, folder=shared_folder(settings) if of_many else None)
+        self.served = Served(
+            settings, announce=self._announce, conversations=self.conversations,
+            folder=shared_folder(settings) if of_many else None,
+        )  # fmt: skip
+        if self.recorder and settings.shadow:
+            challengers = load_challengers(settings.shadow, self.router)
+            self.shadow = Shadow(challengers, self.recorder.submit, count=self.metrics.shadow)
 
     @property
     def router(self) -> Router:
@@ -85,6 +96,8 @@ class Thinkworth:
         self.served.close()
         _door().close()
         self.admission.close()
+        if self.shadow:
+            self.shadow.close()
         if self.recorder:
             self.recorder.close()
 
@@ -99,6 +112,8 @@ class Thinkworth:
         decided = self._decided(asked, reading)
         if self.recorder and self.keeper:
             await self.recorder.record(self.keeper.records(request, decided))
+        if self.shadow:
+            self.shadow.offer(request, decided)
         return decided.answer
 
     async def answer_batch(self, batch: BatchRequest, call: Call) -> BatchAnswer:
@@ -115,10 +130,16 @@ class Thinkworth:
         if self.recorder and self.keeper:
             pairs = zip(batch.requests, decided, strict=True)
             await self.recorder.record([record for pair in pairs for record in self.keeper.records(*pair)])
+        if self.shadow:
+            for request, one in zip(batch.requests, decided, strict=True):
+                self.shadow.offer(request, one)
         return BatchAnswer(answers=[one.answer for one in decided])
 
     async def take_outcomes(self, request: OutcomesRequest, _: Call) -> OutcomesAnswer:
         """Take what came of decisions."""
+        for one in request.outcomes:
+            if one.overridden:
+                self.conversations.overridden(Arm(one.arm), decision_id=one.decision_id, request_id=one.request_id)
         if self.recorder is None:
             raise RecordingOff("durability is off: nothing is recorded; set it to sync or async")
         told = await self.recorder.outcomes([outcome_record(outcome) for outcome in request.outcomes])
@@ -165,7 +186,7 @@ class Thinkworth:
     def state(self) -> dict[str, Any]:
         """Return what /readyz tells: which bundle answers, and how its record is doing."""
         recording = self.recorder.state() if self.recorder else {"durability": "off"}
-        return {
+        state = {
             "ready": True,
             "revision": self.router.manifest.revision,
             "swap": self.served.state(),
@@ -173,6 +194,7 @@ class Thinkworth:
             "queue": self.admission.state(),
             "access": _door().state(),
         }
+        return state | ({"shadow": self.shadow.state()} if self.shadow else {})
 
     # The same for OpenAPI and for BentoML's clients
 
