@@ -1,6 +1,6 @@
 """The one ONNX scorer: a prompt in, the heads' scores out; used by serving, by evaluation and by the offline command."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -57,10 +57,18 @@ class Scorer:
         """Open and verify the bundle in a folder."""
         return cls(Bundle(folder))
 
-    def score(self, prompt: Prompt, model: str | None = None) -> Scored:
-        """Score one prompt for a target model: tokenise, embed its ask and its whole, compute features, run the heads."""
+    def score(self, prompt: Prompt, model: str | None = None, *, encoded: Callable[[], None] | None = None) -> Scored:
+        """Score one prompt for a target model: tokenise, embed its ask and its whole, compute features, run the heads.
+
+        Args:
+            prompt: the prompt.
+            model: the target model.
+            encoded: called when the encoder is done, for those who time it.
+        """
         ask = self.encoder.encode(prompt.ask)
         whole = ask if prompt.whole == prompt.ask else self.encoder.encode(prompt.whole)
+        if encoded:
+            encoded()
         inputs = np.concatenate([ask.vector, whole.vector]), features.vector(prompt), self.targets([model])[0]
         row = self.run(*(values[None] for values in inputs))
         return Scored(self.unpack(row, 0), whole.truncated, self.knows(model), inputs, row["cosines"][0])

@@ -60,12 +60,15 @@ def serve(
 
     Example: thinkworth serve --port 3000
     """
+    from serving.observing.tracing import check_traces
+
     settings = load_settings()
     host, port = host or settings.host, port or settings.port
     folder = in_use(bundle or (Path(settings.bundle) if settings.bundle else None)).resolve()
     recorded = _record_is_usable(settings)
     revision = Bundle(folder).manifest.revision
     load_model_families()  # what is wrong there is said here, not in a worker
+    check_traces()
     with socket.socket() as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:

@@ -10,6 +10,7 @@ from typing import Any, Literal, NamedTuple
 from pydantic import BaseModel
 
 from contract.errors import InvalidRequest, ThinkworthError
+from serving.observing.trail import Trail
 from serving.parsing import checked, parse, read_object
 from serving.schemas import BatchRequest, Outcome, OutcomesRequest, PredictRequest
 
@@ -29,16 +30,18 @@ class Call(NamedTuple):
     Attributes:
         headers: names in lower case; of several alike the last.
         deadline: time of the monotonic clock after which nobody waits for the answer; None: somebody does.
+        trail: where the request's steps are noted; None: nobody looks.
     """
 
     headers: Mapping[bytes, bytes] = {}
     deadline: float | None = None
+    trail: Trail | None = None
 
 
 class Reply(NamedTuple):
-    """An answer with headers of its own."""
+    """An answer with headers of its own; its body is JSON, or bytes of the type that the headers say."""
 
-    body: BaseModel
+    body: BaseModel | bytes
     headers: Mapping[str, str] = {}
 
 
@@ -73,10 +76,11 @@ ROUTES: dict[str, Route] = {
     "/predict_batch": Route("answer_batch", lambda raw: parse(BatchRequest, raw)),
     "/outcomes": Route("take_outcomes", _outcomes, scope="outcomes"),
     "/model": Route("describe", None, methods=("GET", "POST")),
+    "/metrics": Route("tell_metrics", None, methods=("GET",), scope="admin"),
 }
 
 
-def call_of(headers: Mapping[bytes, bytes], arrived: float) -> Call:
+def call_of(headers: Mapping[bytes, bytes], arrived: float, trail: Trail | None = None) -> Call:
     """Return what comes with a body that arrived at a time of the monotonic clock.
 
     Raises:
@@ -84,10 +88,10 @@ def call_of(headers: Mapping[bytes, bytes], arrived: float) -> Call:
     """
     text = headers.get(DEADLINE)
     if text is None:
-        return Call(headers)
+        return Call(headers, trail=trail)
     if not text.isdigit() or not 1 <= (wait_ms := int(text[:20])) <= LONGEST_WAIT_MS:
         what = (
             f"X-Request-Timeout-Ms is no whole number from 1 to {LONGEST_WAIT_MS}; give milliseconds, or leave it out"
         )
         raise InvalidRequest(what, type="out_of_range", field="X-Request-Timeout-Ms", limit=LONGEST_WAIT_MS)
-    return Call(headers, arrived + wait_ms / 1000)
+    return Call(headers, arrived + wait_ms / 1000, trail)

@@ -1,7 +1,8 @@
 """The BentoML service: thin, the answers come from `serving.router`, the record is kept by `serving.recorder`."""
 
+import asyncio
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from functools import cache
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -19,12 +20,16 @@ from contract.store.opening import open_store
 from serving.admission import Admission
 from serving.boundary import PAGE, Boundary
 from serving.cache import Reading
-from serving.metrics import Metrics
+from serving.metrics import EXPOSITION, exposition, metrics_of_process
+from serving.observing.gauges import Gauge, resident_bytes
+from serving.observing.middleware import Observed
+from serving.observing.observer import Observer
+from serving.observing.trail import Seen, Trail
 from serving.page.app import audit_app
 from serving.record import Keeper, bundle_record, outcome_record
 from serving.recorder import Recorder
 from serving.router import Decided, Router, place, prompt_of
-from serving.routes import Call
+from serving.routes import Call, Reply
 from serving.schemas import (
     Answer,
     BatchAnswer,
@@ -41,12 +46,15 @@ from serving.schemas import (
     name="thinkworth",
     traffic={"timeout": 30},  # of last resort: the queue of serving.admission ends long before
     logging={"access": {"enabled": False}},  # an access line costs a third of a request, and may hold a query
+    metrics={"enabled": False},  # a label of theirs is any path that is asked for; ours are in serving.metrics
+    tracing={"excluded_urls": ".*"},  # their span holds the query, and costs 0.4 ms also where none is sent
 )
 class Thinkworth:
     """Is thinking worth its tokens on this prompt? use, maybe or avoid, and a thinking budget."""
 
     def __init__(self) -> None:
         settings = load_settings()
+        observer, self.metrics = _observer(), metrics_of_process()
         self.router = Router(
             Scorer.load(in_use(Path(settings.bundle) if settings.bundle else None)),
             exploration=settings.exploration,
@@ -56,9 +64,9 @@ class Thinkworth:
         self.router.read(Prompt.from_text("What is 1 + 1?"), None)  # warm: the first call of a graph is its slowest
         self.keeper = self.recorder = None
         if settings.durability != "off":
-            self.metrics = Metrics()
             self.keeper, self.recorder = Keeper(settings), Recorder(settings, count=self.metrics.count)
             self.recorder.submit([bundle_record(self.router.manifest)])
+        observer.watch(self._gauges)
 
     @bentoml.on_shutdown  # type: ignore[untyped-decorator]
     def close(self) -> None:
@@ -66,23 +74,28 @@ class Thinkworth:
         self.admission.close()
         if self.recorder:
             self.recorder.close()
+        _observer().close()
 
     # What HTTP reaches, through serving.boundary
 
     async def answer(self, request: PredictRequest, call: Call) -> Answer:
         """Say whether thinking is worth its tokens on one prompt."""
-        asked = self._asked(request)
+        asked, trail = self._asked(request), call.trail or Trail()
+        trail.note("asked")
         reading = asked.known
         if reading is None:
-            reading = await self.admission.run(self._reader(asked), call.deadline)
-        decided = self._decided(asked, reading)
+            reading = await self.admission.run(self._reader(asked, trail), call.deadline)
+        trail.note("resumed")
+        decided = self._decided(asked, reading, trail)
+        trail.note("decided")
         if self.recorder and self.keeper:
             await self.recorder.record(self.keeper.records(request, decided))
+            trail.note("recorded")
         return decided.answer
 
     async def answer_batch(self, batch: BatchRequest, call: Call) -> BatchAnswer:
         """Answer several requests, in order; each as `answer` would."""
-        asked = []
+        asked, trail = [], call.trail or Trail()
         for i, request in enumerate(batch.requests):
             with place(i):
                 asked.append(self._asked(request))
@@ -90,10 +103,13 @@ class Thinkworth:
         read = iter(
             await self.admission.run_all([self._reader(one) for one in unread], call.deadline) if unread else ()
         )
-        decided = [self._decided(one, one.known or next(read)) for one in asked]
+        trail.note("resumed")
+        decided = [self._decided(one, one.known or next(read), trail) for one in asked]
+        trail.note("decided")
         if self.recorder and self.keeper:
             pairs = zip(batch.requests, decided, strict=True)
             await self.recorder.record([record for pair in pairs for record in self.keeper.records(*pair)])
+            trail.note("recorded")
         return BatchAnswer(answers=[one.answer for one in decided])
 
     async def take_outcomes(self, request: OutcomesRequest, _: Call) -> OutcomesAnswer:
@@ -116,6 +132,10 @@ class Thinkworth:
     async def describe(self, _: None, __: Call) -> ModelInfo:
         """Describe the served bundle."""
         return self.router.info()
+
+    async def tell_metrics(self, _: None, __: Call) -> Reply:
+        """Tell the metrics of all workers."""
+        return Reply(await asyncio.to_thread(exposition), {"Content-Type": EXPOSITION})
 
     def state(self) -> dict[str, Any]:
         """Return what /readyz tells: which bundle answers, and how its record is doing."""
@@ -154,18 +174,39 @@ class Thinkworth:
         router.profile(request.profile)
         return _Asked(router, request, prompt, router.recall(prompt, request.model))
 
-    def _reader(self, asked: "_Asked") -> Callable[[], Reading]:
-        """Return the work of a thread."""
+    def _reader(self, asked: "_Asked", trail: Trail | None = None) -> Callable[[], Reading]:
+        """Return the work of a thread; `trail` notes its steps."""
 
         def read() -> Reading:
+            if trail:
+                trail.note("begun")
             if self.keeper:
                 self.keeper.language(asked.prompt)  # remembered there; its text is not looked at on the event loop
-            return asked.router.read(asked.prompt, asked.request.model)
+            encoded = (lambda: trail.note("encoded")) if trail else None
+            reading = asked.router.read(asked.prompt, asked.request.model, encoded)
+            if trail:
+                trail.note("read")
+            return reading
 
         return read
 
-    def _decided(self, asked: "_Asked", reading: Reading) -> Decided:
-        return asked.router.decide_on(asked.request, asked.prompt, reading)
+    def _decided(self, asked: "_Asked", reading: Reading, trail: Trail) -> Decided:
+        decided = asked.router.decide_on(asked.request, asked.prompt, reading)
+        trail.seen.append(Seen(asked.request, decided, asked.known is not None, asked.router))
+        return decided
+
+    def _gauges(self) -> Iterator[Gauge]:
+        """Tell what is looked at once a second."""
+        in_flight, threads = self.admission.in_flight, self.admission.threads
+        yield "thinkworth_reading", min(in_flight, threads), ()
+        yield "thinkworth_waiting", max(in_flight - threads, 0), ()
+        yield "thinkworth_workers", 1, (self.router.manifest.revision,)
+        yield "thinkworth_remembered_prompts", len(self.router.readings), ()
+        if self.recorder:
+            yield "thinkworth_store_up", self.recorder.mender.up, ()
+            yield "thinkworth_journal_records", self.recorder.journal.records if self.recorder.journal else 0, ()
+        if (memory := resident_bytes()) is not None:
+            yield "thinkworth_worker_memory_bytes", memory, ()
 
 
 class _Asked(NamedTuple):
@@ -178,10 +219,17 @@ class _Asked(NamedTuple):
 
 
 @cache
+def _observer() -> Observer:
+    """Return what observes the requests of this process."""
+    return Observer(load_settings(), metrics_of_process())
+
+
+@cache
 def _engine() -> Engine:
     """Return what the page reads the store through, also where nothing is recorded any more."""
     return open_store(load_settings().store_address)
 
 
 Thinkworth.mount_asgi_app(audit_app(_engine), path=PAGE)  # type: ignore[attr-defined]
+Thinkworth.add_asgi_middleware(Observed, observer=_observer)  # type: ignore[attr-defined]
 Thinkworth.add_asgi_middleware(Boundary, service=bentoml.get_current_service)  # type: ignore[attr-defined]
