@@ -65,6 +65,14 @@ METRICS: dict[str, Metric] = {
 }  # fmt: skip
 """By name; of a counter without the `_total` that it is exported with."""
 
+FROM_THE_START = (
+    ("thinkworth_readings", "graphs"), ("thinkworth_readings", "memory"),
+    ("thinkworth_errors", "overloaded"), ("thinkworth_errors", "deadline_passed"),
+    ("thinkworth_records", "recorded"), ("thinkworth_records", "dropped"),
+    ("thinkworth_swaps", "swapped"), ("thinkworth_swaps", "refused"),
+)  # fmt: skip
+"""Told as 0 before they happen: Prometheus sees no rise in what was not there before."""
+
 
 class Metrics:
     """The metrics of one process; `exposition` adds up those of all workers."""
@@ -88,6 +96,9 @@ class Metrics:
         self._of: Callable[..., Any] = cache(
             lambda name, *labels: self._made[name].labels(*labels) if labels else self._made[name]
         )
+
+        for name, *labels in FROM_THE_START:
+            self._of(name, *labels)
 
     def answered(self, route: str, status: int, seconds: float) -> None:
         """Note a request that was answered."""

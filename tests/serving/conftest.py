@@ -37,7 +37,18 @@ class Served(NamedTuple):
 
 @pytest.fixture(scope="session")
 def served(tmp_path_factory):
-    log = tmp_path_factory.mktemp("served") / "server.log"
+    with _serving(tmp_path_factory.mktemp("served") / "server.log") as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def serving():
+    """What starts a service as a user does, with a log and variables of its own, and ends it."""
+    return _serving
+
+
+@contextlib.contextmanager
+def _serving(log: Path, environment: dict[str, str] | None = None):
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
@@ -45,6 +56,7 @@ def served(tmp_path_factory):
         process = subprocess.Popen(
             [THINKWORTH, "serve", "--port", str(port)],
             cwd=ROOT,
+            env=os.environ | (environment or {}),
             stdin=subprocess.DEVNULL,
             stdout=out,
             stderr=subprocess.STDOUT,
