@@ -126,7 +126,7 @@ class Encoder:
 
     def encode(self, text: str) -> Embedding:
         """Return the embedding of a text; of one longer than the window, that of its head and its tail."""
-        ids, truncated = self._window(text)
+        ids, truncated = self.window(text)
         feeds = {
             "input_ids": np.array([ids], dtype=np.int64),
             "attention_mask": np.ones((1, len(ids)), dtype=np.int64),
@@ -151,7 +151,7 @@ class Encoder:
                 vectors[i], truncated[i] = embedding
         return vectors, truncated
 
-    def _window(self, text: str) -> tuple[list[int], bool]:
+    def window(self, text: str) -> tuple[list[int], bool]:
         """Return the tokens to feed, and whether some were left out."""
         room = self.max_tokens - len(self._head) - len(self._tail)
         half = CHARACTERS_PER_TOKEN * self.max_tokens // 2

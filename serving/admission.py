@@ -66,6 +66,13 @@ class Admission:
             raise errors.exceptions[0] from None
         return [task.result() for task in tasks]
 
+    def state(self) -> dict[str, int]:
+        """Return how many wait, how many may, and how many were refused for that or dropped at their deadline."""
+        return {
+            "threads": self.threads, "waiting": max(self.in_flight - self.threads, 0), "limit": self.most_waiting,
+            "shed": self.shed, "late": self.late,
+        }  # fmt: skip
+
     def close(self) -> None:
         """Let go of the threads."""
         self._pool.shutdown(wait=False, cancel_futures=True)

@@ -8,6 +8,7 @@ import json
 import logging
 import time
 from collections.abc import Awaitable, Callable, Mapping, MutableMapping
+from operator import attrgetter
 from typing import Any
 
 import uuid_utils
@@ -48,7 +49,10 @@ class Boundary:
         path = scope["path"]
         route = ROUTES.get(path)
         answer = _Answer(
-            send, self._state if path == "/readyz" else None, route.error if route else ThinkworthError.body
+            send,
+            self._state if path == "/readyz" else None,
+            route.error if route else ThinkworthError.body,
+            route.status if route else attrgetter("status"),
         )
         try:
             if route is not None:
@@ -101,9 +105,10 @@ class _Answer:
         send: Send,
         instead: Callable[[], dict[str, Any]] | None,
         shape: Callable[[ThinkworthError], dict[str, Any]],
+        number: Callable[[ThinkworthError], int],
     ) -> None:
-        """Pass on to `send`; `instead` gives the body of an answer that has nothing to say of its own, `shape` that of an error."""
-        self._send, self._instead, self._shape = send, instead, shape
+        """Pass on to `send`; `instead` gives the body of an answer that has nothing to say of its own, `shape` and `number` those of an error."""
+        self._send, self._instead, self._shape, self._number = send, instead, shape, number
         self.status = 200
         self.started = False
         self._body = bytearray()
@@ -136,7 +141,7 @@ class _Answer:
         if self.started:
             return
         self.started = True
-        await self._json(error.status, json.dumps(self._shape(error)).encode(), error.headers)
+        await self._json(self._number(error), json.dumps(self._shape(error)).encode(), error.headers)
 
     async def _json(self, status: int, body: bytes, more: Mapping[str, str]) -> None:
         headers = {b"content-type": b"application/json", b"content-length": str(len(body)).encode()}

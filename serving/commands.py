@@ -11,10 +11,14 @@ from typing import Annotated, BinaryIO
 import typer
 
 from contract.bundle import Bundle, in_use
+from contract.controls import load_controls
 from contract.errors import InvalidInput, InvalidRequest
 from contract.files import written_whole
 from contract.model_families import load_model_families
 from contract.settings import Settings, load_settings
+
+KEEP_ALIVE_S = 75
+"""Seconds that an idle connection is kept: longer than gateways keep theirs (60 is usual), else they send into one that is just closed."""
 
 
 def predict(
@@ -69,6 +73,7 @@ def serve(
     revision = Bundle(folder).manifest.revision
     load_model_families()  # what is wrong there is said here, not in a worker
     check_traces()
+    load_controls()
     with socket.socket() as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
@@ -86,7 +91,19 @@ def serve(
     os.environ.setdefault("BENTOML_HOME", str(settings.folder / "bentoml" / str(port)))
     os.execv(
         sys.executable,
-        [sys.executable, "-m", "bentoml", "serve", "serving.service:Thinkworth", "--host", host, "--port", str(port)],
+        [
+            sys.executable,
+            "-m",
+            "bentoml",
+            "serve",
+            "serving.service:Thinkworth",
+            "--host",
+            host,
+            "--port",
+            str(port),
+            "--timeout-keep-alive",
+            str(KEEP_ALIVE_S),
+        ],
     )
 
 

@@ -5,14 +5,18 @@ metrics, traces, OpenAPI and its clients, which see the same routes through `ben
 """
 
 from collections.abc import Callable, Mapping
+from operator import attrgetter
 from typing import Any, Literal, NamedTuple
 
 from pydantic import BaseModel
 
 from contract.errors import InvalidRequest, ThinkworthError
+from serving.gateways import portkey
 from serving.observing.trail import Trail
 from serving.parsing import checked, parse, read_object
 from serving.schemas import BatchRequest, Outcome, OutcomesRequest, PredictRequest
+from serving.systemone import protocol
+from serving.systemone.schemas import SystemOneRequest
 
 Scope = Literal["predict", "outcomes", "audit", "admin"]
 """What an API key may be for."""
@@ -37,6 +41,10 @@ class Call(NamedTuple):
     deadline: float | None = None
     trail: Trail | None = None
 
+    def texts(self) -> dict[str, str]:
+        """Return the headers as texts."""
+        return {name.decode("latin-1"): value.decode("latin-1") for name, value in self.headers.items()}
+
 
 class Reply(NamedTuple):
     """An answer with headers of its own; its body is JSON, or bytes of the type that the headers say."""
@@ -54,6 +62,7 @@ class Route(NamedTuple):
         methods: of HTTP.
         scope: what a key must be for.
         error: the body of an error.
+        status: the number of an error.
     """
 
     answered_by: str
@@ -61,6 +70,7 @@ class Route(NamedTuple):
     methods: tuple[str, ...] = ("POST",)
     scope: Scope = "predict"
     error: Callable[[ThinkworthError], dict[str, Any]] = ThinkworthError.body
+    status: Callable[[ThinkworthError], int] = attrgetter("status")
 
 
 def _outcomes(raw: bytes) -> OutcomesRequest:
@@ -77,6 +87,16 @@ ROUTES: dict[str, Route] = {
     "/outcomes": Route("take_outcomes", _outcomes, scope="outcomes"),
     "/model": Route("describe", None, methods=("GET", "POST")),
     "/metrics": Route("tell_metrics", None, methods=("GET",), scope="admin"),
+    "/v1/systemone": Route(
+        "answer_systemone",
+        lambda raw: parse(SystemOneRequest, raw),
+        error=protocol.error_of,
+        status=protocol.status_of,
+    ),
+    "/v1/models": Route(
+        "list_models", None, methods=("GET", "POST"), error=protocol.error_of, status=protocol.status_of
+    ),
+    "/gateways/portkey": Route("answer_portkey", bytes, error=portkey.error_of, status=portkey.status_of),
 }
 
 

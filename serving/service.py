@@ -2,7 +2,7 @@
 
 import asyncio
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from functools import cache
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -20,8 +20,9 @@ from contract.store.opening import open_store
 from serving.admission import Admission
 from serving.boundary import PAGE, Boundary
 from serving.cache import Reading
+from serving.gateways import portkey
 from serving.metrics import EXPOSITION, exposition, metrics_of_process
-from serving.observing.gauges import Gauge, resident_bytes
+from serving.observing.gauges import looked_at
 from serving.observing.middleware import Observed
 from serving.observing.observer import Observer
 from serving.observing.trail import Seen, Trail
@@ -40,6 +41,8 @@ from serving.schemas import (
     OutcomeTold,
     PredictRequest,
 )  # fmt: skip
+from serving.systemone import protocol
+from serving.systemone.schemas import Models, SystemOneAnswer, SystemOneRequest
 
 
 @bentoml.service(
@@ -66,7 +69,7 @@ class Thinkworth:
         if settings.durability != "off":
             self.keeper, self.recorder = Keeper(settings), Recorder(settings, count=self.metrics.count)
             self.recorder.submit([bundle_record(self.router.manifest)])
-        observer.watch(self._gauges)
+        observer.watch(lambda: looked_at(self.admission, self.router, self.recorder))
 
     @bentoml.on_shutdown  # type: ignore[untyped-decorator]
     def close(self) -> None:
@@ -78,9 +81,9 @@ class Thinkworth:
 
     # What HTTP reaches, through serving.boundary
 
-    async def answer(self, request: PredictRequest, call: Call) -> Answer:
-        """Say whether thinking is worth its tokens on one prompt."""
-        asked, trail = self._asked(request), call.trail or Trail()
+    async def answer(self, request: PredictRequest, call: Call, router: Router | None = None) -> Answer:
+        """Say whether thinking is worth its tokens on one prompt, by another router than the served one where one is given."""
+        asked, trail = self._asked(request, router or self.router), call.trail or Trail()
         trail.note("asked")
         reading = asked.known
         if reading is None:
@@ -98,11 +101,11 @@ class Thinkworth:
         asked, trail = [], call.trail or Trail()
         for i, request in enumerate(batch.requests):
             with place(i):
-                asked.append(self._asked(request))
+                asked.append(self._asked(request, self.router))
         unread = [one for one in asked if one.known is None]
-        read = iter(
-            await self.admission.run_all([self._reader(one) for one in unread], call.deadline) if unread else ()
-        )
+        trail.parts = [Trail() for _ in unread]
+        works = [self._reader(*pair) for pair in zip(unread, trail.parts, strict=True)]
+        read = iter(await self.admission.run_all(works, call.deadline) if works else ())
         trail.note("resumed")
         decided = [self._decided(one, one.known or next(read), trail) for one in asked]
         trail.note("decided")
@@ -133,6 +136,26 @@ class Thinkworth:
         """Describe the served bundle."""
         return self.router.info()
 
+    async def answer_systemone(self, body: SystemOneRequest, call: Call) -> Reply:
+        """Answer a gateway's questions about a prompt; it chooses the arm itself, so none is drawn."""
+        router = self.router.unexplored()
+        request = protocol.request_of(body, router.manifest.profiles, protocol.request_id_of(call.texts()))
+        answer = await self.answer(request, call, router)
+        read = len(router.scorer.encoder.window(prompt_of(request).whole)[0])
+        return Reply(protocol.answer_of(body, answer, read), {protocol.DECISION_HEADER: answer.decision_id})
+
+    async def list_models(self, _: None, __: Call) -> Models:
+        """List what System One's `model` may be."""
+        return protocol.models_of(self.router.info())
+
+    async def answer_portkey(self, raw: bytes, call: Call) -> portkey.PortkeyReply:
+        """Give Portkey back the request that it sent, with thinking set; whatever goes wrong, it goes on as it was."""
+        headers = call.texts()
+        webhook = portkey.read(raw, headers, protocol.request_id_of(headers))
+        if webhook.request is None:
+            return portkey.untouched(webhook.why or "nothing is asked")
+        return portkey.reply(webhook, await self.answer(webhook.request, call))
+
     async def tell_metrics(self, _: None, __: Call) -> Reply:
         """Tell the metrics of all workers."""
         return Reply(await asyncio.to_thread(exposition), {"Content-Type": EXPOSITION})
@@ -140,7 +163,12 @@ class Thinkworth:
     def state(self) -> dict[str, Any]:
         """Return what /readyz tells: which bundle answers, and how its record is doing."""
         recording = self.recorder.state() if self.recorder else {"durability": "off"}
-        return {"ready": True, "revision": self.router.manifest.revision, "recording": recording}
+        return {
+            "ready": True,
+            "revision": self.router.manifest.revision,
+            "recording": recording,
+            "queue": self.admission.state(),
+        }
 
     # The same for OpenAPI and for BentoML's clients
 
@@ -164,28 +192,40 @@ class Thinkworth:
         """Describe the served bundle: revision, metrics, training data digest, profiles."""
         return await self.describe(None, Call())
 
-    def _asked(self, request: PredictRequest) -> "_Asked":
+    @bentoml.api(route="/v1/systemone")  # type: ignore[untyped-decorator]
+    async def systemone(self, body: SystemOneRequest, /) -> SystemOneAnswer:
+        """Answer a gateway's typed questions: is thinking worth its tokens on the prompt that it is about to send?"""
+        return (await self.answer_systemone(body, Call())).body  # type: ignore[return-value]
+
+    @bentoml.api(route="/v1/models")  # type: ignore[untyped-decorator]
+    async def models(self) -> Models:
+        """List what System One's `model` may be: one name a profile."""
+        return await self.list_models(None, Call())
+
+    @bentoml.api(route="/gateways/portkey")  # type: ignore[untyped-decorator]
+    async def before_request(self, webhook: portkey.PortkeyWebhook, /) -> portkey.PortkeyReply:
+        """Portkey's webhook guardrail before a request: it is given back with thinking set, and always let pass."""
+        return await self.answer_portkey(webhook.model_dump_json().encode(), Call())
+
+    def _asked(self, request: PredictRequest, router: Router) -> "_Asked":
         """Return what can be said of a request before any graph is called.
 
         Raises:
             InvalidRequest: the prompt, the messages or the profile cannot be answered.
         """
-        router, prompt = self.router, prompt_of(request)
+        prompt = prompt_of(request)
         router.profile(request.profile)
         return _Asked(router, request, prompt, router.recall(prompt, request.model))
 
-    def _reader(self, asked: "_Asked", trail: Trail | None = None) -> Callable[[], Reading]:
+    def _reader(self, asked: "_Asked", trail: Trail) -> Callable[[], Reading]:
         """Return the work of a thread; `trail` notes its steps."""
 
         def read() -> Reading:
-            if trail:
-                trail.note("begun")
+            trail.note("begun")
             if self.keeper:
                 self.keeper.language(asked.prompt)  # remembered there; its text is not looked at on the event loop
-            encoded = (lambda: trail.note("encoded")) if trail else None
-            reading = asked.router.read(asked.prompt, asked.request.model, encoded)
-            if trail:
-                trail.note("read")
+            reading = asked.router.read(asked.prompt, asked.request.model, lambda: trail.note("encoded"))
+            trail.note("read")
             return reading
 
         return read
@@ -194,19 +234,6 @@ class Thinkworth:
         decided = asked.router.decide_on(asked.request, asked.prompt, reading)
         trail.seen.append(Seen(asked.request, decided, asked.known is not None, asked.router))
         return decided
-
-    def _gauges(self) -> Iterator[Gauge]:
-        """Tell what is looked at once a second."""
-        in_flight, threads = self.admission.in_flight, self.admission.threads
-        yield "thinkworth_reading", min(in_flight, threads), ()
-        yield "thinkworth_waiting", max(in_flight - threads, 0), ()
-        yield "thinkworth_workers", 1, (self.router.manifest.revision,)
-        yield "thinkworth_remembered_prompts", len(self.router.readings), ()
-        if self.recorder:
-            yield "thinkworth_store_up", self.recorder.mender.up, ()
-            yield "thinkworth_journal_records", self.recorder.journal.records if self.recorder.journal else 0, ()
-        if (memory := resident_bytes()) is not None:
-            yield "thinkworth_worker_memory_bytes", memory, ()
 
 
 class _Asked(NamedTuple):

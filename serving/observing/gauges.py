@@ -5,8 +5,12 @@ A scrape reaches one worker, which reads the figures of the others from their fi
 
 import os
 import threading
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
+
+from serving.admission import Admission
+from serving.recorder import Recorder
+from serving.router import Router
 
 EVERY_S = 1.0
 """Seconds between two looks."""
@@ -45,6 +49,19 @@ class Gauges(threading.Thread):
         """End the thread."""
         self._ended.set()
         self.join(EVERY_S)
+
+
+def looked_at(admission: Admission, router: Router, recorder: Recorder | None) -> Iterator[Gauge]:
+    """Tell the gauges of a worker."""
+    yield "thinkworth_reading", min(admission.in_flight, admission.threads), ()
+    yield "thinkworth_waiting", max(admission.in_flight - admission.threads, 0), ()
+    yield "thinkworth_workers", 1, (router.manifest.revision,)
+    yield "thinkworth_remembered_prompts", len(router.readings), ()
+    if recorder:
+        yield "thinkworth_store_up", recorder.mender.up, ()
+        yield "thinkworth_journal_records", recorder.journal.records if recorder.journal else 0, ()
+    if (memory := resident_bytes()) is not None:
+        yield "thinkworth_worker_memory_bytes", memory, ()
 
 
 def resident_bytes() -> int | None:

@@ -55,8 +55,9 @@ class Observer:
             self.metrics.refused(trail.error)
         if trail.asked is not None and trail.begun is not None:
             self.metrics.queued(trail.begun - trail.asked)
-        if trail.begun is not None and trail.read is not None:
-            self.metrics.read(trail.read - trail.begun)
+        for one in (trail, *trail.parts):
+            if one.begun is not None and one.read is not None:
+                self.metrics.read(one.read - one.begun)
         for seen in trail.seen:
             self._count(seen)
         if self.tracing and route in ROUTES:

@@ -39,12 +39,13 @@ class Trail:
         decided: when all its decisions were made.
         recorded: when these were recorded, or handed over to be.
         seen: its decisions; several of a batch.
+        parts: trails of a batch's requests through the graphs.
         status: of HTTP, as sent; None: nothing was sent.
         error: the type of the error that answers it.
     """
 
     __slots__ = (
-        "arrived", "asked", "begun", "decided", "encoded", "error", "read", "recorded", "resumed", "seen", "status",
+        "arrived", "asked", "begun", "decided", "encoded", "error", "parts", "read", "recorded", "resumed", "seen", "status",
     )  # fmt: skip
 
     def __init__(self) -> None:
@@ -57,6 +58,7 @@ class Trail:
         self.decided: float | None = None
         self.recorded: float | None = None
         self.seen: list[Seen] = []
+        self.parts: list[Trail] = []
         self.status: int | None = None
         self.error: str | None = None
 

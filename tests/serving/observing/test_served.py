@@ -74,13 +74,14 @@ def test_what_a_decision_is_told_by(watched, model, family):
 
 
 def test_a_batch_counts_each_of_its_decisions_and_one_request(watched):
-    before = (
-        watched.total("thinkworth_decisions_total"),
-        watched.total("thinkworth_request_seconds_count", route="/predict_batch"),
-    )
+    def totals():
+        route = {"route": "/predict_batch"}
+        names = ("thinkworth_decisions_total", "thinkworth_reading_seconds_count")
+        return [watched.total(name) for name in names] + [watched.total("thinkworth_request_seconds_count", **route)]
+
+    before = totals()
     watched.post("/predict_batch", json={"requests": [{"prompt": f"batch {i}"} for i in range(3)]})
-    assert watched.total("thinkworth_decisions_total") == before[0] + 3
-    assert watched.total("thinkworth_request_seconds_count", route="/predict_batch") == before[1] + 1
+    assert [now - then for now, then in zip(totals(), before, strict=True)] == [3, 3, 1]
 
 
 def test_no_label_holds_what_a_caller_wrote(watched):
