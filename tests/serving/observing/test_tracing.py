@@ -41,6 +41,14 @@ def test_an_exporter_that_is_not_installed_is_said_before_a_worker_starts(monkey
     check_traces({})
 
 
+def test_serve_ends_where_traces_cannot_be_sent(thinkworth, monkeypatch):
+    for name, value in {**THERE, "OTEL_EXPORTER_OTLP_PROTOCOL": "grpc", "THINKWORTH_DURABILITY": "off"}.items():
+        monkeypatch.setenv(name, value)
+    said = thinkworth("serve")
+    assert said.code == 2
+    assert "traces are sent by http/protobuf alone" in said.err
+
+
 @pytest.fixture
 def traced(monkeypatch):
     monkeypatch.setenv("OTEL_TRACES_SAMPLER", "parentbased_always_on")
