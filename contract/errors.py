@@ -5,6 +5,7 @@
     │   ├── BodyTooLarge (413)
     │   ├── NotFound (404), MethodNotAllowed (405)
     │   ├── RecordingOff (409)
+    │   ├── NotReloaded (409)
     │   ├── DeadlinePassed (408)
     │   └── Overloaded (429)
     ├── InternalError (500)       a bug: its message never repeats the request
@@ -102,6 +103,13 @@ class Overloaded(InvalidRequest):
     def __init__(self, message: str, *, retry_after_s: int = 1, **more: Any) -> None:
         super().__init__(message, **more)
         self.headers["Retry-After"] = str(retry_after_s)
+
+
+class NotReloaded(InvalidRequest):
+    """Another bundle was to be served and is not: every worker keeps the one it had."""
+
+    type = "not_reloaded"
+    status = 409
 
 
 class InternalError(ThinkworthError):

@@ -60,6 +60,9 @@ class Settings(BaseModel):
         bundle: what is served; None: models/current, else models/default.
         host: address to listen on.
         port: to listen on.
+        workers: processes that answer.
+        bundle_poll_s: seconds between two looks at whether the bundle has changed; 0: only /admin/reload swaps it.
+        golden_prompts: JSONL of requests with `expect`, verdicts that a bundle must give before it is served.
         store_url: address of the decision store; None: an SQLite file in store_folder.
         store_folder: folder of the SQLite file, the journals and the digest key; None: data/store of the checkout or the working directory.
         durability: `sync` commits a decision before it is answered, `async` after, `off` records nothing.
@@ -82,6 +85,9 @@ class Settings(BaseModel):
     bundle: str | None = Field(None, min_length=1)
     host: str = Field("127.0.0.1", min_length=1)
     port: int = Field(3000, ge=1, le=65535)
+    workers: int = Field(1, ge=1, le=1024)
+    bundle_poll_s: float = Field(10.0, ge=0, le=86_400)
+    golden_prompts: Path | None = None
     store_url: str | None = Field(None, min_length=1)
     store_folder: Path | None = None
     durability: Durability = "sync"

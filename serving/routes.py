@@ -14,7 +14,7 @@ from contract.errors import InvalidRequest, ThinkworthError
 from serving.gateways import portkey
 from serving.observing.trail import Trail
 from serving.parsing import checked, parse, read_object
-from serving.schemas import BatchRequest, Outcome, OutcomesRequest, PredictRequest
+from serving.schemas import BatchRequest, Outcome, OutcomesRequest, PredictRequest, ReloadRequest
 from serving.systemone import protocol
 from serving.systemone.schemas import SystemOneRequest
 
@@ -85,6 +85,7 @@ ROUTES: dict[str, Route] = {
     "/predict": Route("answer", lambda raw: parse(PredictRequest, raw)),
     "/predict_batch": Route("answer_batch", lambda raw: parse(BatchRequest, raw)),
     "/outcomes": Route("take_outcomes", _outcomes, scope="outcomes"),
+    "/admin/reload": Route("swap", lambda raw: parse(ReloadRequest, raw or b"{}"), scope="admin"),
     "/model": Route("describe", None, methods=("GET", "POST")),
     "/metrics": Route("tell_metrics", None, methods=("GET",), scope="admin"),
     "/v1/systemone": Route(

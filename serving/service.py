@@ -4,17 +4,15 @@ import asyncio
 from collections import Counter
 from collections.abc import Callable
 from functools import cache
-from pathlib import Path
 from typing import Any, NamedTuple
 
 import bentoml
 from sqlalchemy import Engine
 
-from contract.bundle import in_use
+from contract.bundle import Manifest
 from contract.encoder import cores
 from contract.errors import RecordingOff
 from contract.prompt import Prompt
-from contract.scorer import Scorer
 from contract.settings import load_settings
 from contract.store.opening import open_store
 from serving.admission import Admission
@@ -40,7 +38,10 @@ from serving.schemas import (
     OutcomesRequest,
     OutcomeTold,
     PredictRequest,
+    Reloaded,
+    ReloadRequest,
 )  # fmt: skip
+from serving.swap.holder import Served, shared_folder
 from serving.systemone import protocol
 from serving.systemone.schemas import Models, SystemOneAnswer, SystemOneRequest
 
@@ -58,22 +59,25 @@ class Thinkworth:
     def __init__(self) -> None:
         settings = load_settings()
         observer, self.metrics = _observer(), metrics_of_process()
-        self.router = Router(
-            Scorer.load(in_use(Path(settings.bundle) if settings.bundle else None)),
-            exploration=settings.exploration,
-            remembers=settings.remembered_prompts,
-        )
         self.admission = Admission(cores(), settings.queue)
-        self.router.read(Prompt.from_text("What is 1 + 1?"), None)  # warm: the first call of a graph is its slowest
         self.keeper = self.recorder = None
         if settings.durability != "off":
             self.keeper, self.recorder = Keeper(settings), Recorder(settings, count=self.metrics.count)
-            self.recorder.submit([bundle_record(self.router.manifest)])
+        # None: no worker of `serve`, but alone in a process, as under a test client
+        of_many = bentoml.server_context.worker_index is not None
+        folder = shared_folder(settings) if of_many else None
+        self.served = Served(settings, announce=self._announce, folder=folder, count=self.metrics.swapped)
         observer.watch(lambda: looked_at(self.admission, self.router, self.recorder))
+
+    @property
+    def router(self) -> Router:
+        """What answers now: a swap changes it between two requests, and each reads it once."""
+        return self.served.router
 
     @bentoml.on_shutdown  # type: ignore[untyped-decorator]
     def close(self) -> None:
         """Write what waits."""
+        self.served.close()
         self.admission.close()
         if self.recorder:
             self.recorder.close()
@@ -98,10 +102,10 @@ class Thinkworth:
 
     async def answer_batch(self, batch: BatchRequest, call: Call) -> BatchAnswer:
         """Answer several requests, in order; each as `answer` would."""
-        asked, trail = [], call.trail or Trail()
+        asked, router, trail = [], self.router, call.trail or Trail()  # a batch is answered by one bundle
         for i, request in enumerate(batch.requests):
             with place(i):
-                asked.append(self._asked(request, self.router))
+                asked.append(self._asked(request, router))
         unread = [one for one in asked if one.known is None]
         trail.parts = [Trail() for _ in unread]
         works = [self._reader(*pair) for pair in zip(unread, trail.parts, strict=True)]
@@ -136,6 +140,10 @@ class Thinkworth:
         """Describe the served bundle."""
         return self.router.info()
 
+    async def swap(self, _: ReloadRequest, __: Call) -> Reloaded:
+        """Serve what the setting `bundle` names now."""
+        return Reloaded(**await asyncio.to_thread(self.served.reload))
+
     async def answer_systemone(self, body: SystemOneRequest, call: Call) -> Reply:
         """Answer a gateway's questions about a prompt; it chooses the arm itself, so none is drawn."""
         router = self.router.unexplored()
@@ -166,6 +174,7 @@ class Thinkworth:
         return {
             "ready": True,
             "revision": self.router.manifest.revision,
+            "swap": self.served.state(),
             "recording": recording,
             "queue": self.admission.state(),
         }
@@ -192,6 +201,11 @@ class Thinkworth:
         """Describe the served bundle: revision, metrics, training data digest, profiles."""
         return await self.describe(None, Call())
 
+    @bentoml.api(route="/admin/reload")  # type: ignore[untyped-decorator]
+    async def reload(self, request: ReloadRequest, /) -> Reloaded:
+        """Serve what the setting `bundle` names now: answers once every worker does, or once all keep what they had."""
+        return await self.swap(request, Call())
+
     @bentoml.api(route="/v1/systemone")  # type: ignore[untyped-decorator]
     async def systemone(self, body: SystemOneRequest, /) -> SystemOneAnswer:
         """Answer a gateway's typed questions: is thinking worth its tokens on the prompt that it is about to send?"""
@@ -206,6 +220,11 @@ class Thinkworth:
     async def before_request(self, webhook: portkey.PortkeyWebhook, /) -> portkey.PortkeyReply:
         """Portkey's webhook guardrail before a request: it is given back with thinking set, and always let pass."""
         return await self.answer_portkey(webhook.model_dump_json().encode(), Call())
+
+    def _announce(self, manifest: Manifest) -> None:
+        """Record a bundle before its first decision."""
+        if self.recorder:
+            self.recorder.submit([bundle_record(manifest)])
 
     def _asked(self, request: PredictRequest, router: Router) -> "_Asked":
         """Return what can be said of a request before any graph is called.

@@ -84,7 +84,7 @@ def watched(serving, collector, tmp_path_factory):
     environment = {
         "THINKWORTH_STORE_FOLDER": str(home / "store"), "THINKWORTH_LOG_FORMAT": "json", "THINKWORTH_LOG_DECISIONS": "true",
         "OTEL_EXPORTER_OTLP_ENDPOINT": f"http://127.0.0.1:{collector.server_port}", "OTEL_BSP_SCHEDULE_DELAY": "200",
-        "BENTOML_CONFIG_OPTIONS": "services.thinkworth.workers=2",
+        "THINKWORTH_WORKERS": "2",
     }  # fmt: skip
     with serving(home / "server.log", environment) as server:
         port = re.search(r":(\d+)$", server.url)[1]
