@@ -96,6 +96,7 @@ def serve(
     sys.stdout.flush()
     if bundle is not None:
         os.environ["THINKWORTH_BUNDLE"] = str(settings.bundle)
+    os.environ["THINKWORTH_WORKERS"] = str(workers)  # each takes its share of the cores
     if workers > 1:
         given = os.environ.get("BENTOML_CONFIG_OPTIONS", "")
         os.environ["BENTOML_CONFIG_OPTIONS"] = f"services.thinkworth.workers={workers} {given}".strip()

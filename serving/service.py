@@ -59,7 +59,7 @@ class Thinkworth:
     def __init__(self) -> None:
         settings = load_settings()
         observer, self.metrics = _observer(), metrics_of_process()
-        self.admission = Admission(cores(), settings.queue)
+        self.admission = Admission(max(cores() // settings.workers, 1), settings.queue)
         self.keeper = self.recorder = None
         if settings.durability != "off":
             self.keeper, self.recorder = Keeper(settings), Recorder(settings, count=self.metrics.count)
