@@ -41,6 +41,7 @@ bench: .venv/dev
 	$(BIN)/python benchmarks/access.py
 	$(BIN)/python benchmarks/interval_coverage.py
 	$(BIN)/python benchmarks/recording.py
+	$(BIN)/python benchmarks/observing.py
 	$(BIN)/python benchmarks/audit_recovery.py
 	if [ -x /usr/bin/chromium ]; then $(BIN)/python benchmarks/audit_page.py; fi
 	if [ -d ../shared/data ]; then $(BIN)/thinkworth evaluate models/default ../shared/data/bbh.parquet --json benchmarks/results/unseen.json; fi
@@ -83,7 +84,7 @@ clean:
 # Everything but torch: the extra `encoder` is installed by .ci/run, or by hand.
 .venv/dev: pyproject.toml requirements.lock | .venv/bin/python
 	$(PIP) 'pip>=25.1'
-	$(PIP) --editable '.[fast,train,postgres,collect]' --group dev
+	$(PIP) --editable '.[fast,train,postgres,collect,otel]' --group dev
 	touch .venv/base $@
 
 # LiteLLM's proxy, which tests start for real, apart from the rest: it pins what others need newer. 1.108.7 is the newest

@@ -1,6 +1,6 @@
 """The one ONNX scorer: a prompt in, the heads' scores out; used by serving, by evaluation and by the offline command."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -57,13 +57,20 @@ class Scorer:
         """Open and verify the bundle in a folder."""
         return cls(Bundle(folder))
 
-    def score(self, prompt: Prompt, model: str | None = None) -> Scored:
-        """Score one prompt for a target model: tokenise, embed its ask and its whole, compute features, run the heads."""
+    def score(self, prompt: Prompt, model: str | None = None, *, encoded: Callable[[], None] | None = None) -> Scored:
+        """Score one prompt for a target model: tokenise, embed its ask and its whole, compute features, run the heads.
+
+        Args:
+            prompt: the prompt.
+            model: the target model.
+            encoded: called when the encoder is done, for those who time it.
+        """
         ask = self.encoder.encode(prompt.ask)
         whole = ask if prompt.whole == prompt.ask else self.encoder.encode(prompt.whole)
-        return self._heads_of(
-            np.concatenate([ask.vector, whole.vector]), features.vector(prompt), model, whole.truncated
-        )
+        if encoded:
+            encoded()
+        embeddings = np.concatenate([ask.vector, whole.vector])
+        return self._heads_of(embeddings, features.vector(prompt), model, whole.truncated)
 
     def score_again(self, scored: Scored, model: str | None = None) -> Scored:
         """Return what these heads say of a prompt that a bundle with the same encoder has scored: nothing is embedded anew."""

@@ -116,6 +116,8 @@ class Settings(BaseModel):
         dialects: a file that adds to data/dialects.yaml or replaces rows of it; None: there is none.
         queue: requests that may wait for a core of a worker; beyond it they are refused with 429.
         remembered_prompts: prompts of which a worker remembers what the graphs said, some 8 KiB each; 0: none.
+        log_format: of the lines that thinkworth logs itself.
+        log_decisions: whether each decision, and each request that is refused, is a line of the log.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
@@ -149,6 +151,8 @@ class Settings(BaseModel):
     dialects: Path | None = None
     queue: int = Field(64, ge=1, le=100_000)
     remembered_prompts: int = Field(4096, ge=0, le=1_000_000)
+    log_format: Literal["text", "json"] = "text"
+    log_decisions: bool = False
 
     @model_validator(mode="after")
     def _agrees(self) -> "Settings":

@@ -116,9 +116,9 @@ class Router:
         """Return what is remembered of a prompt for a target model, None where it has to be read."""
         return self.readings.get(key_of(prompt, model))
 
-    def read(self, prompt: Prompt, model: str | None) -> Reading:
-        """Return what the graphs say of a prompt for a target model, and remember it."""
-        scored = self.scorer.score(prompt, model)
+    def read(self, prompt: Prompt, model: str | None, encoded: Callable[[], None] | None = None) -> Reading:
+        """Return what the graphs say of a prompt for a target model, and remember it; `encoded` is called between encoder and heads."""
+        scored = self.scorer.score(prompt, model, encoded=encoded)
         reading = Reading(scored, tuple(effects(self.scorer, *scored.inputs)))
         self.readings.put(key_of(prompt, model), reading)
         return reading

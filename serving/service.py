@@ -27,7 +27,11 @@ from serving.cache import Reading
 from serving.challengers import load_challengers
 from serving.conversations import Conversations
 from serving.gateways import portkey
-from serving.metrics import Metrics, access_counter
+from serving.metrics import EXPOSITION, exposition, metrics_of_process
+from serving.observing.gauges import looked_at
+from serving.observing.middleware import Observed
+from serving.observing.observer import Observer
+from serving.observing.trail import Seen, Trail
 from serving.page.app import audit_app
 from serving.record import Keeper, bundle_record, outcome_record
 from serving.recorder import Recorder
@@ -55,29 +59,32 @@ from serving.systemone.schemas import Models, SystemOneAnswer, SystemOneRequest
     name="thinkworth",
     traffic={"timeout": 30},  # of last resort: the queue of serving.admission ends long before
     logging={"access": {"enabled": False}},  # an access line costs a third of a request, and may hold a query
+    metrics={"enabled": False},  # a label of theirs is any path that is asked for; ours are in serving.metrics
+    tracing={"excluded_urls": ".*"},  # their span holds the query, and costs 0.4 ms also where none is sent
 )
 class Thinkworth:
     """Is thinking worth its tokens on this prompt? use, maybe or avoid, and a thinking budget."""
 
     def __init__(self) -> None:
         settings = load_settings()
+        observer, self.metrics = _observer(), metrics_of_process()
         self.admission = Admission(max(cores() // settings.workers, 1), settings.queue)
         self.conversations = Conversations(settings.conversations, settings.conversation_ttl_s)
         self.keeper = self.recorder = self.shadow = None
         if settings.durability != "off":
-            self.metrics = Metrics()
             self.keeper, self.recorder = Keeper(settings), Recorder(settings, count=self.metrics.count)
         _door()  # wrong keys end the start
         limit_heads()
         # None: no worker of `serve`, but alone in a process, as under a test client
         of_many = bentoml.server_context.worker_index is not None
         self.served = Served(
-            settings, announce=self._announce, conversations=self.conversations,
+            settings, announce=self._announce, count=self.metrics.swapped, conversations=self.conversations,
             folder=shared_folder(settings) if of_many else None,
         )  # fmt: skip
         if self.recorder and settings.shadow:
             challengers = load_challengers(settings.shadow, self.router)
-            self.shadow = Shadow(challengers, self.recorder.submit, count=self.metrics.shadow)
+            self.shadow = Shadow(challengers, self.recorder.submit, count=self.metrics.shadowed)
+        observer.watch(lambda: looked_at(self.admission, self.router, self.recorder))
 
     @property
     def router(self) -> Router:
@@ -100,36 +107,44 @@ class Thinkworth:
             self.shadow.close()
         if self.recorder:
             self.recorder.close()
+        _observer().close()
 
     # What HTTP reaches, through serving.boundary
 
     async def answer(self, request: PredictRequest, call: Call, router: Router | None = None) -> Answer:
         """Say whether thinking is worth its tokens on one prompt, by another router than the served one where one is given."""
-        asked = self._asked(request, router or self.router)
+        asked, trail = self._asked(request, router or self.router), call.trail or Trail()
+        trail.note("asked")
         reading = asked.known
         if reading is None:
-            reading = await self.admission.run(self._reader(asked), call.deadline)
-        decided = self._decided(asked, reading)
+            reading = await self.admission.run(self._reader(asked, trail), call.deadline)
+        trail.note("resumed")
+        decided = self._decided(asked, reading, trail)
+        trail.note("decided")
         if self.recorder and self.keeper:
             await self.recorder.record(self.keeper.records(request, decided))
+            trail.note("recorded")
         if self.shadow:
             self.shadow.offer(request, decided)
         return decided.answer
 
     async def answer_batch(self, batch: BatchRequest, call: Call) -> BatchAnswer:
         """Answer several requests, in order; each as `answer` would."""
-        asked, router = [], self.router  # a batch is answered by one bundle
+        asked, router, trail = [], self.router, call.trail or Trail()  # a batch is answered by one bundle
         for i, request in enumerate(batch.requests):
             with place(i):
                 asked.append(self._asked(request, router))
         unread = [one for one in asked if one.known is None]
-        read = iter(
-            await self.admission.run_all([self._reader(one) for one in unread], call.deadline) if unread else ()
-        )
-        decided = [self._decided(one, one.known or next(read)) for one in asked]
+        trail.parts = [Trail() for _ in unread]
+        works = [self._reader(*pair) for pair in zip(unread, trail.parts, strict=True)]
+        read = iter(await self.admission.run_all(works, call.deadline) if works else ())
+        trail.note("resumed")
+        decided = [self._decided(one, one.known or next(read), trail) for one in asked]
+        trail.note("decided")
         if self.recorder and self.keeper:
             pairs = zip(batch.requests, decided, strict=True)
             await self.recorder.record([record for pair in pairs for record in self.keeper.records(*pair)])
+            trail.note("recorded")
         if self.shadow:
             for request, one in zip(batch.requests, decided, strict=True):
                 self.shadow.offer(request, one)
@@ -182,6 +197,10 @@ class Thinkworth:
         if webhook.request is None:
             return portkey.untouched(webhook.why or "nothing is asked")
         return portkey.reply(webhook, await self.answer(webhook.request, call))
+
+    async def tell_metrics(self, _: None, __: Call) -> Reply:
+        """Tell the metrics of all workers."""
+        return Reply(await asyncio.to_thread(exposition), {"Content-Type": EXPOSITION})
 
     def state(self) -> dict[str, Any]:
         """Return what /readyz tells: which bundle answers, and how its record is doing."""
@@ -254,18 +273,23 @@ class Thinkworth:
         router.profile(request.profile)
         return _Asked(router, request, prompt, router.recall(prompt, request.model))
 
-    def _reader(self, asked: "_Asked") -> Callable[[], Reading]:
-        """Return the work of a thread."""
+    def _reader(self, asked: "_Asked", trail: Trail) -> Callable[[], Reading]:
+        """Return the work of a thread; `trail` notes its steps."""
 
         def read() -> Reading:
+            trail.note("begun")
             if self.keeper:
                 self.keeper.language(asked.prompt)  # remembered there; its text is not looked at on the event loop
-            return asked.router.read(asked.prompt, asked.request.model)
+            reading = asked.router.read(asked.prompt, asked.request.model, lambda: trail.note("encoded"))
+            trail.note("read")
+            return reading
 
         return read
 
-    def _decided(self, asked: "_Asked", reading: Reading) -> Decided:
-        return asked.router.decide_on(asked.request, asked.prompt, reading)
+    def _decided(self, asked: "_Asked", reading: Reading, trail: Trail) -> Decided:
+        decided = asked.router.decide_on(asked.request, asked.prompt, reading)
+        trail.seen.append(Seen(asked.request, decided, asked.known is not None, asked.router))
+        return decided
 
 
 class _Asked(NamedTuple):
@@ -278,6 +302,12 @@ class _Asked(NamedTuple):
 
 
 @cache
+def _observer() -> Observer:
+    """Return what observes the requests of this process."""
+    return Observer(load_settings(), metrics_of_process())
+
+
+@cache
 def _engine() -> Engine:
     """Return what the page reads the store through, also where nothing is recorded any more."""
     return open_store(load_settings().store_address)
@@ -287,9 +317,10 @@ def _engine() -> Engine:
 def _door() -> Door:
     """Return the door of this process."""
     settings = load_settings()
-    return Door(settings, count=access_counter() if settings.wants_keys else None)
+    return Door(settings, count=metrics_of_process().access if settings.wants_keys else None)
 
 
 Thinkworth.mount_asgi_app(audit_app(_engine, door=_door), path=PAGE)  # type: ignore[attr-defined]
+Thinkworth.add_asgi_middleware(Observed, observer=_observer)  # type: ignore[attr-defined]
 Thinkworth.add_asgi_middleware(AtTheDoor, door=_door)  # type: ignore[attr-defined]
 Thinkworth.add_asgi_middleware(Boundary, service=bentoml.get_current_service, door=_door)  # type: ignore[attr-defined]

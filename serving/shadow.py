@@ -42,13 +42,13 @@ class Shadow:
         challengers: Sequence[Router],
         record: Callable[[Sequence[Record]], None],
         *,
-        count: Callable[[str, int], None] | None = None,
+        count: Callable[[str], None] | None = None,
         share: float = SHARE,
     ) -> None:
-        """Take challengers, what records, what is told of events by name (scored, dropped, failed), and the thread's share of a core."""
+        """Take challengers, what records, what is told of events by name (agreed, disagreed, dropped, failed), and the thread's share of a core."""
         self.challengers = tuple(challengers)
         self.counts = Counter[str]()
-        self._record, self._told, self._share = record, count or (lambda name, n: None), share
+        self._record, self._told, self._share = record, count or (lambda name: None), share
         self._waiting: deque[tuple[PredictRequest, Decided, int]] = deque()
         self._characters = 0
         self._changed, self._ended = threading.Condition(), threading.Event()
@@ -105,7 +105,8 @@ class Shadow:
             if one.manifest.revision == decided.answer.revision:
                 continue
             try:
-                said[one.manifest.revision] = told(_judged(one, request, decided))
+                judged = said[one.manifest.revision] = told(_judged(one, request, decided))
+                self._told("agreed" if judged["verdict"] == decided.answer.verdict else "disagreed")
             except ThinkworthError:  # it has no such profile
                 self._count("failed")
             except Exception as error:  # a challenger's fault is nobody's trouble but its own
@@ -113,11 +114,11 @@ class Shadow:
                 self._count("failed")
         if said:
             self._record([Record(SHADOW, {"decision_id": decided.answer.decision_id, "shadow": said})])
-            self._count("scored")
+            self.counts["scored"] += 1
 
     def _count(self, name: str) -> None:
         self.counts[name] += 1
-        self._told(name, 1)
+        self._told(name)
 
 
 def told(decision: Decision) -> dict[str, Any]:

@@ -143,4 +143,4 @@ def test_a_challenger_says_the_same_of_the_same_bundle_beside_the_decision(http,
     assert told["revisions"] == ["thinkworth/challenger"]
     assert told["scored"] > 0
     assert told["failed"] == 0
-    assert 'thinkworth_shadow_total{event="scored"}' in http.get("/metrics").text
+    assert 'thinkworth_shadow_total{event="agreed"}' in http.get("/metrics").text

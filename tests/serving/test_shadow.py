@@ -137,12 +137,12 @@ def test_one_that_fails_costs_only_its_own_verdict(champion, other, kept, shadow
 def test_what_finds_no_room_is_dropped_and_counted_and_answers_go_on(champion, other, shadow):
     held = threading.Event()
     counted = []
-    beside = Shadow([other], lambda _: held.wait(WAIT_S), count=lambda *told: counted.append(told), share=1.0)
+    beside = Shadow([other], lambda _: held.wait(WAIT_S), count=counted.append, share=1.0)
     asked = ask(champion)
     for _ in range(REQUESTS + 10):
         beside.offer(*asked)
     assert 9 <= beside.state()["dropped"] <= 10  # one may be with the thread
-    assert ("dropped", 1) in counted
+    assert "dropped" in counted
     long = asked[1].prompt.from_text("x" * 2**23)
     held.set()
     beside.close()
