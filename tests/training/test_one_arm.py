@@ -1,6 +1,7 @@
 """Prompts with one arm through labels, training and evaluation, on simulated traffic whose truth is known."""
 
 import json
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -8,6 +9,7 @@ import pandas as pd
 import pytest
 
 from contract.profiles import load_profiles
+from training.config import TrainConfig
 from training.files import write_table
 from training.labels import label
 from training.one_arm import COLUMNS, gain_lines, mean_gains, with_pseudo_outcomes
@@ -16,6 +18,12 @@ from training.taxonomy import load_taxonomy
 
 ROOT = Path(__file__).resolve().parents[2]
 PROFILES = load_profiles(ROOT / "data" / "profiles.yaml")
+
+
+@pytest.fixture(autouse=True)
+def few_trees(monkeypatch):
+    """A third of the trees behind pseudo-outcomes, which take most of the time: what is known of their mean hangs on cross-fitting, not on them."""
+    monkeypatch.setattr("training.one_arm.TrainConfig", partial(TrainConfig, iterations=50))
 
 
 @pytest.fixture(scope="module")
@@ -82,7 +90,6 @@ def test_nothing_is_embedded_where_no_arm_can_be_compared(pool, cache, monkeypat
 
 
 @pytest.mark.slow
-@pytest.mark.filterwarnings("ignore:Field onnx.AttributeProto.ints")  # skl2onnx's booleans, which protobuf 6 takes
 def test_a_log_of_one_arm_is_labelled_trained_on_and_evaluated(pool, tmp_path, thinkworth, few_families, monkeypatch):
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr("training.metrics.RESAMPLES", 30)
