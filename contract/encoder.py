@@ -40,6 +40,9 @@ Prose has 4 to 5 characters a token, indented code and wide tables up to 10: whe
 the cut leaves the embedding as it was. Beyond (long runs of spaces or of one letter) it only bounds the time.
 """
 
+THREADS_A_TEXT = 2
+"""Threads that one text may spread over where they are idle; the embedding is the same with one, bit by bit."""
+
 _INPUTS = ("input_ids", "attention_mask", "token_type_ids")
 _LONE_SURROGATE = re.compile("[\ud800-\udfff]")
 _REMEDY = "restore it, or make it again with `thinkworth encoder export`"
@@ -83,7 +86,8 @@ class Encoder:
             folder / MANIFEST, _Manifest, of="encoder", reads=(1, ENCODER_FORMAT_VERSION), remedy=_REMEDY
         )
         verify(folder, self._manifest.files, remedy=_REMEDY)
-        self._session = open_graph(folder / _graph_name(folder, self._manifest.files), remedy=_REMEDY)
+        graph = folder / _graph_name(folder, self._manifest.files)
+        self._session = open_graph(graph, remedy=_REMEDY, threads=min(THREADS_A_TEXT, cores()))
         self._inputs = _check_inputs(folder, {node.name for node in self._session.get_inputs()})
         self._tokenizer = _open_tokenizer(folder / TOKENIZER)
         self._tokenizer.no_padding()  # the one of all-MiniLM-L6-v2 pads to 128 and truncates at 128
@@ -122,7 +126,7 @@ class Encoder:
 
     def encode(self, text: str) -> Embedding:
         """Return the embedding of a text; of one longer than the window, that of its head and its tail."""
-        ids, truncated = self._window(text)
+        ids, truncated = self.window(text)
         feeds = {
             "input_ids": np.array([ids], dtype=np.int64),
             "attention_mask": np.ones((1, len(ids)), dtype=np.int64),
@@ -142,12 +146,12 @@ class Encoder:
         """
         vectors = np.empty((len(texts), self.dimension), dtype=np.float32)
         truncated = np.zeros(len(texts), dtype=np.bool_)
-        with ThreadPoolExecutor(threads or _cores()) as pool:
+        with ThreadPoolExecutor(threads or cores()) as pool:
             for i, embedding in enumerate(pool.map(self.encode, texts)):
                 vectors[i], truncated[i] = embedding
         return vectors, truncated
 
-    def _window(self, text: str) -> tuple[list[int], bool]:
+    def window(self, text: str) -> tuple[list[int], bool]:
         """Return the tokens to feed, and whether some were left out."""
         room = self.max_tokens - len(self._head) - len(self._tail)
         half = CHARACTERS_PER_TOKEN * self.max_tokens // 2
@@ -164,17 +168,18 @@ class Encoder:
         return list(self._tokenizer.encode(clean, add_special_tokens=False).ids)
 
 
-def open_graph(path: Path, *, remedy: str) -> onnxruntime.InferenceSession:
-    """Open a graph for one call at a time per thread: one intra-op thread.
+def open_graph(path: Path, *, remedy: str, threads: int = 1) -> onnxruntime.InferenceSession:
+    """Open a graph for calls from several threads at a time, each on `threads` intra-op threads where these are idle.
 
     Raises:
         BundleMismatch: onnxruntime cannot open it.
     """
     options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = 1
+    options.intra_op_num_threads = threads
     options.inter_op_num_threads = 1
     options.log_severity_level = 3  # errors are raised, not printed
     options.execution_mode = onnxruntime.ExecutionMode.ORT_SEQUENTIAL
+    options.add_session_config_entry("session.intra_op.allow_spinning", "0")  # else idle threads take cores from others
     # Without it, a processor that lacks VNNI saturates int8 products at 16 bits and embeds differently from the others.
     options.add_session_config_entry("session.x64quantprecision", "1")
     try:
@@ -207,7 +212,8 @@ def _frame(tokenizer: Tokenizer) -> tuple[list[int], list[int]]:
     return list(encoding.ids[: inside[0]]), list(encoding.ids[inside[-1] + 1 :])
 
 
-def _cores() -> int:
+def cores() -> int:
+    """Return how many cores this process may use."""
     if hasattr(os, "sched_getaffinity"):
         return len(os.sched_getaffinity(0))
     return os.cpu_count() or 1

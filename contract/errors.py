@@ -4,7 +4,9 @@
     ├── InvalidRequest (400)      what a caller of the service sent
     │   ├── BodyTooLarge (413)
     │   ├── NotFound (404), MethodNotAllowed (405)
-    │   └── RecordingOff (409)
+    │   ├── RecordingOff (409)
+    │   ├── DeadlinePassed (408)
+    │   └── Overloaded (429)
     ├── InternalError (500)       a bug: its message never repeats the request
     ├── StoreDown (503)           the decision store cannot be reached
     ├── InvalidInput              a file, a flag or a configuration of a command (exit code 2)
@@ -28,6 +30,7 @@ class ThinkworthError(Exception):
         type: stable machine-readable name, the `type` of an error answer.
         field: the offending field, or None.
         limit: the limit or the allowed values, or None.
+        headers: of an answer that tells it.
     """
 
     type: str = "error"
@@ -40,6 +43,7 @@ class ThinkworthError(Exception):
         self.type = type or self.type
         self.field = field
         self.limit = limit
+        self.headers: dict[str, str] = {}
 
     def body(self) -> dict[str, Any]:
         """The one shape of an error on the wire."""
@@ -80,6 +84,24 @@ class RecordingOff(InvalidRequest):
 
     type = "recording_off"
     status = 409
+
+
+class DeadlinePassed(InvalidRequest):
+    """The caller's own deadline passed while the request waited; nothing was computed for it."""
+
+    type = "deadline_passed"
+    status = 408
+
+
+class Overloaded(InvalidRequest):
+    """More requests than can be answered in time; `Retry-After` says when there should be room."""
+
+    type = "overloaded"
+    status = 429
+
+    def __init__(self, message: str, *, retry_after_s: int = 1, **more: Any) -> None:
+        super().__init__(message, **more)
+        self.headers["Retry-After"] = str(retry_after_s)
 
 
 class InternalError(ThinkworthError):

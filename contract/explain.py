@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from contract.bundle import Neighbourhood
 from contract.features import FEATURE_NAMES
-from contract.policy import calibrated_gain
+from contract.policy import expected_gain
 from contract.scorer import Scorer
 
 LEAST_EFFECT = 0.01
@@ -85,7 +85,10 @@ def effects(
         vectors[row, columns] = usual[columns]
     n, calibration = len(vectors), scorer.manifest.calibration
     out = scorer.run(np.repeat(embedding[None], n, axis=0), vectors, np.repeat(target[None], n, axis=0))
-    gains = [calibrated_gain(scorer.unpack(out, i), calibration)[1] for i in range(n)]
+    heads = (out[name].tolist() for name in ("from_logs", "gain_logs", "gain_prior"))
+    gains = [
+        expected_gain(logs, of_logs, of_prior, calibration) for logs, of_logs, of_prior in zip(*heads, strict=True)
+    ]
     found = [
         Effect(group if vector[columns].any() else ABSENT.get(group, group), gains[0] - without)
         for group, columns, without in zip(GROUPS, _COLUMNS, gains[1:], strict=True)

@@ -132,13 +132,23 @@ def calibrated_gain(scores: Scores, calibration: Calibration) -> tuple[float, fl
     What logs say and what was known before are calibrated each by its own curve, then mixed by the weight of the logs; the
     errors are independent, so the half widths of their bands add in squares, and `prior_band` with them.
     """
-    w = min(max(scores.from_logs, 0.0), 1.0)
+    w = _weight_of_logs(scores.from_logs)
     parts = ((w, calibration.gain_logs, scores.gain_logs), (1 - w, calibration.gain_prior, scores.gain_prior))
-    gain = sum(weight * curve.at(x) for weight, curve, x in parts)
+    gain = expected_gain(scores.from_logs, scores.gain_logs, scores.gain_prior, calibration)
     own_below, own_above = ((1 - w) * width for width in scores.prior_band)
     below = math.hypot(own_below, *(weight * (curve.at(x) - curve.band(x)[0]) for weight, curve, x in parts))
     above = math.hypot(own_above, *(weight * (curve.band(x)[1] - curve.at(x)) for weight, curve, x in parts))
     return gain - below, gain, gain + above
+
+
+def expected_gain(from_logs: float, gain_logs: float, gain_prior: float, calibration: Calibration) -> float:
+    """Return the expected gain without caps, in points: what logs say and what was known before, by the weight of the logs."""
+    w = _weight_of_logs(from_logs)
+    return w * calibration.gain_logs.at(gain_logs) + (1 - w) * calibration.gain_prior.at(gain_prior)
+
+
+def _weight_of_logs(from_logs: float) -> float:
+    return min(max(from_logs, 0.0), 1.0)
 
 
 def verdict_of(lower: float, net_benefit: float, upper: float) -> Verdict:

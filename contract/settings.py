@@ -70,6 +70,8 @@ class Settings(BaseModel):
         redact: `module:function` that texts go through, str to str, before they are kept.
         digest_key_file: secret key of the prompts' digests; None: digest.key in store_folder, made where it is not there.
         exploration: shares of requests whose arm is drawn.
+        queue: requests that may wait for a core of a worker; beyond it they are refused with 429.
+        remembered_prompts: prompts of which a worker remembers what the graphs said, some 8 KiB each; 0: none.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
@@ -87,6 +89,8 @@ class Settings(BaseModel):
     redact: str | None = Field(None, pattern=r"^[\w.]+:\w+$")
     digest_key_file: Path | None = None
     exploration: Exploration = Exploration()
+    queue: int = Field(64, ge=1, le=100_000)
+    remembered_prompts: int = Field(4096, ge=0, le=1_000_000)
 
     @model_validator(mode="after")
     def _agrees(self) -> "Settings":

@@ -1,20 +1,17 @@
-"""The ASGI boundary in front of BentoML: size limit, JSON, one shape of error, nothing of a request in a log.
+"""The ASGI boundary in front of BentoML: it answers our routes itself, and gives every error our one shape.
 
-BentoML and pydantic would answer a bad body in shapes of their own and log it with the input, the prompt included. So a
-body is read and checked here; only a body that passes reaches them.
+BentoML and pydantic would answer a bad body in shapes of their own and log it with the input, the prompt included. So a body is read and
+checked here, and what is no route of ours (health, metrics, OpenAPI) is passed on without one.
 """
 
 import json
 import logging
-from collections.abc import Awaitable, Callable, MutableMapping
+import time
+from collections.abc import Awaitable, Callable, Mapping, MutableMapping
 from typing import Any
 
-from pydantic import BaseModel
-
 from contract.errors import BodyTooLarge, InternalError, InvalidRequest, MethodNotAllowed, NotFound, ThinkworthError
-from serving.parsing import checked, read_object
-from serving.router import place, prompt_of
-from serving.schemas import BatchRequest, Outcome, OutcomesRequest, PredictRequest
+from serving.routes import ROUTES, Reply, Route, call_of
 
 MAX_BODY_BYTES = 1_048_576
 """Largest body, 1 MiB."""
@@ -24,13 +21,6 @@ MAX_DRAINED_BYTES = 64 * MAX_BODY_BYTES
 
 PAGE = "/audit"
 """Where the audit page is mounted: it answers people, in HTML, its errors too."""
-
-BODIES: dict[str, type[BaseModel]] = {
-    "/predict": PredictRequest,
-    "/predict_batch": BatchRequest,
-    "/outcomes": OutcomesRequest,
-}
-"""Routes with a body, and its model."""
 
 Message = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[Message]]
@@ -43,56 +33,67 @@ logger = logging.getLogger("thinkworth")
 class Boundary:
     """ASGI middleware; see the module."""
 
-    def __init__(self, app: App, state: Callable[[], dict[str, Any]] | None = None) -> None:
-        """Wrap an app; `state` is what /readyz tells beside its status."""
-        self.app, self.state = app, state
+    def __init__(self, app: App, service: Callable[[], Any]) -> None:
+        """Wrap an app; `service` gives what answers the routes, once it is there."""
+        self.app, self.service = app, service
 
     async def __call__(self, scope: Any, receive: Receive, send: Send) -> None:
         """Serve one connection."""
         if scope["type"] != "http" or f"{scope['path']}/".startswith(f"{PAGE}/"):
             await self.app(scope, receive, send)
             return
-        answer = _Answer(send, self.state if scope["path"] == "/readyz" else None)
+        path = scope["path"]
+        route = ROUTES.get(path)
+        answer = _Answer(
+            send, self._state if path == "/readyz" else None, route.error if route else ThinkworthError.body
+        )
         try:
-            if scope["path"] != "/" and scope["path"].endswith("/"):
-                raise _ours(404, scope["path"])  # Starlette would redirect, and a client that posts rarely follows
-            model = BODIES.get(scope["path"])
-            if model is not None and scope["method"] == "POST":
-                request = _parsed(model, await _read(receive))
-                if isinstance(request, BatchRequest):
-                    for i, one in enumerate(request.requests):
-                        with place(i):
-                            prompt_of(one)
-                elif isinstance(request, PredictRequest):
-                    prompt_of(request)
-                # What was checked, not what was sent: BentoML's parser cannot disagree with ours, and log the body.
-                body = request.model_dump_json(exclude_unset=True).encode()
-                scope, receive = _as_json(scope, body), _replay(body, receive)
-            elif scope["path"] == "/model" and scope["method"] in ("GET", "POST"):
-                await _read(receive)  # dropped: /model takes nothing, and BentoML would log a bad body
-                # BentoML has no GET for an API of its own.
-                scope, receive = {**_as_json(scope, b"{}"), "method": "POST"}, _replay(b"{}", receive)
+            if route is not None:
+                if scope["method"] not in route.methods:
+                    await _read(receive)
+                    raise _ours(405, path)
+                reply = await self._reply(route, scope, receive)
+                await answer.reply(reply)
+                return
+            if path != "/" and path.endswith("/"):
+                raise _ours(404, path)  # Starlette would redirect, and a client that posts rarely follows
             await self.app(scope, receive, answer.send)
         except ThinkworthError as error:
             await answer.refuse(error)
         except Exception as error:
-            logger.error(
-                "unexpected %s while answering %s",
-                type(error).__name__,
-                scope["path"] if scope["path"] in BODIES else "a request",
-            )
+            logger.error("unexpected %s while answering %s", type(error).__name__, path if route else "a request")
             await answer.refuse(InternalError("an unexpected error; it is logged without the request"))
             return
         if answer.status >= 400 and not answer.started:
-            await answer.refuse(_ours(answer.status, scope["path"]))
+            await answer.refuse(_ours(answer.status, path))
+
+    async def _reply(self, route: Route, scope: Any, receive: Receive) -> Reply:
+        arrived, headers = time.monotonic(), dict(scope["headers"])
+        body = await _read(receive)
+        call = call_of(headers, arrived)
+        request = route.read(body) if route.read else None
+        del body  # a MiB, while the request waits
+        found = await getattr(self.service(), route.answered_by)(request, call)
+        return found if isinstance(found, Reply) else Reply(found)
+
+    def _state(self) -> dict[str, Any]:
+        """Return what /readyz tells beside its status."""
+        service = self.service()
+        state: dict[str, Any] = service.state() if service is not None else {"ready": True}
+        return state
 
 
 class _Answer:
     """Passes an answer through; holds back one that is an error in a foreign shape."""
 
-    def __init__(self, send: Send, instead: Callable[[], dict[str, Any]] | None = None) -> None:
-        """Pass on to `send`; `instead` gives the body of an answer that has nothing to say of its own."""
-        self._send, self._instead = send, instead
+    def __init__(
+        self,
+        send: Send,
+        instead: Callable[[], dict[str, Any]] | None,
+        shape: Callable[[ThinkworthError], dict[str, Any]],
+    ) -> None:
+        """Pass on to `send`; `instead` gives the body of an answer that has nothing to say of its own, `shape` that of an error."""
+        self._send, self._instead, self._shape = send, instead, shape
         self.status = 200
         self.started = False
         self._body = bytearray()
@@ -104,7 +105,7 @@ class _Answer:
         if self.status < 400 and self._instead is not None:
             if not self.started:
                 self.started = True
-                await self._json(self.status, self._instead())
+                await self._json(self.status, json.dumps(self._instead()).encode(), {})
         elif self.status < 400:
             self.started = True
             await self._send(message)
@@ -115,25 +116,21 @@ class _Answer:
                 await self._send(self._start)
                 await self._send({"type": "http.response.body", "body": bytes(self._body)})
 
+    async def reply(self, reply: Reply) -> None:
+        self.started = True
+        await self._json(200, reply.body.__pydantic_serializer__.to_json(reply.body), reply.headers)
+
     async def refuse(self, error: ThinkworthError) -> None:
         if self.started:
             return
         self.started = True
-        await self._json(error.status, error.body())
+        await self._json(error.status, json.dumps(self._shape(error)).encode(), error.headers)
 
-    async def _json(self, status: int, value: dict[str, Any]) -> None:
-        body = json.dumps(value).encode()
+    async def _json(self, status: int, body: bytes, more: Mapping[str, str]) -> None:
         headers = [(b"content-type", b"application/json"), (b"content-length", str(len(body)).encode())]
+        headers += [(name.lower().encode(), value.encode()) for name, value in more.items()]
         await self._send({"type": "http.response.start", "status": status, "headers": headers})
         await self._send({"type": "http.response.body", "body": body})
-
-
-def _parsed(model: type[BaseModel], raw: bytes) -> BaseModel:
-    """Return the request of a body; one outcome stands for a list of it."""
-    value = read_object(raw)
-    if model is OutcomesRequest and "outcomes" not in value:
-        return OutcomesRequest(outcomes=[checked(Outcome, value)])
-    return checked(model, value)
 
 
 async def _read(receive: Receive) -> bytes:
@@ -159,27 +156,6 @@ async def _read(receive: Receive) -> bytes:
     return bytes(body)
 
 
-def _replay(body: bytes, receive: Receive) -> Receive:
-    sent = False
-
-    async def again() -> Message:
-        nonlocal sent
-        if sent:
-            return await receive()
-        sent = True
-        return {"type": "http.request", "body": body, "more_body": False}
-
-    return again
-
-
-def _as_json(scope: Any, body: bytes) -> Any:
-    """Return the scope with the content type that the body was proved to have."""
-    dropped = (b"content-type", b"content-length", b"content-encoding", b"transfer-encoding")
-    headers = [(name, value) for name, value in scope["headers"] if name not in dropped]
-    headers += [(b"content-type", b"application/json"), (b"content-length", str(len(body)).encode())]
-    return {**scope, "headers": headers}
-
-
 def _is_ours(body: bytes) -> bool:
     try:
         error = json.loads(body)["error"]
@@ -190,13 +166,12 @@ def _is_ours(body: bytes) -> bool:
 
 def _ours(status: int, path: str) -> ThinkworthError:
     """Return a foreign error in our shape, without its text."""
-    known = "/predict, /predict_batch, /outcomes, /model, /livez, /readyz, /metrics, /docs.json, /audit"
     if status == 404:
+        known = ", ".join([*ROUTES, "/livez, /readyz, /metrics, /docs.json", PAGE])
         return NotFound(f"no such route; there are {known}")
     if status == 405:
-        return MethodNotAllowed(
-            f"{path if path in BODIES else 'this route'} takes another method; /docs.json lists them"
-        )
+        named = path if path in ROUTES else "this route"
+        return MethodNotAllowed(f"{named} takes another method; /docs.json lists them")
     if status == 503 and path in ("/readyz", "/livez"):
         error: ThinkworthError = InternalError("not ready", type="not_ready")
     elif status < 500:

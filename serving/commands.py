@@ -17,6 +17,10 @@ from contract.model_families import load_model_families
 from contract.settings import Settings, load_settings
 
 
+KEEP_ALIVE_S = 75
+"""Seconds that an idle connection is kept: longer than gateways keep theirs (60 is usual), else they send into one that is just closed."""
+
+
 def predict(
     bundle: Annotated[Path | None, typer.Option(help="Folder of the bundle; the one in use if not given.")] = None,
     profile: Annotated[str | None, typer.Option(help="Profile of the lines that name none.")] = None,
@@ -83,7 +87,19 @@ def serve(
     os.environ.setdefault("BENTOML_HOME", str(settings.folder / "bentoml" / str(port)))
     os.execv(
         sys.executable,
-        [sys.executable, "-m", "bentoml", "serve", "serving.service:Thinkworth", "--host", host, "--port", str(port)],
+        [
+            sys.executable,
+            "-m",
+            "bentoml",
+            "serve",
+            "serving.service:Thinkworth",
+            "--host",
+            host,
+            "--port",
+            str(port),
+            "--timeout-keep-alive",
+            str(KEEP_ALIVE_S),
+        ],  # fmt: skip
     )
 
 

@@ -1,6 +1,7 @@
 """A JSON body into a request, strictly: what is wrong is said in our one shape of error, and never with the input."""
 
 import json
+import re
 from typing import Any, TypeVar
 
 from pydantic import BaseModel, ValidationError
@@ -10,6 +11,10 @@ from contract.wording import no_constant
 from serving.schemas import Outcome, PredictRequest
 
 T = TypeVar("T", bound=BaseModel)
+
+_BRACKET = re.compile(
+    rb'"(?:[^"\\]++|\\.)*+"?|[\[\]{}]', re.DOTALL
+)  # a string whole, so that what is in it is passed over
 
 MAX_DEPTH = 64
 """Nesting of a JSON body; beyond it a body is refused before it is parsed."""
@@ -115,18 +120,13 @@ def _depth(raw: bytes) -> int:
     if raw.count(b"[") + raw.count(b"{") <= MAX_DEPTH:
         return 0
     depth = deepest = 0
-    in_string = escaped = False
-    for byte in raw:
-        if in_string:
-            in_string = escaped or byte != 0x22
-            escaped = not escaped and byte == 0x5C
-        elif byte == 0x22:
-            in_string = True
-        elif byte in (0x5B, 0x7B):
+    for found in _BRACKET.finditer(raw):
+        first = found[0][0]
+        if first in b"[{":
             depth += 1
             deepest = max(deepest, depth)
             if deepest > MAX_DEPTH:
                 break
-        elif byte in (0x5D, 0x7D):
+        elif first in b"]}":
             depth -= 1
     return deepest

@@ -8,12 +8,15 @@ import secrets
 from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
+from threading import Lock
 
 import numpy as np
+from cachetools import LRUCache
 
 from contract.bundle import Manifest
 from contract.errors import InvalidInput
 from contract.files import written_whole
+from contract.prompt import Prompt
 from contract.settings import Settings
 from contract.store.outcomes import new_id
 from contract.store.records import Record
@@ -25,6 +28,9 @@ KEY_BYTES = 32
 """Length of a secret key that is made here."""
 
 LEAST_KEY_BYTES = 16
+
+LANGUAGES = 4096
+"""Prompts whose language is remembered."""
 
 logger = logging.getLogger("thinkworth")
 
@@ -40,7 +46,19 @@ class Keeper:
         self.settings = settings
         self._key = digest_key(settings.digest_key)
         self._redact = redaction_hook(settings.redact) if settings.redact else None
+        self._languages: LRUCache[str, str | None] = LRUCache(LANGUAGES)
+        self._lock = Lock()
         language_of("warm")  # the first call reads the model
+
+    def language(self, prompt: Prompt) -> str | None:
+        """Return the language of a prompt's ask, remembered by the prompt's digest."""
+        with self._lock:
+            if prompt.digest in self._languages:
+                return self._languages[prompt.digest]
+        found = language_of(prompt.ask)
+        with self._lock:
+            self._languages[prompt.digest] = found
+        return found
 
     def records(self, request: PredictRequest, decided: Decided) -> list[Record]:
         """Return what is recorded of a decision."""
@@ -58,7 +76,7 @@ class Keeper:
             "decision_id": answer.decision_id, "request_id": _plain(request.request_id),
             "conversation_id": _plain(request.conversation_id), "time": now, "revision": answer.revision,
             "profile": answer.profile, "model": _plain(request.model), "model_known": answer.model_known, "task": answer.task,
-            "language": language_of(prompt.ask), "verdict": answer.verdict, "arm": answer.arm, "policy_arm": decision.arm.value,
+            "language": self.language(prompt), "verdict": answer.verdict, "arm": answer.arm, "policy_arm": decision.arm.value,
             "p_reasoning": answer.p_reasoning, "not_explored": decided.not_explored, "thinking_budget": answer.thinking_budget,
             "reasoning_budget": decision.reasoning_budget, "effort": answer.effort, "enforced": answer.enforced,
             "truncated": answer.truncated, "familiarity": answer.familiarity, "p_use": answer.probabilities.use,

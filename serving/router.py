@@ -1,4 +1,8 @@
-"""Answers requests from a loaded bundle: pure, no HTTP, used by the service and by the offline command alike."""
+"""Answers requests from a loaded bundle: pure, no HTTP, used by the service and by the offline command alike.
+
+An answer takes two steps: a *reading*, which costs calls of the graphs and depends on prompt and target model alone, and a decision,
+which is policy: microseconds. A service remembers readings and keeps the first step off its event loop.
+"""
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -17,6 +21,7 @@ from contract.profiles import default_name
 from contract.prompt import Prompt
 from contract.scorer import Scored, Scorer
 from contract.settings import Exploration
+from serving.cache import Reading, Readings, key_of
 from serving.exploration import LeftOut, draw, left_out_because
 from serving.schemas import Answer, Expected, ModelInfo, PredictRequest, Probabilities
 
@@ -51,6 +56,7 @@ class Router:
         *,
         exploration: Exploration | None = None,
         random: Callable[[], float] | None = None,
+        remembers: int = 0,
     ) -> None:
         """Take a loaded bundle and what is known of models; the shipped and the operator's families where not given.
 
@@ -59,6 +65,7 @@ class Router:
             families: of target models.
             exploration: shares of requests whose arm is drawn; none where not given.
             random: gives the uniform numbers in [0, 1) that they are drawn by; the system's where not given.
+            remembers: readings of prompts that are remembered.
 
         Raises:
             InvalidInput: the file of families that THINKWORTH_MODELS names is wrong.
@@ -67,6 +74,7 @@ class Router:
         self.exploration, self.random = exploration or Exploration(), random or SystemRandom().random
         self.families = families or load_model_families()
         self.manifest = scorer.manifest
+        self.readings = Readings(remembers)
 
     def answer(self, request: PredictRequest) -> Answer:
         """Answer one request; it never depends on what else is in flight.
@@ -78,8 +86,27 @@ class Router:
 
     def decide(self, request: PredictRequest) -> Decided:
         """Answer one request, and tell what is behind the answer; raises what `answer` does."""
-        prompt, name = prompt_of(request), self._profile(request.profile)
-        scored = self.scorer.score(prompt, request.model)
+        prompt = prompt_of(request)
+        return self.decide_on(request, prompt, self.read(prompt, request.model))
+
+    def recall(self, prompt: Prompt, model: str | None) -> Reading | None:
+        """Return what is remembered of a prompt for a target model, None where it has to be read."""
+        return self.readings.get(key_of(prompt, model))
+
+    def read(self, prompt: Prompt, model: str | None) -> Reading:
+        """Return what the graphs say of a prompt for a target model, and remember it."""
+        scored = self.scorer.score(prompt, model)
+        reading = Reading(scored, tuple(effects(self.scorer, *scored.inputs)))
+        self.readings.put(key_of(prompt, model), reading)
+        return reading
+
+    def decide_on(self, request: PredictRequest, prompt: Prompt, reading: Reading) -> Decided:
+        """Answer one request by the reading of its prompt, and tell what is behind the answer.
+
+        Raises:
+            InvalidRequest: the profile is unknown.
+        """
+        name, scored = self.profile(request.profile), reading.scored
         family = self.families.of(request.model) if request.model else None
         caps = _caps(request, family)
         policy, enforced = expressed(self._decision(scored, name, caps), family)
@@ -106,7 +133,7 @@ class Router:
             model_known=scored.model_known,
             truncated=scored.truncated,
             profile=name,
-            reasons=self._reasons(decision, prompt, scored, named=request.model is not None),
+            reasons=self._reasons(decision, prompt, reading, named=request.model is not None),
             arm=decision.arm.value,
             p_reasoning=p_reasoning,
             enforced=enforced,
@@ -118,14 +145,14 @@ class Router:
     def _decision(self, scored: Scored, profile: str, caps: Caps) -> Decision:
         return decide(scored.scores, self.manifest.profiles[profile], self.manifest.calibration, caps)
 
-    def _reasons(self, decision: Decision, prompt: Prompt, scored: Scored, *, named: bool) -> list[str]:
+    def _reasons(self, decision: Decision, prompt: Prompt, reading: Reading, *, named: bool) -> list[str]:
         """Return the decision's reasons, and what this prompt and, where one is named, its target model add to them."""
         reasons = list(decision.reasons)
         if decision.familiarity >= self.manifest.calibration.unfamiliar_below:
-            reasons += [effect.text() for effect in effects(self.scorer, *scored.inputs)]
+            reasons += [effect.text() for effect in reading.effects]
         if prompt.attachments:
             reasons.append(f"not read, being no text: images, files or the like ({prompt.attachments})")
-        if named and not scored.model_known:
+        if named and not reading.scored.model_known:
             reasons.append("no log is of this model: what is known of all models stands for it")
         return reasons
 
@@ -149,7 +176,12 @@ class Router:
             tasks=list(m.tasks),
         )  # fmt: skip
 
-    def _profile(self, name: str | None) -> str:
+    def profile(self, name: str | None) -> str:
+        """Return the name of a request's profile, the default one where it names none.
+
+        Raises:
+            InvalidRequest: the bundle has no such profile.
+        """
         name = name or default_name(self.manifest.profiles)
         if name not in self.manifest.profiles:
             known = list(self.manifest.profiles)

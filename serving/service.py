@@ -1,29 +1,30 @@
 """The BentoML service: thin, the answers come from `serving.router`, the record is kept by `serving.recorder`."""
 
-import asyncio
-import os
 from collections import Counter
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable
 from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import bentoml
 from sqlalchemy import Engine
-from starlette.responses import JSONResponse
 
 from contract.bundle import in_use
-from contract.errors import RecordingOff, ThinkworthError
+from contract.encoder import cores
+from contract.errors import RecordingOff
+from contract.prompt import Prompt
 from contract.scorer import Scorer
 from contract.settings import load_settings
 from contract.store.opening import open_store
-from contract.store.records import Record
+from serving.admission import Admission
 from serving.boundary import PAGE, Boundary
+from serving.cache import Reading
 from serving.metrics import Metrics
 from serving.page.app import audit_app
 from serving.record import Keeper, bundle_record, outcome_record
 from serving.recorder import Recorder
-from serving.router import Router, place
+from serving.router import Decided, Router, place, prompt_of
+from serving.routes import Call
 from serving.schemas import (
     Answer,
     BatchAnswer,
@@ -38,7 +39,7 @@ from serving.schemas import (
 
 @bentoml.service(
     name="thinkworth",
-    traffic={"timeout": 30},
+    traffic={"timeout": 30},  # of last resort: the queue of serving.admission ends long before
     logging={"access": {"enabled": False}},  # an access line costs a third of a request, and may hold a query
 )
 class Thinkworth:
@@ -47,10 +48,12 @@ class Thinkworth:
     def __init__(self) -> None:
         settings = load_settings()
         self.router = Router(
-            Scorer.load(in_use(Path(settings.bundle) if settings.bundle else None)), exploration=settings.exploration
+            Scorer.load(in_use(Path(settings.bundle) if settings.bundle else None)),
+            exploration=settings.exploration,
+            remembers=settings.remembered_prompts,
         )
-        self.pool = ThreadPoolExecutor(os.cpu_count() or 1, thread_name_prefix="score")
-        self.router.answer(PredictRequest(prompt="What is 1 + 1?"))  # warm: the first call of a graph is its slowest
+        self.admission = Admission(cores(), settings.queue)
+        self.router.read(Prompt.from_text("What is 1 + 1?"), None)  # warm: the first call of a graph is its slowest
         self.keeper = self.recorder = None
         if settings.durability != "off":
             self.metrics = Metrics()
@@ -60,43 +63,44 @@ class Thinkworth:
     @bentoml.on_shutdown  # type: ignore[untyped-decorator]
     def close(self) -> None:
         """Write what waits."""
+        self.admission.close()
         if self.recorder:
             self.recorder.close()
 
-    @bentoml.api(route="/predict")  # type: ignore[untyped-decorator]
-    async def predict(self, request: PredictRequest, /) -> Answer:
-        """Say whether thinking is worth its tokens on one prompt, and how much of it to allow."""
-        try:
-            answer, records = await asyncio.get_running_loop().run_in_executor(self.pool, self._decide, request)
-        except ThinkworthError as error:
-            return _refused(error)  # type: ignore[no-any-return]
-        if self.recorder:
-            await self.recorder.record(records)
-        return answer
+    # What HTTP reaches, through serving.boundary
 
-    @bentoml.api(route="/predict_batch")  # type: ignore[untyped-decorator]
-    async def predict_batch(self, batch: BatchRequest, /) -> BatchAnswer:
-        """Answer several requests, in order; each as /predict would."""
-        loop = asyncio.get_running_loop()
-        try:
-            decided = await asyncio.gather(
-                *(loop.run_in_executor(self.pool, self._decide, request, i) for i, request in enumerate(batch.requests))
-            )
-        except ThinkworthError as error:
-            return _refused(error)  # type: ignore[no-any-return]
-        if self.recorder:
-            await self.recorder.record([record for _, records in decided for record in records])
-        return BatchAnswer(answers=[answer for answer, _ in decided])
+    async def answer(self, request: PredictRequest, call: Call) -> Answer:
+        """Say whether thinking is worth its tokens on one prompt."""
+        asked = self._asked(request)
+        reading = asked.known
+        if reading is None:
+            reading = await self.admission.run(self._reader(asked), call.deadline)
+        decided = self._decided(asked, reading)
+        if self.recorder and self.keeper:
+            await self.recorder.record(self.keeper.records(request, decided))
+        return decided.answer
 
-    @bentoml.api(route="/outcomes")  # type: ignore[untyped-decorator]
-    async def outcomes(self, request: OutcomesRequest, /) -> OutcomesAnswer:
-        """Take what came of decisions: the arm that was used, its score, tokens, time and cost. One outcome, or a list of them."""
+    async def answer_batch(self, batch: BatchRequest, call: Call) -> BatchAnswer:
+        """Answer several requests, in order; each as `answer` would."""
+        asked = []
+        for i, request in enumerate(batch.requests):
+            with place(i):
+                asked.append(self._asked(request))
+        unread = [one for one in asked if one.known is None]
+        read = iter(
+            await self.admission.run_all([self._reader(one) for one in unread], call.deadline) if unread else ()
+        )
+        decided = [self._decided(one, one.known or next(read)) for one in asked]
+        if self.recorder and self.keeper:
+            pairs = zip(batch.requests, decided, strict=True)
+            await self.recorder.record([record for pair in pairs for record in self.keeper.records(*pair)])
+        return BatchAnswer(answers=[one.answer for one in decided])
+
+    async def take_outcomes(self, request: OutcomesRequest, _: Call) -> OutcomesAnswer:
+        """Take what came of decisions."""
         if self.recorder is None:
-            return _refused(RecordingOff("durability is off: nothing is recorded; set it to sync or async"))  # type: ignore[no-any-return]
-        try:
-            told = await self.recorder.outcomes([outcome_record(outcome) for outcome in request.outcomes])
-        except ThinkworthError as error:
-            return _refused(error)  # type: ignore[no-any-return]
+            raise RecordingOff("durability is off: nothing is recorded; set it to sync or async")
+        told = await self.recorder.outcomes([outcome_record(outcome) for outcome in request.outcomes])
         if told is None:
             answers = [
                 OutcomeTold(decision_id=outcome.decision_id, status="waiting", late=None, candidates=0)
@@ -109,33 +113,73 @@ class Thinkworth:
             self.metrics.outcomes(status, n)
         return OutcomesAnswer(outcomes=answers, counts=counts)
 
-    @bentoml.api(route="/model")  # type: ignore[untyped-decorator]
-    def model(self) -> ModelInfo:
-        """Describe the served bundle: revision, metrics, training data digest, profiles."""
+    async def describe(self, _: None, __: Call) -> ModelInfo:
+        """Describe the served bundle."""
         return self.router.info()
 
     def state(self) -> dict[str, Any]:
         """Return what /readyz tells: which bundle answers, and how its record is doing."""
         recording = self.recorder.state() if self.recorder else {"durability": "off"}
-        return {"ready": True, "revision": self.router.manifest.revision, "recording": recording}
+        return {
+            "ready": True,
+            "revision": self.router.manifest.revision,
+            "recording": recording,
+            "queue": self.admission.state(),
+        }
 
-    def _decide(self, request: PredictRequest, index: int | None = None) -> tuple[Answer, list[Record]]:
-        """Answer one request; an error names its place in a batch."""
-        if index is not None:
-            with place(index):
-                return self._decide(request)
-        decided = self.router.decide(request)
-        return decided.answer, self.keeper.records(request, decided) if self.keeper else []
+    # The same for OpenAPI and for BentoML's clients
+
+    @bentoml.api(route="/predict")  # type: ignore[untyped-decorator]
+    async def predict(self, request: PredictRequest, /) -> Answer:
+        """Say whether thinking is worth its tokens on one prompt, and how much of it to allow."""
+        return await self.answer(request, Call())
+
+    @bentoml.api(route="/predict_batch")  # type: ignore[untyped-decorator]
+    async def predict_batch(self, batch: BatchRequest, /) -> BatchAnswer:
+        """Answer several requests, in order; each as /predict would."""
+        return await self.answer_batch(batch, Call())
+
+    @bentoml.api(route="/outcomes")  # type: ignore[untyped-decorator]
+    async def outcomes(self, request: OutcomesRequest, /) -> OutcomesAnswer:
+        """Take what came of decisions: the arm that was used, its score, tokens, time and cost. One outcome, or a list of them."""
+        return await self.take_outcomes(request, Call())
+
+    @bentoml.api(route="/model")  # type: ignore[untyped-decorator]
+    async def model(self) -> ModelInfo:
+        """Describe the served bundle: revision, metrics, training data digest, profiles."""
+        return await self.describe(None, Call())
+
+    def _asked(self, request: PredictRequest) -> "_Asked":
+        """Return what can be said of a request before any graph is called.
+
+        Raises:
+            InvalidRequest: the prompt, the messages or the profile cannot be answered.
+        """
+        router, prompt = self.router, prompt_of(request)
+        router.profile(request.profile)
+        return _Asked(router, request, prompt, router.recall(prompt, request.model))
+
+    def _reader(self, asked: "_Asked") -> Callable[[], Reading]:
+        """Return the work of a thread."""
+
+        def read() -> Reading:
+            if self.keeper:
+                self.keeper.language(asked.prompt)  # remembered there; its text is not looked at on the event loop
+            return asked.router.read(asked.prompt, asked.request.model)
+
+        return read
+
+    def _decided(self, asked: "_Asked", reading: Reading) -> Decided:
+        return asked.router.decide_on(asked.request, asked.prompt, reading)
 
 
-def _refused(error: ThinkworthError) -> Any:
-    return JSONResponse(error.body(), status_code=error.status)
+class _Asked(NamedTuple):
+    """A request and the router that answers it from start to end, though another takes its place meanwhile."""
 
-
-def _state() -> dict[str, Any]:
-    """Return the state of the service of this process."""
-    service = bentoml.get_current_service()
-    return service.state() if service is not None else {"ready": True}
+    router: Router
+    request: PredictRequest
+    prompt: Prompt
+    known: Reading | None
 
 
 @cache
@@ -145,4 +189,4 @@ def _engine() -> Engine:
 
 
 Thinkworth.mount_asgi_app(audit_app(_engine), path=PAGE)  # type: ignore[attr-defined]
-Thinkworth.add_asgi_middleware(Boundary, state=_state)  # type: ignore[attr-defined]
+Thinkworth.add_asgi_middleware(Boundary, service=bentoml.get_current_service)  # type: ignore[attr-defined]

@@ -69,13 +69,13 @@ def test_the_identity_ignores_the_parity_report_but_not_the_window(encoder: Enco
 
 
 def test_no_text_is_padded(encoder: Encoder) -> None:
-    ids, truncated = encoder._window("hello")
+    ids, truncated = encoder.window("hello")
     assert len(ids) == 3
     assert not truncated
 
 
 def test_a_text_past_the_tokenizers_own_128_tokens_is_not_cut(encoder: Encoder) -> None:
-    ids, truncated = encoder._window("word " * 200)
+    ids, truncated = encoder.window("word " * 200)
     assert len(ids) == 202
     assert not truncated
 
@@ -87,7 +87,7 @@ def test_truncation_begins_where_the_window_ends(encoder: Encoder, words: int, c
 
 def test_a_long_text_keeps_its_head_and_its_tail(encoder: Encoder) -> None:
     def window(text: str) -> list[int]:
-        return encoder._window(text)[0]
+        return encoder.window(text)[0]
 
     assert len(window(LONG)) == 256
     assert window("zebra " + LONG)[1] == window("zebra")[1]
@@ -120,8 +120,8 @@ def test_a_mebibyte_takes_no_seconds(encoder: Encoder, unit: str) -> None:
 
 @pytest.mark.parametrize("special", ["[SEP]", "[CLS]", "[MASK]", "[PAD]", "[UNK]"])
 def test_special_tokens_in_a_text_are_plain_text(encoder: Encoder, special: str) -> None:
-    ids, _ = encoder._window(f"one {special} two")
-    first, last = encoder._window("one")[0][::2]
+    ids, _ = encoder.window(f"one {special} two")
+    first, last = encoder.window("one")[0][::2]
     assert ids[0] == first
     assert ids[-1] == last
     assert encoder._tokenizer.token_to_id(special) not in ids[1:-1]

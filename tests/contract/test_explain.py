@@ -34,7 +34,9 @@ class Heads:
 
     def run(self, embeddings, vectors, targets):
         self.runs.append((embeddings, vectors, targets))
-        return {"gain_logs": self.gain(embeddings, vectors, targets)}
+        gains = self.gain(embeddings, vectors, targets)
+        rest = {name: np.full(len(gains), getattr(self.scores, name)) for name in ("from_logs", "gain_prior")}
+        return {"gain_logs": gains, **rest}
 
     def unpack(self, row, i):
         return replace(self.scores, gain_logs=float(row["gain_logs"][i]))

@@ -26,9 +26,9 @@ FULL = os.environ.get("SOAK") == "full"
 def size():
     """How much of everything: what the issue of the record asks for, or a small part of it."""
     return (
-        {"kills": 20, "outage_s": 30, "decisions": 1_000_000}
+        {"kills": 20, "outage_s": 30, "decisions": 1_000_000, "overload_requests": 200}
         if FULL
-        else {"kills": 2, "outage_s": 5, "decisions": 4_000}
+        else {"kills": 2, "outage_s": 5, "decisions": 4_000, "overload_requests": 8}
     )
 
 

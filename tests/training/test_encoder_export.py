@@ -262,7 +262,7 @@ def test_the_shipped_manifest_names_the_upstream_weights_and_their_licence() -> 
 
 def test_the_parity_texts_span_the_window_and_several_scripts() -> None:
     encoder = Encoder(ROOT / "models" / "encoder")
-    lengths = [len(encoder._window(text)[0]) - 2 for text in parity_texts()]
+    lengths = [len(encoder.window(text)[0]) - 2 for text in parity_texts()]
     assert min(lengths) == 1
     assert sum(length > 200 for length in lengths) >= 2
     assert sum(not text.isascii() for text in parity_texts()) >= 10

@@ -1,0 +1,93 @@
+"""The routes that the service answers itself: what each takes, which method of the service answers, and how its errors look.
+
+BentoML's own machinery for a route (a context, two parsings of the body, a multipart reader) costs a millisecond. It keeps the rest: workers, health,
+metrics, traces, OpenAPI and its clients, which see the same routes through `bentoml.api`.
+"""
+
+from collections.abc import Callable, Mapping
+from typing import Any, Literal, NamedTuple
+
+from pydantic import BaseModel
+
+from contract.errors import InvalidRequest, ThinkworthError
+from serving.parsing import checked, parse, read_object
+from serving.schemas import BatchRequest, Outcome, OutcomesRequest, PredictRequest
+
+Scope = Literal["predict", "outcomes", "audit", "admin"]
+"""What an API key may be for."""
+
+LONGEST_WAIT_MS = 86_400_000
+"""A day: the longest deadline of a request."""
+
+DEADLINE = b"x-request-timeout-ms"
+"""Header with the milliseconds after which nobody waits for the answer any more."""
+
+
+class Call(NamedTuple):
+    """What comes with a body.
+
+    Attributes:
+        headers: names in lower case; of several alike the last.
+        deadline: time of the monotonic clock after which nobody waits for the answer; None: somebody does.
+    """
+
+    headers: Mapping[bytes, bytes] = {}
+    deadline: float | None = None
+
+
+class Reply(NamedTuple):
+    """An answer with headers of its own."""
+
+    body: BaseModel
+    headers: Mapping[str, str] = {}
+
+
+class Route(NamedTuple):
+    """One route.
+
+    Attributes:
+        answered_by: method of the service: `async (request, call) -> BaseModel | Reply`.
+        read: makes the request of the bytes of a body, or raises InvalidRequest; None: what is sent is dropped, the request is None.
+        methods: of HTTP.
+        scope: what a key must be for.
+        error: the body of an error.
+    """
+
+    answered_by: str
+    read: Callable[[bytes], Any] | None
+    methods: tuple[str, ...] = ("POST",)
+    scope: Scope = "predict"
+    error: Callable[[ThinkworthError], dict[str, Any]] = ThinkworthError.body
+
+
+def _outcomes(raw: bytes) -> OutcomesRequest:
+    """Return the outcomes of a body; one outcome stands for a list of it."""
+    value = read_object(raw)
+    if "outcomes" not in value:
+        return OutcomesRequest(outcomes=[checked(Outcome, value)])
+    return checked(OutcomesRequest, value)
+
+
+ROUTES: dict[str, Route] = {
+    "/predict": Route("answer", lambda raw: parse(PredictRequest, raw)),
+    "/predict_batch": Route("answer_batch", lambda raw: parse(BatchRequest, raw)),
+    "/outcomes": Route("take_outcomes", _outcomes, scope="outcomes"),
+    "/model": Route("describe", None, methods=("GET", "POST")),
+}
+
+
+def call_of(headers: Mapping[bytes, bytes], arrived: float) -> Call:
+    """Return what comes with a body that arrived at a time of the monotonic clock.
+
+    Raises:
+        InvalidRequest: the deadline is no number of milliseconds.
+    """
+    text = headers.get(DEADLINE)
+    if text is None:
+        return Call(headers)
+    if not text.isdigit() or not 1 <= (wait_ms := int(text[:20])) <= LONGEST_WAIT_MS:
+        what = (
+            f"X-Request-Timeout-Ms is no whole number from 1 to {LONGEST_WAIT_MS}; give milliseconds, or leave it out"
+        )
+        raise InvalidRequest(what, type="out_of_range", field="X-Request-Timeout-Ms", limit=LONGEST_WAIT_MS)
+    return Call(headers, arrived + wait_ms / 1000)
