@@ -20,20 +20,15 @@ ROOT = Path(__file__).resolve().parents[2]
 PROFILES = load_profiles(ROOT / "data" / "profiles.yaml")
 
 
-@pytest.fixture(autouse=True)
-def few_trees(monkeypatch):
-    """A third of the trees behind pseudo-outcomes, which take most of the time: what is known of their mean hangs on cross-fitting, not on them."""
-    monkeypatch.setattr("training.one_arm.TrainConfig", partial(TrainConfig, iterations=50))
-
-
 @pytest.fixture(scope="module")
 def pool():
     return simulate_logs(load_taxonomy(), 400, attempts=1, seed=6)
 
 
 @pytest.fixture(scope="module")
-def cache(tmp_path_factory):
-    return tmp_path_factory.mktemp("cache")
+def cache():
+    """The one of the commands, which embed the same prompts."""
+    return ROOT / "data" / "cache"
 
 
 def one_arm(pool, seed, *, logged=True):
@@ -93,6 +88,8 @@ def test_nothing_is_embedded_where_no_arm_can_be_compared(pool, cache, monkeypat
 def test_a_log_of_one_arm_is_labelled_trained_on_and_evaluated(pool, tmp_path, thinkworth, few_families, monkeypatch):
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr("training.metrics.RESAMPLES", 30)
+    for module in ("one_arm", "evaluate"):  # how good a label is, the test above says
+        monkeypatch.setattr(f"training.{module}.TrainConfig", partial(TrainConfig, iterations=20))
     few_families(tmp_path)
     log = tmp_path / "traffic.parquet"
     write_table(one_arm(pool, 0, logged=False), log)
