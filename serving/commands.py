@@ -16,7 +16,6 @@ from contract.files import written_whole
 from contract.model_families import load_model_families
 from contract.settings import Settings, load_settings
 
-
 KEEP_ALIVE_S = 75
 """Seconds that an idle connection is kept: longer than gateways keep theirs (60 is usual), else they send into one that is just closed."""
 
@@ -99,7 +98,7 @@ def serve(
             str(port),
             "--timeout-keep-alive",
             str(KEEP_ALIVE_S),
-        ],  # fmt: skip
+        ],
     )
 
 

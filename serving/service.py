@@ -10,7 +10,7 @@ import bentoml
 from sqlalchemy import Engine
 
 from contract.bundle import in_use
-from contract.encoder import cores
+from contract.cores import cores
 from contract.errors import RecordingOff
 from contract.prompt import Prompt
 from contract.scorer import Scorer

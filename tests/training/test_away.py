@@ -74,6 +74,8 @@ class Server:
             try:
                 connection, _ = self.listening.accept()
             except OSError:
+                for one in held:
+                    one.close()
                 return
             held.append(connection)
             if self.greeting:
