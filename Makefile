@@ -12,6 +12,7 @@ run: .venv/base
 
 test: .venv/dev
 	$(MAKE) .venv/litellm/ready || echo 'LiteLLM proxy not installed: its test skips'
+	$(MAKE) .venv/portkey/ready || echo 'Portkey gateway not installed: its test skips'
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n auto --dist loadfile --no-loadscope-reorder $(ARGS)  # a worker a core: threads would wait for each other
 
 # The same tests of the record and more of them: 20 kills, 30 seconds without PostgreSQL, 1,000,000 decisions; figures go to benchmarks/results.
@@ -37,6 +38,7 @@ bench: .venv/dev
 	$(BIN)/python benchmarks/label_scale.py
 	$(BIN)/python benchmarks/import_scale.py
 	$(BIN)/python benchmarks/feature_cost.py
+	$(BIN)/python benchmarks/access.py
 	$(BIN)/python benchmarks/interval_coverage.py
 	$(BIN)/python benchmarks/recording.py
 	$(BIN)/python benchmarks/audit_recovery.py
@@ -81,13 +83,13 @@ bento: .venv/base
 
 # What serving needs: no torch, no scikit-learn.
 .venv/base: pyproject.toml requirements.lock | .venv/bin/python
-	$(PIP) --editable .
+	$(PIP) --editable '.[fast]'
 	touch $@
 
 # Everything but torch: the extra `encoder` is installed by .ci/run, or by hand.
 .venv/dev: pyproject.toml requirements.lock | .venv/bin/python
 	$(PIP) 'pip>=25.1'
-	$(PIP) --editable '.[train,postgres,collect]' --group dev
+	$(PIP) --editable '.[fast,train,postgres,collect]' --group dev
 	touch .venv/base $@
 
 # LiteLLM's proxy, which tests start for real, apart from the rest: it pins what others need newer. 1.108.7 is the newest
@@ -95,4 +97,9 @@ bento: .venv/base
 .venv/litellm/ready: | .venv/bin/python
 	$(PYTHON) -m venv .venv/litellm
 	.venv/litellm/bin/python -m pip install --quiet --disable-pip-version-check 'litellm[proxy]==1.108.7'
+	touch $@
+
+# Portkey's open gateway, which tests start for real.
+.venv/portkey/ready: | .venv/bin/python
+	npm install --silent --no-audit --no-fund --ignore-scripts --prefix .venv/portkey @portkey-ai/gateway@1.15.2
 	touch $@

@@ -1,4 +1,4 @@
-"""How many pods a rate of requests needs, from what benchmarks/serving.py measured, with the arithmetic: the table of docs/deploy.md.
+"""How many pods a rate of requests needs, from what benchmarks/service.py measured, with the arithmetic: the table of docs/deploy.md.
 
     python benchmarks/sizing.py [--rates 100 1000 10000] [--hits 0] [--use 0.6] [--results benchmarks/results/serving.json]
 
@@ -49,7 +49,7 @@ class Sized(NamedTuple):
 
 
 def measured(figures: Mapping[str, Any]) -> Measured:
-    """Return what a run of benchmarks/serving.py found, medians of its rounds."""
+    """Return what a run of benchmarks/service.py found, medians of its rounds."""
     return Measured(
         figures["throughput on one core"]["mix"]["requests_per_s"]["median"],
         figures["repeated prompt"]["hit_p50_ms"]["median"],
@@ -93,7 +93,7 @@ def main() -> None:
     parser.add_argument("--results", type=Path, default=RESULTS)
     options = parser.parse_args()
     if not options.results.is_file():
-        parser.error(f"{options.results} is not there; `python benchmarks/serving.py` writes it")
+        parser.error(f"{options.results} is not there; `python benchmarks/service.py` writes it")
     figures = measured(json.loads(options.results.read_text(encoding="utf-8")))
     print(table(figures, tuple(options.rates), hits=options.hits, use=options.use))
 

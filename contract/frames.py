@@ -3,8 +3,8 @@
 Training lays the folder down (`training.mlflow_model`), serving answers from it (`serving.pyfunc`).
 """
 
-BUNDLE, ENCODER, FAMILIES = "bundle", "encoder", "models.yaml"
-"""The bundle, the encoder that it was trained on, and the shipped families of target models, where there are any."""
+BUNDLE, ENCODER, FAMILIES, CONTROLS = "bundle", "encoder", "models.yaml", "dialects.yaml"
+"""The bundle, the encoder that it was trained on, and the shipped files of target models, where there are any."""
 
 TEXTS = ("prompt", "messages", "model", "profile")
 """Columns of text; messages are JSON. A row has one of prompt and messages, the rest is optional."""

@@ -13,7 +13,7 @@ from contract.bundle import REMEDY, Bundle, Manifest, TargetModel
 from contract.encoder import Encoder, open_graph
 from contract.errors import BundleMismatch
 from contract.locate import find
-from contract.model_families import normalised
+from contract.model_names import normalised
 from contract.prompt import Prompt
 from contract.records import Verdict
 from contract.scores import Scores

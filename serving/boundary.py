@@ -8,16 +8,17 @@ import json
 import logging
 import time
 from collections.abc import Awaitable, Callable, Mapping, MutableMapping
+from operator import attrgetter
 from typing import Any
 
 from contract.errors import BodyTooLarge, InternalError, InvalidRequest, MethodNotAllowed, NotFound, ThinkworthError
+from serving.access.authorise import ANYBODY
+from serving.access.door import Door
+from serving.access.middleware import CALLER
 from serving.routes import ROUTES, Reply, Route, call_of
 
-MAX_BODY_BYTES = 1_048_576
-"""Largest body, 1 MiB."""
-
-MAX_DRAINED_BYTES = 64 * MAX_BODY_BYTES
-"""A body over the limit is read up to this and dropped, so that the client can read the answer."""
+DRAINED = 64
+"""A body over the limit is read up to so many times the limit and dropped, so that the client can read the answer."""
 
 PAGE = "/audit"
 """Where the audit page is mounted: it answers people, in HTML, its errors too."""
@@ -33,9 +34,9 @@ logger = logging.getLogger("thinkworth")
 class Boundary:
     """ASGI middleware; see the module."""
 
-    def __init__(self, app: App, service: Callable[[], Any]) -> None:
-        """Wrap an app; `service` gives what answers the routes, once it is there."""
-        self.app, self.service = app, service
+    def __init__(self, app: App, service: Callable[[], Any], door: Callable[[], Door]) -> None:
+        """Wrap an app; `service` gives what answers the routes, once it is there, `door` what knows who asks and the limits."""
+        self.app, self.service, self.door = app, service, door
 
     async def __call__(self, scope: Any, receive: Receive, send: Send) -> None:
         """Serve one connection."""
@@ -45,12 +46,15 @@ class Boundary:
         path = scope["path"]
         route = ROUTES.get(path)
         answer = _Answer(
-            send, self._state if path == "/readyz" else None, route.error if route else ThinkworthError.body
+            send,
+            self._state if path == "/readyz" else None,
+            route.error if route else ThinkworthError.body,
+            route.status if route else attrgetter("status"),
         )
         try:
             if route is not None:
                 if scope["method"] not in route.methods:
-                    await _read(receive)
+                    await _read(receive, self.door().most_body_bytes)
                     raise _ours(405, path)
                 reply = await self._reply(route, scope, receive)
                 await answer.reply(reply)
@@ -69,10 +73,12 @@ class Boundary:
 
     async def _reply(self, route: Route, scope: Any, receive: Receive) -> Reply:
         arrived, headers = time.monotonic(), dict(scope["headers"])
-        body = await _read(receive)
+        door = self.door()
+        body = await _read(receive, door.most_body_bytes)
         call = call_of(headers, arrived)
         request = route.read(body) if route.read else None
         del body  # a MiB, while the request waits
+        door.weigh(scope.get(CALLER, ANYBODY), request)
         found = await getattr(self.service(), route.answered_by)(request, call)
         return found if isinstance(found, Reply) else Reply(found)
 
@@ -91,9 +97,10 @@ class _Answer:
         send: Send,
         instead: Callable[[], dict[str, Any]] | None,
         shape: Callable[[ThinkworthError], dict[str, Any]],
+        number: Callable[[ThinkworthError], int],
     ) -> None:
-        """Pass on to `send`; `instead` gives the body of an answer that has nothing to say of its own, `shape` that of an error."""
-        self._send, self._instead, self._shape = send, instead, shape
+        """Pass on to `send`; `instead` gives the body of an answer that has nothing to say of its own, `shape` and `number` those of an error."""
+        self._send, self._instead, self._shape, self._number = send, instead, shape, number
         self.status = 200
         self.started = False
         self._body = bytearray()
@@ -124,7 +131,7 @@ class _Answer:
         if self.started:
             return
         self.started = True
-        await self._json(error.status, json.dumps(self._shape(error)).encode(), error.headers)
+        await self._json(self._number(error), json.dumps(self._shape(error)).encode(), error.headers)
 
     async def _json(self, status: int, body: bytes, more: Mapping[str, str]) -> None:
         headers = [(b"content-type", b"application/json"), (b"content-length", str(len(body)).encode())]
@@ -133,25 +140,25 @@ class _Answer:
         await self._send({"type": "http.response.body", "body": body})
 
 
-async def _read(receive: Receive) -> bytes:
+async def _read(receive: Receive, limit: int) -> bytes:
     """Return the body.
 
     Raises:
         BodyTooLarge: it is over the limit; it has been drained.
     """
     body, size, more = bytearray(), 0, True
-    while more and size <= MAX_DRAINED_BYTES:
+    while more and size <= DRAINED * limit:
         message = await receive()
         if message["type"] == "http.disconnect":
             raise InvalidRequest("the connection ended within the body", type="invalid_json")
         chunk = message.get("body", b"")
         size, more = size + len(chunk), message.get("more_body", False)
-        if size <= MAX_BODY_BYTES:
+        if size <= limit:
             body += chunk
-    if size > MAX_BODY_BYTES:
+    if size > limit:
         raise BodyTooLarge(
-            f"the body has {'over ' if more else ''}{size} bytes; limit {MAX_BODY_BYTES}; send the last turns only",
-            limit=MAX_BODY_BYTES,
+            f"the body has {'over ' if more else ''}{size} bytes; limit {limit}; send the last turns only",
+            limit=limit,
         )
     return bytes(body)
 

@@ -7,7 +7,7 @@ from typing import NamedTuple
 from cachetools import LRUCache
 
 from contract.explain import Effect
-from contract.model_families import normalised
+from contract.model_names import normalised
 from contract.prompt import Prompt
 from contract.scorer import Scored
 

@@ -8,7 +8,6 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Literal, NamedTuple
 
-from contract.model_families import ModelFamily
 from contract.policy import Decision, effort_of
 from contract.prompt import Prompt
 from contract.records import Arm
@@ -43,7 +42,7 @@ def draw(decision: Decision, rate: float, left_out: LeftOut | None, random: Call
 
 
 def left_out_because(
-    decision: Decision, without_caps: Decision, prompt: Prompt, family: ModelFamily | None, *, of_a_conversation: bool
+    decision: Decision, without_caps: Decision, prompt: Prompt, *, both_arms: bool, of_a_conversation: bool
 ) -> LeftOut | None:
     """Return why a request's arm may not be drawn, None where it may.
 
@@ -51,10 +50,10 @@ def left_out_because(
         decision: of the policy, as the model can carry it out.
         without_caps: the same without the request's caps.
         prompt: of the request.
-        family: of the target model.
+        both_arms: nothing is known that keeps the target model from doing either, over the provider that is named.
         of_a_conversation: the request names its conversation, or tokens of it in the provider's cache.
     """
-    if family is not None and family.thinking in ("always", "never"):
+    if not both_arms:
         return "not_enforced"
     if of_a_conversation and any(turn.role == "assistant" for turn in prompt.turns):
         return "sticky"  # earlier turns were answered in an arm, and a change of arm voids a provider's cache of them

@@ -1,4 +1,7 @@
-"""What /metrics tells of the record, beside BentoML's own figures."""
+"""What /metrics tells of the record and of who asks, beside BentoML's own figures."""
+
+from collections.abc import Callable
+from functools import cache
 
 
 class Metrics:
@@ -22,3 +25,16 @@ class Metrics:
     def outcomes(self, status: str, n: int) -> None:
         """Count outcomes of a status."""
         self._outcomes.labels(status).inc(n)
+
+
+def access_counter() -> Callable[[str, str], None]:
+    """Return what counts a request under the name of its key and what became of it; called once a process."""
+    from prometheus_client import Counter
+
+    counter = Counter(
+        "thinkworth_access",
+        "Requests by the name of the API key and what became of them at the door: admitted, or the type of the error",
+        ["key", "became"],
+    )
+    labelled = cache(counter.labels)  # names are those of the operator's file, and `unknown`
+    return lambda key, became: labelled(key, became).inc()

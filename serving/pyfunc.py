@@ -1,7 +1,7 @@
 """The service's answers as a model of MLflow: its `loader_module`, which loads the folder that `contract.frames` describes.
 
-THINKWORTH_MODELS adds the operator's families of models to the shipped ones, as for the service. MLflow is not imported, and neither is
-pandas: a frame is made by the class of the caller's.
+THINKWORTH_MODELS and THINKWORTH_DIALECTS add the operator's rows on models to the shipped ones, as for the service. MLflow is not
+imported, and neither is pandas: a frame is made by the class of the caller's.
 """
 
 import json
@@ -12,9 +12,10 @@ from pathlib import Path
 from typing import Any
 
 from contract.bundle import Bundle
+from contract.controls import load_controls
 from contract.encoder import Encoder
 from contract.errors import InvalidRequest
-from contract.frames import ANSWERS, BUNDLE, CAPS, ENCODER, FAMILIES, TEXTS
+from contract.frames import ANSWERS, BUNDLE, CAPS, CONTROLS, ENCODER, FAMILIES, TEXTS
 from contract.model_families import load_model_families
 from contract.scorer import Scorer
 from serving.parsing import parse
@@ -49,8 +50,8 @@ def _load_pyfunc(path: str) -> FrameModel:
     """Return the model in a folder: what MLflow calls."""
     folder = Path(path)
     scorer = Scorer(Bundle(folder / BUNDLE), encoder=Encoder(folder / ENCODER))
-    shipped = folder / FAMILIES
-    return FrameModel(Router(scorer, load_model_families(shipped=shipped if shipped.is_file() else None)))
+    families, controls = (path if path.is_file() else None for path in (folder / FAMILIES, folder / CONTROLS))
+    return FrameModel(Router(scorer, load_model_families(shipped=families), controls=load_controls(shipped=controls)))
 
 
 def _rows(frame: Any) -> list[dict[str, Any]]:

@@ -6,6 +6,7 @@ which is policy: microseconds. A service remembers readings and keeps the first 
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from copy import copy
 from random import SystemRandom
 from typing import Any, NamedTuple
 
@@ -13,15 +14,17 @@ import uuid_utils
 
 from contract.bundle import Neighbourhood
 from contract.caps import Caps
+from contract.controls import Accepts, Controls, expressed, load_controls
 from contract.errors import InvalidRequest
 from contract.explain import effects, neighbours
-from contract.model_families import ModelFamilies, ModelFamily, expressed, load_model_families
+from contract.model_families import ModelFamilies, ModelFamily, load_model_families
 from contract.policy import Decision, decide
 from contract.profiles import default_name
 from contract.prompt import Prompt
 from contract.scorer import Scored, Scorer
 from contract.settings import Exploration
 from serving.cache import Reading, Readings, key_of
+from serving.dialects.requests import both_arms, of_request
 from serving.exploration import LeftOut, draw, left_out_because
 from serving.schemas import Answer, Expected, ModelInfo, PredictRequest, Probabilities
 
@@ -54,6 +57,7 @@ class Router:
         scorer: Scorer,
         families: ModelFamilies | None = None,
         *,
+        controls: Controls | None = None,
         exploration: Exploration | None = None,
         random: Callable[[], float] | None = None,
         remembers: int = 0,
@@ -63,16 +67,18 @@ class Router:
         Args:
             scorer: of the bundle.
             families: of target models.
+            controls: what models accept to steer their thinking; the shipped and the operator's where not given.
             exploration: shares of requests whose arm is drawn; none where not given.
             random: gives the uniform numbers in [0, 1) that they are drawn by; the system's where not given.
             remembers: readings of prompts that are remembered.
 
         Raises:
-            InvalidInput: the file of families that THINKWORTH_MODELS names is wrong.
+            InvalidInput: the file of families that THINKWORTH_MODELS names, or that of the setting dialects, is wrong.
         """
         self.scorer = scorer
         self.exploration, self.random = exploration or Exploration(), random or SystemRandom().random
         self.families = families or load_model_families()
+        self.controls = controls or load_controls()
         self.manifest = scorer.manifest
         self.readings = Readings(remembers)
 
@@ -88,6 +94,12 @@ class Router:
         """Answer one request, and tell what is behind the answer; raises what `answer` does."""
         prompt = prompt_of(request)
         return self.decide_on(request, prompt, self.read(prompt, request.model))
+
+    def unexplored(self) -> "Router":
+        """Return a router that answers the same and draws no arm: for callers who are told a verdict, and choose the arm themselves."""
+        other = copy(self)
+        other.exploration = Exploration()
+        return other
 
     def recall(self, prompt: Prompt, model: str | None) -> Reading | None:
         """Return what is remembered of a prompt for a target model, None where it has to be read."""
@@ -108,11 +120,14 @@ class Router:
         """
         name, scored = self.profile(request.profile), reading.scored
         family = self.families.of(request.model) if request.model else None
+        accepts = self.controls.of(request.model, request.provider)
         caps = _caps(request, family)
-        policy, enforced = expressed(self._decision(scored, name, caps), family)
+        policy, enforced = expressed(self._decision(scored, name, caps), accepts)
         rate = self.exploration.of(policy.verdict.value)
-        left_out = self._left_out(request, prompt, policy, scored, name, caps, family) if rate else None
+        left_out = self._left_out(request, prompt, policy, scored, name, caps, accepts) if rate else None
         decision, p_reasoning, _ = draw(policy, rate, left_out, self.random)
+        profile = self.manifest.profiles[name]
+        told = of_request(request, self.controls, profile, caps, decision.arm, decision.thinking_budget)
         use, maybe, avoid = scored.scores.probabilities[name]
         answer = Answer(
             decision_id=str(uuid_utils.uuid7()),
@@ -133,10 +148,11 @@ class Router:
             model_known=scored.model_known,
             truncated=scored.truncated,
             profile=name,
-            reasons=self._reasons(decision, prompt, reading, named=request.model is not None),
+            reasons=[*self._reasons(decision, prompt, reading, named=request.model is not None), *told.reasons],
             arm=decision.arm.value,
             p_reasoning=p_reasoning,
-            enforced=enforced,
+            params=told.params,
+            enforced=enforced and told.enforced,
             neighbours=list(map(_neighbour, neighbours(self.scorer, scored.cosines))) if request.explain else None,
             revision=self.manifest.revision,
         )
@@ -158,13 +174,14 @@ class Router:
 
     def _left_out(
         self, request: PredictRequest, prompt: Prompt, policy: Decision, scored: Scored, profile: str, caps: Caps,
-        family: ModelFamily | None,
+        accepts: Accepts | None,
     ) -> LeftOut | None:  # fmt: skip
         """Return why the arm of a request is not drawn, None where it may be."""
         free = Caps(tokens_per_second=caps.tokens_per_second)
-        without = policy if caps == free else expressed(self._decision(scored, profile, free), family)[0]
+        without = policy if caps == free else expressed(self._decision(scored, profile, free), accepts)[0]
         of_a_conversation = bool(request.conversation_id or request.cached_tokens)
-        return left_out_because(policy, without, prompt, family, of_a_conversation=of_a_conversation)
+        possible = both_arms(request, self.controls, self.manifest.profiles[profile], caps, policy.reasoning_budget)
+        return left_out_because(policy, without, prompt, both_arms=possible, of_a_conversation=of_a_conversation)
 
     def info(self) -> ModelInfo:
         """Describe the served bundle."""

@@ -5,16 +5,18 @@ metrics, traces, OpenAPI and its clients, which see the same routes through `ben
 """
 
 from collections.abc import Callable, Mapping
-from typing import Any, Literal, NamedTuple
+from operator import attrgetter
+from typing import Any, NamedTuple
 
 from pydantic import BaseModel
 
 from contract.errors import InvalidRequest, ThinkworthError
+from serving.access.keys import Scope
+from serving.gateways import portkey
 from serving.parsing import checked, parse, read_object
-from serving.schemas import BatchRequest, Outcome, OutcomesRequest, PredictRequest
-
-Scope = Literal["predict", "outcomes", "audit", "admin"]
-"""What an API key may be for."""
+from serving.schemas import BatchRequest, Outcome, OutcomesRequest, PredictRequest, ReloadRequest
+from serving.systemone import protocol
+from serving.systemone.schemas import SystemOneRequest
 
 LONGEST_WAIT_MS = 86_400_000
 """A day: the longest deadline of a request."""
@@ -34,6 +36,10 @@ class Call(NamedTuple):
     headers: Mapping[bytes, bytes] = {}
     deadline: float | None = None
 
+    def texts(self) -> dict[str, str]:
+        """Return the headers as texts."""
+        return {name.decode("latin-1"): value.decode("latin-1") for name, value in self.headers.items()}
+
 
 class Reply(NamedTuple):
     """An answer with headers of its own."""
@@ -51,6 +57,7 @@ class Route(NamedTuple):
         methods: of HTTP.
         scope: what a key must be for.
         error: the body of an error.
+        status: the number of an error.
     """
 
     answered_by: str
@@ -58,6 +65,7 @@ class Route(NamedTuple):
     methods: tuple[str, ...] = ("POST",)
     scope: Scope = "predict"
     error: Callable[[ThinkworthError], dict[str, Any]] = ThinkworthError.body
+    status: Callable[[ThinkworthError], int] = attrgetter("status")
 
 
 def _outcomes(raw: bytes) -> OutcomesRequest:
@@ -72,7 +80,18 @@ ROUTES: dict[str, Route] = {
     "/predict": Route("answer", lambda raw: parse(PredictRequest, raw)),
     "/predict_batch": Route("answer_batch", lambda raw: parse(BatchRequest, raw)),
     "/outcomes": Route("take_outcomes", _outcomes, scope="outcomes"),
+    "/admin/reload": Route("swap", lambda raw: parse(ReloadRequest, raw or b"{}"), scope="admin"),
     "/model": Route("describe", None, methods=("GET", "POST")),
+    "/v1/systemone": Route(
+        "answer_systemone",
+        lambda raw: parse(SystemOneRequest, raw),
+        error=protocol.error_of,
+        status=protocol.status_of,
+    ),
+    "/v1/models": Route(
+        "list_models", None, methods=("GET", "POST"), error=protocol.error_of, status=protocol.status_of
+    ),
+    "/gateways/portkey": Route("answer_portkey", bytes, error=portkey.error_of, status=portkey.status_of),
 }
 
 

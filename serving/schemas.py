@@ -4,6 +4,7 @@ from typing import Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, JsonValue, model_validator
 
+from contract.controls import Provider
 from contract.records import check_hidden
 from contract.store.outcomes import VALUES
 
@@ -12,11 +13,6 @@ MAX_BATCH = 256
 
 MAX_OUTCOMES = 1000
 """Outcomes in one `/outcomes`."""
-
-Provider = Literal[
-    "openai", "openai_responses", "anthropic", "gemini", "qwen", "dashscope", "vllm", "sglang", "deepseek", "openrouter",
-    "bedrock", "litellm",
-]  # fmt: skip
 
 _EXAMPLE: dict[str, JsonValue] = {"prompt": "What is 1 + 9900?", "profile": "balanced", "request_id": "req-1"}
 
@@ -33,7 +29,9 @@ class PredictRequest(BaseModel):
     tools: list[dict[str, Any]] | None = Field(None, description="tools that the model may call")
     model: str | None = Field(None, min_length=1, max_length=200, description="the model that the request is for")
     profile: str | None = Field(None, description="a profile of the bundle; balanced where absent")
-    provider: Provider | None = Field(None, description="fills params with the provider's parameters (null for now)")
+    provider: Provider | None = Field(
+        None, description="fills params with what this provider's API takes for the model"
+    )
     max_thinking_tokens: int | None = Field(None, ge=0, le=1_000_000, description="cap on thinking tokens")
     max_latency_ms: int | None = Field(
         None,
@@ -89,7 +87,10 @@ class Answer(BaseModel):
     p_reasoning: float = Field(
         description="P(arm = reasoning | request) before the draw; 0 or 1 where nothing is drawn"
     )
-    params: dict[str, Any] | None = None
+    params: dict[str, Any] | None = Field(
+        None,
+        description="to merge into the provider's request; {}: nothing to send; null: no provider named, or reasons say why",
+    )
     enforced: bool = Field(True, description="false where the model cannot do what arm says; reasons say why")
     neighbours: list[dict[str, Any]] | None = Field(
         None, description="the nearest neighbourhoods of logged prompts: task, n, mean gain and extra_tokens, cosine"
@@ -206,3 +207,17 @@ class Error(BaseModel):
     """The one shape of an error."""
 
     error: ErrorBody
+
+
+class ReloadRequest(BaseModel):
+    """Nothing: what is to be served is what the operator's setting names."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Reloaded(BaseModel):
+    """What every worker serves."""
+
+    revision: str
+    generation: int = Field(description="counts the swaps of a service, from 1")
+    workers: int

@@ -1,30 +1,35 @@
 """The BentoML service: thin, the answers come from `serving.router`, the record is kept by `serving.recorder`."""
 
+import asyncio
 from collections import Counter
 from collections.abc import Callable
 from functools import cache
-from pathlib import Path
 from typing import Any, NamedTuple
 
 import bentoml
 from sqlalchemy import Engine
 
-from contract.bundle import in_use
+from contract.bundle import Manifest
 from contract.cores import cores
 from contract.errors import RecordingOff
 from contract.prompt import Prompt
-from contract.scorer import Scorer
 from contract.settings import load_settings
 from contract.store.opening import open_store
+from serving.access.door import Door
+from serving.access.heads import limit_heads
+from serving.access.middleware import AtTheDoor
+from serving.access.sizes import refuse_large
+from serving.access.starting import refuse_open_start
 from serving.admission import Admission
 from serving.boundary import PAGE, Boundary
 from serving.cache import Reading
-from serving.metrics import Metrics
+from serving.gateways import portkey
+from serving.metrics import Metrics, access_counter
 from serving.page.app import audit_app
 from serving.record import Keeper, bundle_record, outcome_record
 from serving.recorder import Recorder
 from serving.router import Decided, Router, place, prompt_of
-from serving.routes import Call
+from serving.routes import Call, Reply
 from serving.schemas import (
     Answer,
     BatchAnswer,
@@ -34,7 +39,12 @@ from serving.schemas import (
     OutcomesRequest,
     OutcomeTold,
     PredictRequest,
+    Reloaded,
+    ReloadRequest,
 )  # fmt: skip
+from serving.swap.holder import Served, shared_folder
+from serving.systemone import protocol
+from serving.systemone.schemas import Models, SystemOneAnswer, SystemOneRequest
 
 
 @bentoml.service(
@@ -47,31 +57,42 @@ class Thinkworth:
 
     def __init__(self) -> None:
         settings = load_settings()
-        self.router = Router(
-            Scorer.load(in_use(Path(settings.bundle) if settings.bundle else None)),
-            exploration=settings.exploration,
-            remembers=settings.remembered_prompts,
-        )
-        self.admission = Admission(cores(), settings.queue)
-        self.router.read(Prompt.from_text("What is 1 + 1?"), None)  # warm: the first call of a graph is its slowest
+        self.admission = Admission(max(cores() // settings.workers, 1), settings.queue)
         self.keeper = self.recorder = None
         if settings.durability != "off":
             self.metrics = Metrics()
             self.keeper, self.recorder = Keeper(settings), Recorder(settings, count=self.metrics.count)
-            self.recorder.submit([bundle_record(self.router.manifest)])
+        _door()  # wrong keys end the start
+        limit_heads()
+        # None: no worker of `serve`, but alone in a process, as under a test client
+        of_many = bentoml.server_context.worker_index is not None
+        self.served = Served(settings, announce=self._announce, folder=shared_folder(settings) if of_many else None)
+
+    @property
+    def router(self) -> Router:
+        """What answers now: a swap changes it between two requests, and each reads it once."""
+        return self.served.router
+
+    @bentoml.on_deployment  # type: ignore[untyped-decorator]
+    @staticmethod
+    def refuse_open() -> None:
+        """End `bentoml serve`, before it has workers, where anybody could use what it would serve."""
+        refuse_open_start()
 
     @bentoml.on_shutdown  # type: ignore[untyped-decorator]
     def close(self) -> None:
         """Write what waits."""
+        self.served.close()
+        _door().close()
         self.admission.close()
         if self.recorder:
             self.recorder.close()
 
     # What HTTP reaches, through serving.boundary
 
-    async def answer(self, request: PredictRequest, call: Call) -> Answer:
-        """Say whether thinking is worth its tokens on one prompt."""
-        asked = self._asked(request)
+    async def answer(self, request: PredictRequest, call: Call, router: Router | None = None) -> Answer:
+        """Say whether thinking is worth its tokens on one prompt, by another router than the served one where one is given."""
+        asked = self._asked(request, router or self.router)
         reading = asked.known
         if reading is None:
             reading = await self.admission.run(self._reader(asked), call.deadline)
@@ -82,10 +103,10 @@ class Thinkworth:
 
     async def answer_batch(self, batch: BatchRequest, call: Call) -> BatchAnswer:
         """Answer several requests, in order; each as `answer` would."""
-        asked = []
+        asked, router = [], self.router  # a batch is answered by one bundle
         for i, request in enumerate(batch.requests):
             with place(i):
-                asked.append(self._asked(request))
+                asked.append(self._asked(request, router))
         unread = [one for one in asked if one.known is None]
         read = iter(
             await self.admission.run_all([self._reader(one) for one in unread], call.deadline) if unread else ()
@@ -117,14 +138,40 @@ class Thinkworth:
         """Describe the served bundle."""
         return self.router.info()
 
+    async def swap(self, _: ReloadRequest, __: Call) -> Reloaded:
+        """Serve what the setting `bundle` names now."""
+        return Reloaded(**await asyncio.to_thread(self.served.reload))
+
+    async def answer_systemone(self, body: SystemOneRequest, call: Call) -> Reply:
+        """Answer a gateway's questions about a prompt; it chooses the arm itself, so none is drawn."""
+        router = self.router.unexplored()
+        request = protocol.request_of(body, router.manifest.profiles, protocol.request_id_of(call.texts()))
+        answer = await self.answer(request, call, router)
+        read = len(router.scorer.encoder.window(prompt_of(request).whole)[0])
+        return Reply(protocol.answer_of(body, answer, read), {protocol.DECISION_HEADER: answer.decision_id})
+
+    async def list_models(self, _: None, __: Call) -> Models:
+        """List what System One's `model` may be."""
+        return protocol.models_of(self.router.info())
+
+    async def answer_portkey(self, raw: bytes, call: Call) -> portkey.PortkeyReply:
+        """Give Portkey back the request that it sent, with thinking set; whatever goes wrong, it goes on as it was."""
+        headers = call.texts()
+        webhook = portkey.read(raw, headers, protocol.request_id_of(headers))
+        if webhook.request is None:
+            return portkey.untouched(webhook.why or "nothing is asked")
+        return portkey.reply(webhook, await self.answer(webhook.request, call))
+
     def state(self) -> dict[str, Any]:
         """Return what /readyz tells: which bundle answers, and how its record is doing."""
         recording = self.recorder.state() if self.recorder else {"durability": "off"}
         return {
             "ready": True,
             "revision": self.router.manifest.revision,
+            "swap": self.served.state(),
             "recording": recording,
             "queue": self.admission.state(),
+            "access": _door().state(),
         }
 
     # The same for OpenAPI and for BentoML's clients
@@ -149,13 +196,39 @@ class Thinkworth:
         """Describe the served bundle: revision, metrics, training data digest, profiles."""
         return await self.describe(None, Call())
 
-    def _asked(self, request: PredictRequest) -> "_Asked":
+    @bentoml.api(route="/admin/reload")  # type: ignore[untyped-decorator]
+    async def reload(self, request: ReloadRequest, /) -> Reloaded:
+        """Serve what the setting `bundle` names now: answers once every worker does, or once all keep what they had."""
+        return await self.swap(request, Call())
+
+    @bentoml.api(route="/v1/systemone")  # type: ignore[untyped-decorator]
+    async def systemone(self, body: SystemOneRequest, /) -> SystemOneAnswer:
+        """Answer a gateway's typed questions: is thinking worth its tokens on the prompt that it is about to send?"""
+        return (await self.answer_systemone(body, Call())).body  # type: ignore[return-value]
+
+    @bentoml.api(route="/v1/models")  # type: ignore[untyped-decorator]
+    async def models(self) -> Models:
+        """List what System One's `model` may be: one name a profile."""
+        return await self.list_models(None, Call())
+
+    @bentoml.api(route="/gateways/portkey")  # type: ignore[untyped-decorator]
+    async def before_request(self, webhook: portkey.PortkeyWebhook, /) -> portkey.PortkeyReply:
+        """Portkey's webhook guardrail before a request: it is given back with thinking set, and always let pass."""
+        return await self.answer_portkey(webhook.model_dump_json().encode(), Call())
+
+    def _announce(self, manifest: Manifest) -> None:
+        """Record a bundle before its first decision."""
+        if self.recorder:
+            self.recorder.submit([bundle_record(manifest)])
+
+    def _asked(self, request: PredictRequest, router: Router) -> "_Asked":
         """Return what can be said of a request before any graph is called.
 
         Raises:
             InvalidRequest: the prompt, the messages or the profile cannot be answered.
         """
-        router, prompt = self.router, prompt_of(request)
+        prompt = prompt_of(request)
+        refuse_large(request, _door().settings.limits)
         router.profile(request.profile)
         return _Asked(router, request, prompt, router.recall(prompt, request.model))
 
@@ -188,5 +261,13 @@ def _engine() -> Engine:
     return open_store(load_settings().store_address)
 
 
-Thinkworth.mount_asgi_app(audit_app(_engine), path=PAGE)  # type: ignore[attr-defined]
-Thinkworth.add_asgi_middleware(Boundary, service=bentoml.get_current_service)  # type: ignore[attr-defined]
+@cache
+def _door() -> Door:
+    """Return the door of this process."""
+    settings = load_settings()
+    return Door(settings, count=access_counter() if settings.wants_keys else None)
+
+
+Thinkworth.mount_asgi_app(audit_app(_engine, door=_door), path=PAGE)  # type: ignore[attr-defined]
+Thinkworth.add_asgi_middleware(AtTheDoor, door=_door)  # type: ignore[attr-defined]
+Thinkworth.add_asgi_middleware(Boundary, service=bentoml.get_current_service, door=_door)  # type: ignore[attr-defined]

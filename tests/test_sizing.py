@@ -34,7 +34,7 @@ def test_the_table_shows_its_arithmetic():
 
 def test_the_page_has_the_table_of_what_was_measured():
     if not sizing.RESULTS.is_file():
-        pytest.skip("benchmarks/results/serving.json is not measured yet: python benchmarks/serving.py")
+        pytest.skip("benchmarks/results/serving.json is not measured yet: python benchmarks/service.py")
     page = (ROOT / "docs" / "deploy.md").read_text(encoding="utf-8")
     (told,) = re.findall(r"<!-- sizing.py -->\n(.*?)\n<!-- end -->", page, re.DOTALL)
     assert told == sizing.table(sizing.measured(json.loads(sizing.RESULTS.read_text(encoding="utf-8"))))

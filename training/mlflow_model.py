@@ -22,7 +22,7 @@ from mlflow.utils.validation import MAX_DATASET_DIGEST_SIZE
 from contract import frames
 from contract.bundle import Bundle
 from contract.locate import ROOT, find
-from contract.model_families import shipped_families
+from contract.model_names import shipped_file
 
 MODEL = "thinkworth"
 """Name of the registered model, and of the model in a run."""
@@ -71,8 +71,9 @@ def log_bundle(folder: Path, tags: Mapping[str, str]) -> ModelInfo:
         laid = Path(place) / FOLDER
         shutil.copytree(folder, laid / frames.BUNDLE)
         shutil.copytree(find("models/encoder"), laid / frames.ENCODER)
-        if shipped := shipped_families():
-            shutil.copy(shipped, laid / frames.FAMILIES)
+        for name in (frames.FAMILIES, frames.CONTROLS):
+            if shipped := shipped_file(f"data/{name}"):
+                shutil.copy(shipped, laid / name)
         code = [shutil.copytree(ROOT / name, Path(place) / "code" / name, ignore=_compiled) for name in CODE]
         return mlflow.pyfunc.log_model(
             name=MODEL, loader_module=LOADER, data_path=str(laid), code_paths=list(map(str, code)),

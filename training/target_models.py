@@ -15,7 +15,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from contract.bundle import TargetModel
-from contract.model_families import normalised
+from contract.model_names import normalised
 from contract.scorer import target_rows
 
 SHRINKAGE, TOKENS_SHRINKAGE = 20.0, 3.0

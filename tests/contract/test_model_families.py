@@ -1,7 +1,6 @@
 """Model families: a name finds its family however it is written, an operator's row wins, and a wrong file says what is wrong."""
 
 import threading
-from dataclasses import replace
 from datetime import date
 
 import pytest
@@ -11,9 +10,8 @@ from hypothesis import strategies as st
 
 from contract.errors import InvalidInput
 from contract.locate import ROOT
-from contract.model_families import REMEMBERED, ModelFamilies, ModelFamily, expressed, load_model_families, normalised
-from contract.policy import Decision
-from contract.records import Arm, Verdict
+from contract.model_families import ModelFamilies, ModelFamily, load_model_families
+from contract.model_names import REMEMBERED, normalised
 
 GOOD = {"matches": ["my-model"], "as_of": "2026-11-01", "source": "our contract"}
 SHIPPED = load_model_families(ROOT / "data" / "models.yaml")
@@ -98,15 +96,6 @@ def test_a_name_finds_its_family_as_providers_write_it(model, name):
 @pytest.mark.parametrize("model", ["", "/", ":free", "nobody-4", "gpt-5.99", "gpt-5-chat-latest", "claude", "my-gpt-5"])
 def test_an_unknown_model_has_no_family_rather_than_a_near_one(model):
     assert SHIPPED.of(model) is None
-
-
-@pytest.mark.parametrize(
-    ("model", "thinking"),
-    [("o3", "always"), ("gemini-2.5-pro", "always"), ("gemini-2.5-flash", "optional"), ("gpt-4o", "never"), ("gpt-5.1", "optional"),
-     ("claude-opus-5-5", "always"), ("claude-3-5-sonnet-20241022", "never")],
-)  # fmt: skip
-def test_what_thinking_can_do_is_known(model, thinking):
-    assert SHIPPED.of(model).thinking == thinking
 
 
 # Names and patterns
@@ -195,7 +184,7 @@ def test_an_operators_pattern_wins_against_the_same_one_of_another_family(tmp_pa
 
 def test_without_a_checkout_only_the_operators_families_are_known(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr("contract.model_families.ROOT", tmp_path)
+    monkeypatch.setattr("contract.model_names.ROOT", tmp_path)
     assert load_model_families().by_name == {}
     assert [*load_model_families(write(tmp_path, {"mine": GOOD})).by_name] == ["mine"]
 
@@ -228,18 +217,10 @@ def test_a_missing_key_is_named(tmp_path, key):
         ("output_usd_per_mtok", True),
         ("output_tokens_per_second", 0),
         ("output_tokens_per_second", float("inf")),
-        ("thinking", "sometimes"),
-        ("thinking_on_by_default", 3),
     ],
 )
 def test_a_value_out_of_range_is_named(tmp_path, key, value):
     assert error_of(write(tmp_path, {"mine": GOOD | {key: value}})).field.startswith(key)
-
-
-@pytest.mark.parametrize("thinking", ["always", "never"])
-def test_a_default_for_what_cannot_be_switched_is_refused(tmp_path, thinking):
-    error = error_of(write(tmp_path, {"mine": GOOD | {"thinking": thinking, "thinking_on_by_default": True}}))
-    assert f"says nothing of thinking: {thinking}; leave it out" in error.message
 
 
 def test_two_families_of_a_file_may_not_claim_one_pattern(tmp_path):
@@ -262,7 +243,7 @@ def test_a_missing_file_names_the_variable(tmp_path, monkeypatch):
         load_model_families()
 
 
-# What a family says of a decision
+# What a family says of tokens
 
 
 def test_cost_and_time_are_those_of_the_tokens_and_unknown_where_unknown():
@@ -270,31 +251,3 @@ def test_cost_and_time_are_those_of_the_tokens_and_unknown_where_unknown():
     assert (row.cost_usd(2000), row.latency_s(2000)) == (pytest.approx(0.03), pytest.approx(40))
     assert (family().cost_usd(2000), family().latency_s(2000)) == (None, None)
     assert family(output_usd_per_mtok=0).cost_usd(2000) == 0
-
-
-USE = Decision(
-    verdict=Verdict.USE, arm=Arm.REASONING, thinking_budget=2048, reasoning_budget=2048, effort="medium", gain=0.3, gain_band=(0.1, 0.5), extra_tokens=900.0, net_benefit=0.2,
-    familiarity=1.0, reasons=("a",),
-)  # fmt: skip
-AVOID = replace(USE, verdict=Verdict.AVOID, arm=Arm.DIRECT, thinking_budget=0, effort="none")
-
-
-@pytest.mark.parametrize("decision", [USE, AVOID])
-@pytest.mark.parametrize("row", [None, family(), family(thinking="optional", thinking_on_by_default=True)])
-def test_a_model_that_can_do_both_is_told_the_decision_as_it_is(decision, row):
-    assert expressed(decision, row) == (decision, True)
-
-
-def test_a_model_that_always_thinks_cannot_be_told_not_to():
-    told, enforced = expressed(AVOID, family(thinking="always"))
-    assert (replace(told, reasons=AVOID.reasons), enforced) == (AVOID, False)
-    assert told.reasons[-1].startswith("thinking is always on for this model")
-    assert expressed(USE, family(thinking="always")) == (USE, True)
-
-
-def test_a_model_that_never_thinks_answers_directly_whatever_the_verdict():
-    told, enforced = expressed(USE, family(thinking="never"))
-    assert (told.verdict, told.arm, told.thinking_budget, told.effort) == (Verdict.USE, Arm.DIRECT, 0, "none")
-    assert (told.net_benefit, enforced) == (USE.net_benefit, False)
-    assert told.reasons[-1].startswith("this model never thinks")
-    assert expressed(AVOID, family(thinking="never")) == (AVOID, True)

@@ -14,7 +14,7 @@ from contract.encoder import Encoder, open_graph
 from contract.errors import BundleMismatch
 from contract.features import FEATURE_NAMES, WIDTH
 from contract.locate import ROOT
-from contract.model_families import normalised
+from contract.model_names import normalised
 from contract.prompt import Prompt
 from contract.scorer import SCALARS, TARGET_WIDTH, Scorer
 

@@ -35,9 +35,10 @@ class Served(NamedTuple):
         return family
 
 
-@pytest.fixture(scope="session")
-def served(tmp_path_factory):
-    log = tmp_path_factory.mktemp("served") / "server.log"
+@contextlib.contextmanager
+def serving(folder: Path, **environment: str):
+    """Start the service as a user does, its log in a folder; it ends with the block."""
+    log = folder / "server.log"
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
@@ -45,6 +46,7 @@ def served(tmp_path_factory):
         process = subprocess.Popen(
             [THINKWORTH, "serve", "--port", str(port)],
             cwd=ROOT,
+            env=os.environ | environment,
             stdin=subprocess.DEVNULL,
             stdout=out,
             stderr=subprocess.STDOUT,
@@ -56,6 +58,18 @@ def served(tmp_path_factory):
         yield server
     finally:
         _end(server, process)
+
+
+@pytest.fixture(scope="session")
+def served(tmp_path_factory):
+    with serving(tmp_path_factory.mktemp("served")) as server:
+        yield server
+
+
+@pytest.fixture(scope="session", name="serving")
+def starts_services():
+    """What starts a service as a user does, with variables of its own, and ends it."""
+    return serving
 
 
 @pytest.fixture(scope="session")

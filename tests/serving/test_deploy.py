@@ -71,14 +71,13 @@ def test_the_manifests_agree():
 
 def test_the_settings_of_the_pods_are_settings_and_their_secrets_exist():
     given = tomllib.loads(MANIFESTS["config"]["data"]["thinkworth.toml"])
-    keys = given.pop("api_keys_file")
     settings = Settings.model_validate(given)
     (container,) = MANIFESTS["deployment"]["spec"]["template"]["spec"]["containers"]
     assert settings.port == container["ports"][0]["containerPort"]
     mounts = {mount["name"]: mount["mountPath"] for mount in container["volumeMounts"]}
     assert str(settings.store_folder) == mounts["state"]
     secrets = {f"{mounts['secret']}/{name}" for name in MANIFESTS["secret.example"]["stringData"]}
-    assert {str(settings.digest_key_file), keys} <= secrets
+    assert {str(settings.digest_key_file), str(settings.api_keys_file)} <= secrets
     named = {one["name"]: one for one in container["env"]}
     assert named["THINKWORTH_CONFIG"]["value"] == f"{mounts['config']}/thinkworth.toml"
     assert (

@@ -7,7 +7,6 @@ import pytest
 
 from contract.conversation import Turn
 from contract.locate import ROOT
-from contract.model_families import load_model_families
 from contract.policy import Decision
 from contract.prompt import Prompt
 from contract.records import Arm, Verdict
@@ -58,11 +57,8 @@ def test_nothing_is_drawn_at_no_rate_nor_for_who_is_left_out():
 
 
 def test_a_model_that_cannot_do_both_is_left_out():
-    families = load_model_families().by_name
-    always = next(family for family in families.values() if family.thinking == "always")
-    assert left_out_because(USE, USE, ONE_TURN, always, of_a_conversation=False) == "not_enforced"
-    either = next(family for family in families.values() if family.thinking == "optional")
-    assert left_out_because(USE, USE, ONE_TURN, either, of_a_conversation=False) is None
+    assert left_out_because(USE, USE, ONE_TURN, both_arms=False, of_a_conversation=False) == "not_enforced"
+    assert left_out_because(USE, USE, ONE_TURN, both_arms=True, of_a_conversation=False) is None
 
 
 @pytest.mark.parametrize(
@@ -70,17 +66,17 @@ def test_a_model_that_cannot_do_both_is_left_out():
     [(LATER, True, "sticky"), (LATER, False, None), (ONE_TURN, True, None), (ONE_TURN, False, None)],
 )
 def test_later_turns_of_a_conversation_keep_their_arm(prompt, of_a_conversation, left_out):
-    assert left_out_because(USE, USE, prompt, None, of_a_conversation=of_a_conversation) == left_out
+    assert left_out_because(USE, USE, prompt, both_arms=True, of_a_conversation=of_a_conversation) == left_out
 
 
 @pytest.mark.parametrize("change", [{"reasoning_budget": 512}, {"verdict": Verdict.MAYBE}, {"arm": Arm.DIRECT}])
 def test_a_request_whose_caps_change_something_is_left_out(change):
-    assert left_out_because(replace(USE, **change), USE, ONE_TURN, None, of_a_conversation=False) == "capped"
+    assert left_out_because(replace(USE, **change), USE, ONE_TURN, both_arms=True, of_a_conversation=False) == "capped"
 
 
 def test_no_room_for_thinking_is_a_cap():
     none = replace(USE, reasoning_budget=0)
-    assert left_out_because(none, none, ONE_TURN, None, of_a_conversation=False) == "capped"
+    assert left_out_because(none, none, ONE_TURN, both_arms=True, of_a_conversation=False) == "capped"
 
 
 @pytest.fixture(scope="module")
@@ -109,3 +105,10 @@ def test_a_verdict_of_rate_0_is_never_drawn(explorer):
     answers = [explorer.answer(PredictRequest(prompt="qxzv wplk jjjr 今 zzzz")) for _ in range(8)]
     assert {answer.verdict for answer in answers} == {"maybe"}
     assert {answer.p_reasoning for answer in answers} == {float(answers[0].arm == "reasoning")}
+
+
+def test_a_router_that_draws_nothing_answers_as_the_policy_does():
+    drawing = Router(Scorer.load(ROOT / "models" / "default"), exploration=Exploration(rate=1), random=Random(3).random)
+    answers = [drawing.unexplored().answer(PredictRequest(prompt="What is 1 + 9900?")) for _ in range(8)]
+    assert {(one.verdict, one.arm, one.p_reasoning) for one in answers} == {("avoid", "direct", 0.0)}
+    assert drawing.answer(PredictRequest(prompt="What is 1 + 9900?")).p_reasoning == 0.5

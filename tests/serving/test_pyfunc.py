@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 
 from contract.errors import InvalidRequest
-from contract.frames import ANSWERS, BUNDLE, ENCODER, FAMILIES
+from contract.frames import ANSWERS, BUNDLE, CONTROLS, ENCODER, FAMILIES
 from contract.locate import ROOT
 from contract.scorer import Scorer
 from serving.pyfunc import _load_pyfunc
@@ -25,7 +25,8 @@ def model(tmp_path_factory):
     folder = tmp_path_factory.mktemp("model")
     (folder / BUNDLE).symlink_to(ROOT / "models" / "default")
     (folder / ENCODER).symlink_to(ROOT / "models" / "encoder")
-    shutil.copy(ROOT / "data" / "models.yaml", folder / FAMILIES)
+    for name in (FAMILIES, CONTROLS):
+        shutil.copy(ROOT / "data" / name, folder / name)
     return _load_pyfunc(str(folder))
 
 

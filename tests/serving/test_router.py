@@ -5,12 +5,14 @@ import json
 import re
 import subprocess
 import sys
+from random import Random
 
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from contract.controls import Control, Controls
 from contract.errors import InvalidRequest
 from contract.explain import ABSENT, EFFECTS, GROUPS, LEAST_EFFECT
 from contract.features import FEATURE_NAMES
@@ -19,6 +21,7 @@ from contract.model_families import ModelFamilies, ModelFamily
 from contract.policy import calibrated_gain
 from contract.prompt import Prompt
 from contract.scorer import Scorer
+from contract.settings import Exploration
 from serving.parsing import MAX_DEPTH, parse
 from serving.router import Router
 from serving.schemas import PredictRequest
@@ -26,10 +29,14 @@ from serving.schemas import PredictRequest
 PUZZLE = "Alice is older than Bob, Carol is younger than Bob but older than Dan. Who sits between Bob and Dan by age?"
 SUM = "What is 1 + 9900?"
 FAMILIES = {
-    "known": {"thinking": "optional", "output_usd_per_mtok": 10, "output_tokens_per_second": 100},
+    "known": {"output_usd_per_mtok": 10, "output_tokens_per_second": 100},
     "unknown": {},
-    "always": {"thinking": "always"},
-    "never": {"thinking": "never", "output_usd_per_mtok": 10},
+    "never": {"output_usd_per_mtok": 10},
+}
+CONTROLS = {
+    "known": {"thinking": "optional", "by": "anthropic_budget", "least_tokens": 1024},
+    "always": {"thinking": "always", "by": "effort", "efforts": ["low", "high"]},
+    "never": {"thinking": "never"},
 }
 
 
@@ -39,7 +46,12 @@ def router():
         name: ModelFamily(matches=(f"{name}*",), as_of="2026-11-01", source="a test", **row)
         for name, row in FAMILIES.items()
     }
-    return Router(Scorer.load(ROOT / "models" / "default"), ModelFamilies(families))
+    controls = {
+        name: Control(matches=(f"{name}*",), as_of="2026-11-01", source="a test", **row)
+        for name, row in CONTROLS.items()
+    }
+    scorer = Scorer.load(ROOT / "models" / "default")
+    return Router(scorer, ModelFamilies(families), controls=Controls(controls))
 
 
 @pytest.mark.parametrize(
@@ -152,6 +164,58 @@ def test_a_model_that_never_thinks_is_asked_directly(router):
     assert (answer.arm, answer.thinking_budget, answer.effort, answer.p_reasoning) == ("direct", 0, "none", 0.0)
     assert answer.enforced is False
     assert router.answer(PredictRequest(prompt=SUM, model="never")).enforced
+
+
+def test_params_are_those_of_the_provider_and_the_arm(router):
+    told = router.answer(PredictRequest(prompt=PUZZLE, model="known", provider="anthropic", max_output_tokens=8000))
+    assert (told.arm, told.enforced) == ("reasoning", True)
+    assert told.params == {"thinking": {"type": "enabled", "budget_tokens": max(told.thinking_budget, 1024)}}
+    avoided = router.answer(PredictRequest(prompt=SUM, model="known", provider="anthropic", profile="latency_critical"))
+    assert (avoided.arm, avoided.enforced, avoided.params) == ("direct", True, {"thinking": {"type": "disabled"}})
+    least = router.answer(PredictRequest(prompt=SUM, model="always", provider="openai", profile="latency_critical"))
+    assert (least.enforced, least.params) == (False, {"reasoning_effort": "low"})
+    assert least.reasons[-1] == "the least that this model accepts is asked for: effort low"
+    nothing = router.answer(PredictRequest(prompt=PUZZLE, model="never", provider="openai"))
+    assert (nothing.arm, nothing.enforced, nothing.params) == ("direct", False, {})
+
+
+def test_params_are_null_where_nothing_can_be_said(router):
+    assert router.answer(PredictRequest(prompt=SUM, model="known")).params is None
+    for model, why in ((None, "send model"), ("nobody-4", "what this model accepts is not known")):
+        answer = router.answer(PredictRequest(prompt=SUM, model=model, provider="openai"))
+        assert (answer.params, answer.enforced) == (None, False)
+        assert why in answer.reasons[-1]
+
+
+def test_a_floor_is_never_raised_above_the_caps(router):
+    answer = router.answer(PredictRequest(prompt=PUZZLE, model="known", provider="anthropic", max_thinking_tokens=500))
+    if answer.arm == "reasoning":
+        assert (answer.params, answer.enforced) == ({"thinking": {"type": "disabled"}}, False)
+        assert "the caps leave 500 thinking tokens" in answer.reasons[-1]
+    else:
+        assert (answer.params, answer.enforced) == ({"thinking": {"type": "disabled"}}, True)
+
+
+def test_an_arm_is_drawn_only_where_both_can_be_had(router):
+    explorer = Router(
+        router.scorer,
+        router.families,
+        controls=router.controls,
+        exploration=Exploration(rate=1),
+        random=Random(3).random,
+    )
+
+    def left_out(**asked):
+        return explorer.decide(PredictRequest(prompt=PUZZLE, **asked)).not_explored
+
+    assert left_out(model="known", provider="anthropic") is None
+    assert left_out(model="always") == left_out(model="always", provider="openai") == "not_enforced"
+    assert left_out(model="nobody-4") is None
+    assert left_out(model="nobody-4", provider="anthropic") == "not_enforced"
+    assert left_out(model="known", provider="openai") == "not_enforced"
+    drawn = [explorer.answer(PredictRequest(prompt=PUZZLE, model="known", provider="anthropic")) for _ in range(12)]
+    kinds = {(answer.arm, answer.params["thinking"]["type"]) for answer in drawn}
+    assert kinds == {("direct", "disabled"), ("reasoning", "enabled")}
 
 
 UNKNOWN_MODEL = "no log is of this model: what is known of all models stands for it"

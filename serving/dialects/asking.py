@@ -1,0 +1,171 @@
+"""What every dialect is asked and tells, and what of it is the same at all providers: the clamps to what the model accepts."""
+
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+from contract.caps import ANSWER_SHARE
+from contract.controls import Accepts, By
+from contract.ladders import ORDER, OWN, Effort, Ladder
+from contract.records import Arm
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Asked:
+    """What is to be said to a provider.
+
+    Attributes:
+        arm: what is to be done.
+        thinking_budget: cap on thinking tokens in the arm reasoning.
+        accepts: what the model accepts there; None: unknown.
+        cap: thinking tokens that all caps leave, which no clamp exceeds; None: not known.
+        max_output_tokens: cap on all output tokens; None: not given.
+        ladder: turns the budget into an effort.
+        takes_budgets: the server was set up to take a budget; vLLM refuses one where it was not.
+    """
+
+    arm: Arm
+    thinking_budget: int
+    accepts: Accepts | None
+    cap: int | None = None
+    max_output_tokens: int | None = None
+    ladder: Ladder = OWN
+    takes_budgets: bool = False
+
+
+class Told(NamedTuple):
+    """What to send.
+
+    Attributes:
+        params: to merge into the request, {} where there is nothing to send; None: nothing can be said, reasons say why.
+        enforced: the arm is what the model will do.
+        reasons: sentences.
+    """
+
+    params: dict[str, Any] | None
+    enforced: bool = True
+    reasons: tuple[str, ...] = ()
+
+
+class Plan(NamedTuple):
+    """What the model is to be told, in its own terms.
+
+    Attributes:
+        thinks: whether thinking is on.
+        effort: one of what the model accepts; None: it takes none.
+        tokens: a budget that it accepts; None: it takes none, or none fits.
+        enforced: the arm is what the model will do.
+        reasons: what was clamped, in sentences.
+    """
+
+    thinks: bool
+    effort: Effort | None = None
+    tokens: int | None = None
+    enforced: bool = True
+    reasons: tuple[str, ...] = ()
+
+    def told(self, params: dict[str, Any], *reasons: str) -> Told:
+        """Return what to send, with what was clamped and more reasons."""
+        return Told(params, self.enforced, (*self.reasons, *reasons))
+
+
+def unknown() -> Told:
+    """Return that nothing is known to be accepted: a parameter at random could be refused."""
+    return Told(
+        None,
+        False,
+        ("params is null: what this model accepts is not known; add it to the file of the setting dialects",),
+    )
+
+
+def steered(asked: Asked, api: str, *ways: By) -> Plan | Told:
+    """Return what the model is to be told, or at once what to send where nothing steers it over this API.
+
+    What never thinks, or always does and takes no parameter, is sent nothing: {}. What could be switched, but nobody knows how over this
+    API, has params null.
+
+    Args:
+        asked: of a provider.
+        api: as reasons call it.
+        ways: of `Accepts.by` that the API has parameters for.
+    """
+    accepts, direct = asked.accepts, asked.arm is Arm.DIRECT
+    if accepts is None:
+        return unknown()
+    if accepts.thinking == "never":
+        return Told({}, direct, () if direct else ("this model never thinks: there is nothing to send",))
+    if accepts.by in ways:
+        return planned(asked, accepts)
+    if accepts.thinking == "optional":
+        return Told(None, False, (f"params is null: nothing is known that switches this model's thinking over {api}",))
+    return Told({}, not direct, (f"nothing is known that lowers this model's thinking over {api}",) if direct else ())
+
+
+def planned(asked: Asked, accepts: Accepts) -> Plan:
+    """Return what a model is to be told that can be steered.
+
+    A budget below the least that the model accepts is raised to it where the caps leave room, for it is a cap and not an order to spend:
+    thinking that was decided on would else not take place, and arms that were drawn would be others. Without room, thinking is
+    switched off.
+    """
+    direct = asked.arm is Arm.DIRECT
+    if direct and accepts.thinking == "optional":
+        return Plan(False)
+    if accepts.takes_tokens:
+        return _tokens(asked, accepts, direct)
+    if not accepts.efforts:
+        return Plan(True, enforced=not direct)
+    if direct:
+        least = accepts.efforts[0]
+        return Plan(
+            True,
+            effort=least,
+            enforced=False,
+            reasons=(f"the least that this model accepts is asked for: effort {least}",),
+        )
+    effort, reasons = _effort(asked, accepts)
+    return Plan(True, effort=effort, reasons=reasons)
+
+
+def _effort(asked: Asked, accepts: Accepts) -> tuple[Effort, tuple[str, ...]]:
+    """Return the effort of the budget: the least accepted one that is no weaker, else the strongest."""
+    wanted, reasons = asked.ladder.effort(asked.thinking_budget, asked.max_output_tokens), []
+    if wanted is None:
+        reasons.append("the ladder is of shares of max_output_tokens, which is not given: thinkworth's own stands in")
+        wanted = OWN.effort(asked.thinking_budget, None)
+    assert wanted is not None
+    stronger = (word for word in accepts.efforts if ORDER.index(word) >= ORDER.index(wanted))
+    effort = next(stronger, accepts.efforts[-1])
+    if effort != wanted:
+        reasons.append(f"effort {wanted} is not accepted by this model: {effort} is asked for")
+    return effort, tuple(reasons)
+
+
+def _tokens(asked: Asked, accepts: Accepts, direct: bool) -> Plan:
+    """Return the budget of a model that takes one."""
+    least, wanted = accepts.least_tokens or 1, asked.thinking_budget
+    room = None if asked.max_output_tokens is None else int(asked.max_output_tokens * (1 - ANSWER_SHARE))
+    left = min((limit for limit in (asked.cap, room) if limit is not None), default=wanted + least)
+    if direct or left < least:
+        return _least(asked, accepts, left, direct)
+    tokens = min(max(wanted, least), left, accepts.most_tokens or left)
+    reasons: tuple[str, ...] = ()
+    if tokens > wanted:
+        reasons = (f"a budget of {wanted} is raised to {tokens}, the least that this model accepts",)
+    elif tokens < wanted:
+        reasons = (f"a budget of {wanted} is lowered to {tokens}: the model or the caps allow no more",)
+    return Plan(True, tokens=tokens, reasons=reasons)
+
+
+def _least(asked: Asked, accepts: Accepts, left: int, direct: bool) -> Plan:
+    """Return as little as can be had: where thinking is always on and not wanted, or wanted and the caps leave less than the least."""
+    least = accepts.least_tokens or 1
+    if accepts.thinking == "optional":
+        why = f"the caps leave {left} thinking tokens, and this model accepts no fewer than {least}: thinking is off"
+        return Plan(False, enforced=False, reasons=(why,))
+    if asked.max_output_tokens is not None and least >= asked.max_output_tokens:
+        why = (
+            f"max_output_tokens leaves no room for {least} thinking tokens, the least of this model: no budget is sent"
+        )
+        return Plan(True, enforced=not direct, reasons=(why,))
+    why = f"the least that this model accepts is asked for: {least} thinking tokens"
+    return Plan(True, tokens=least, enforced=not direct, reasons=(why,))

@@ -1,0 +1,1 @@
+"""What gateways need that neither ask /predict nor speak System One: one module a gateway."""

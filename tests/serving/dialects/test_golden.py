@@ -1,0 +1,189 @@
+"""Exact parameters, provider by provider, and the traps of each."""
+
+import pytest
+
+from contract.controls import Controls, load_controls
+from contract.ladders import SHIPPED_LADDERS
+from contract.locate import ROOT
+from contract.records import Arm
+from serving.dialects import translated
+
+SHIPPED = load_controls(shipped=ROOT / "data" / "dialects.yaml")
+
+
+def told(provider, model, budget, *, cap=None, most=8000, **settings):
+    controls = Controls(SHIPPED.rows.by_name, **settings)
+    arm = Arm.REASONING if budget else Arm.DIRECT
+    return translated(provider, model, controls, arm, budget, cap=cap, max_output_tokens=most)
+
+
+def effort(word):
+    return {"reasoning_effort": word}
+
+
+def budget(tokens):
+    return {"thinking": {"type": "enabled", "budget_tokens": tokens}}
+
+
+def adaptive(word):
+    return {"thinking": {"type": "adaptive"}, "output_config": {"effort": word}}
+
+
+def off(kind="disabled"):
+    return {"thinking": {"type": kind}}
+
+
+def gemini(**config):
+    return {"generationConfig": {"thinkingConfig": config}}
+
+
+def template(**kwargs):
+    return {"chat_template_kwargs": kwargs}
+
+
+def more(params):
+    return {"additionalModelRequestFields": params}
+
+
+@pytest.mark.parametrize(
+    ("provider", "model", "direct", "small", "large"),  # budgets of 0, 512 and 5,000 under 8,000 of output
+    [
+        ("openai", "gpt-5.1-2025-11-13", effort("none"), effort("low"), effort("high")),
+        ("openai", "gpt-5", effort("minimal"), effort("low"), effort("high")),
+        ("openai", "gpt-5-pro", effort("high"), effort("high"), effort("high")),
+        ("openai", "gpt-4o", {}, {}, {}),
+        ("openai", "o1-mini", {}, {}, {}),
+        ("openai", "mistral-large-4-0", effort("none"), effort("high"), effort("high")),
+        ("openai_responses", "gpt-5.1", {"reasoning": {"effort": "none"}}, {"reasoning": {"effort": "low"}}, {"reasoning": {"effort": "high"}}),
+        ("anthropic", "claude-sonnet-4-5-20250929", off(), budget(1024), budget(5000)),
+        ("anthropic", "claude-3-7-sonnet-20250219", off(), budget(1024), budget(5000)),
+        ("anthropic", "claude-opus-4-7", off(), adaptive("low"), adaptive("high")),
+        ("anthropic", "claude-sonnet-5-5", off("between_tools"), adaptive("low"), adaptive("high")),
+        ("anthropic", "claude-fable-5", adaptive("low"), adaptive("low"), adaptive("high")),
+        ("anthropic", "claude-3-5-haiku-20241022", {}, {}, {}),
+        ("gemini", "gemini-2.5-flash", gemini(thinkingBudget=0), gemini(thinkingBudget=512), gemini(thinkingBudget=5000)),
+        ("gemini", "gemini-2.5-flash-lite", gemini(thinkingBudget=0), gemini(thinkingBudget=512), gemini(thinkingBudget=5000)),
+        ("gemini", "gemini-2.5-pro", gemini(thinkingBudget=128), gemini(thinkingBudget=512), gemini(thinkingBudget=5000)),
+        ("gemini", "gemini-3-pro-preview", gemini(thinkingLevel="LOW"), gemini(thinkingLevel="LOW"), gemini(thinkingLevel="HIGH")),
+        ("gemini", "gemini-3-flash-preview", gemini(thinkingLevel="MINIMAL"), gemini(thinkingLevel="LOW"), gemini(thinkingLevel="HIGH")),
+        ("qwen", "qwen3-32b", {"enable_thinking": False}, {"enable_thinking": True, "thinking_budget": 512}, {"enable_thinking": True, "thinking_budget": 5000}),
+        ("dashscope", "qwen3-235b-a22b-thinking-2507", {"thinking_budget": 1}, {"thinking_budget": 512}, {"thinking_budget": 5000}),
+        ("dashscope", "deepseek-v4-pro", {"enable_thinking": False}, {"enable_thinking": True}, {"enable_thinking": True}),
+        ("vllm", "Qwen/Qwen3-32B", template(enable_thinking=False), template(enable_thinking=True), template(enable_thinking=True)),
+        ("vllm", "deepseek-ai/DeepSeek-V3.2", template(thinking=False), template(thinking=True), template(thinking=True)),
+        ("vllm", "openai/gpt-oss-20b", effort("low"), effort("low"), effort("high")),
+        ("vllm", "deepseek-ai/DeepSeek-R1", {}, {}, {}),
+        ("sglang", "Qwen/Qwen3-8B", template(enable_thinking=False), template(enable_thinking=True) | {"custom_params": {"thinking_budget": 512}},
+         template(enable_thinking=True) | {"custom_params": {"thinking_budget": 5000}}),
+        ("deepseek", "deepseek-v4-pro", off(), off("enabled") | effort("low"), off("enabled") | effort("high")),
+        ("deepseek", "deepseek-v3.2", off(), off("enabled"), off("enabled")),
+        ("openrouter", "openai/gpt-5.1", {"reasoning": {"effort": "none"}}, {"reasoning": {"effort": "low"}}, {"reasoning": {"effort": "high"}}),
+        ("openrouter", "anthropic/claude-sonnet-4.5", {"reasoning": {"effort": "none"}}, {"reasoning": {"max_tokens": 1024}}, {"reasoning": {"max_tokens": 5000}}),
+        ("openrouter", "google/gemini-3.7-flash", {"reasoning": {"effort": "low"}}, {"reasoning": {"effort": "low"}}, {"reasoning": {"effort": "high"}}),
+        ("openrouter", "z-ai/glm-4.6", {"reasoning": {"effort": "none"}}, {"reasoning": {"enabled": True}}, {"reasoning": {"enabled": True}}),
+        ("openrouter", "meta-llama/llama-3.3-70b-instruct", {}, {}, {}),
+        ("bedrock", "us.anthropic.claude-sonnet-4-5-20250929-v1:0", more(off()), more(budget(1024)), more(budget(5000))),
+        ("bedrock", "us.anthropic.claude-opus-4-7", more(off()), more(adaptive("low")), more(adaptive("high"))),
+        ("bedrock", "openai.gpt-oss-120b-1:0", more(effort("low")), more(effort("low")), more(effort("high"))),
+        ("bedrock", "openai.gpt-6-sol", more({"reasoning": {"effort": "none"}}), more({"reasoning": {"effort": "low"}}), more({"reasoning": {"effort": "high"}})),
+        ("bedrock", "us.amazon.nova-2-lite-v1:0", more({"reasoningConfig": {"type": "disabled"}}), more({"reasoningConfig": {"type": "enabled", "maxReasoningEffort": "low"}}),
+         more({"reasoningConfig": {"type": "enabled", "maxReasoningEffort": "medium"}})),
+        ("bedrock", "us.deepseek.r1-v1:0", {}, {}, {}),
+        ("bedrock", "qwen.qwen3-32b-v1:0", None, None, None),
+        ("litellm", "openai/gpt-5.1", effort("none"), effort("low"), effort("high")),
+        ("litellm", "anthropic/claude-sonnet-4-5", effort("none"), budget(1024), budget(5000)),
+        ("litellm", "anthropic/claude-opus-5", off(), effort("low"), effort("high")),
+        ("litellm", "anthropic/claude-sonnet-5-5", off("between_tools"), effort("low"), effort("high")),
+        ("litellm", "gemini/gemini-2.5-flash", effort("none"), budget(512), budget(5000)),
+        ("litellm", "gemini/gemini-2.5-pro", budget(128), budget(512), budget(5000)),
+        ("litellm", "zai/glm-5", off(), off("enabled"), off("enabled")),
+        ("litellm", "dashscope/qwen3-32b", {"extra_body": {"enable_thinking": False}}, {"extra_body": {"enable_thinking": True, "thinking_budget": 512}},
+         {"extra_body": {"enable_thinking": True, "thinking_budget": 5000}}),
+        ("litellm", "hosted_vllm/Qwen/Qwen3-32B", {"extra_body": template(enable_thinking=False)}, {"extra_body": template(enable_thinking=True)},
+         {"extra_body": template(enable_thinking=True)}),
+        ("litellm", "qwen3-32b", None, None, None),
+    ],
+)  # fmt: skip
+def test_the_exact_parameters(provider, model, direct, small, large):
+    assert [told(provider, model, tokens).params for tokens in (0, 512, 5000)] == [direct, small, large]
+
+
+def test_claudes_floor_is_reached_where_the_caps_leave_room_and_said():
+    raised = told("anthropic", "claude-sonnet-4-5", 300)
+    assert (raised.params, raised.enforced) == (budget(1024), True)
+    assert raised.reasons == ("a budget of 300 is raised to 1024, the least that this model accepts",)
+
+
+@pytest.mark.parametrize(("cap", "most", "left"), [(1023, None, 1023), (None, 1365, 1023), (5000, 400, 300)])
+def test_without_room_for_claudes_floor_thinking_is_off_and_that_is_not_the_arm(cap, most, left):
+    shut = told("anthropic", "claude-sonnet-4-5", 300, cap=cap, most=most)
+    assert (shut.params, shut.enforced) == (off(), False)
+    assert shut.reasons == (
+        f"the caps leave {left} thinking tokens, and this model accepts no fewer than 1024: thinking is off",
+    )
+
+
+def test_the_floor_fits_at_a_quarter_of_room():
+    assert told("anthropic", "claude-sonnet-4-5", 300, most=1366).params == budget(1024)
+
+
+def test_a_budget_leaves_the_answer_its_share():
+    lowered = told("anthropic", "claude-sonnet-4-5", 30_000)
+    assert (lowered.params, lowered.enforced) == (budget(6000), True)
+    assert "lowered to 6000" in lowered.reasons[0]
+    assert told("gemini", "gemini-2.5-flash", 30_000, most=100_000).params == gemini(thinkingBudget=24576)
+
+
+def test_without_max_output_tokens_a_budget_for_claude_comes_with_a_warning():
+    for provider in ("anthropic", "bedrock"):
+        assert "send max_output_tokens" in told(provider, "claude-sonnet-4-5", 2000, most=None).reasons[-1]
+    assert told("anthropic", "claude-opus-5", 2000, most=None).reasons == ()
+
+
+def test_what_always_thinks_is_asked_for_the_least_and_that_is_no_obedience():
+    least = told("openai", "gpt-5-pro", 0)
+    assert (least.params, least.enforced) == (effort("high"), False)
+    assert least.reasons == ("the least that this model accepts is asked for: effort high",)
+    pro = told("gemini", "gemini-2.5-pro", 0, most=100)
+    assert (pro.params, pro.enforced) == ({}, False)
+    assert "leaves no room" in pro.reasons[0]
+
+
+def test_a_word_that_is_not_accepted_is_the_next_stronger_one_and_said():
+    for provider, model, wanted in (
+        ("gemini", "gemini-3-pro", "HIGH"),
+        ("deepseek", "deepseek-v4-pro", "high"),
+        ("litellm", "kimi-k3", "high"),
+    ):
+        one = told(provider, model, 2000)
+        assert wanted in str(one.params)
+        assert "effort medium is not accepted by this model: high is asked for" in one.reasons
+
+
+def test_a_ladder_changes_words_and_no_budgets():
+    litellm = {"ladder": SHIPPED_LADDERS["litellm"]}
+    assert told("openai", "gpt-5", 100, **litellm).params == effort("minimal")
+    assert told("openai", "gpt-5.1", 20_000, **litellm).params == effort("high"), (
+        "max is not accepted: the strongest is asked for"
+    )
+    assert told("openai", "gpt-6-sol", 20_000, **litellm).params == effort("max")
+    assert told("anthropic", "claude-sonnet-4-5", 2000, **litellm).params == budget(2000)
+    shares = {"ladder": SHIPPED_LADDERS["openrouter"]}
+    assert told("openai", "gpt-6-sol", 2000, **shares).params == effort("medium")
+    without = told("openai", "gpt-6-sol", 2000, most=None, **shares)
+    assert without.params == effort("medium")
+    assert "thinkworth's own stands in" in without.reasons[0]
+
+
+def test_vllm_is_sent_a_budget_only_where_its_servers_take_one():
+    plain = told("vllm", "Qwen/Qwen3-32B", 2000)
+    assert "thinking_token_budget" not in plain.params
+    assert "vllm_takes_budgets" in plain.reasons[0]
+    taken = told("vllm", "Qwen/Qwen3-32B", 2000, vllm_takes_budgets=True)
+    assert taken == (template(enable_thinking=True) | {"thinking_token_budget": 2000}, True, ())
+    assert told("litellm", "hosted_vllm/Qwen/Qwen3-32B", 2000, vllm_takes_budgets=True).params == {
+        "extra_body": taken.params
+    }
+    assert told("vllm", "openai/gpt-oss-20b", 2000, vllm_takes_budgets=True).params == effort("medium"), (
+        "its parser has no delimiters"
+    )

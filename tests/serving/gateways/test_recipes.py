@@ -1,0 +1,180 @@
+"""The recipes for Kong, curl and Python do what they say, against the real service."""
+
+import json
+import re
+import socket
+import subprocess
+
+import httpx
+import pytest
+import yaml
+
+from contract.locate import ROOT
+
+FOLDER = ROOT / "docs" / "gateways"
+BODY = {"model": "gpt-5.1", "messages": [{"role": "user", "content": "What is 1 + 9900?"}], "temperature": 0.3}
+
+
+def blocks(name, language):
+    return re.findall(rf"```{language}\n(.*?)```", (FOLDER / name).read_text(encoding="utf-8"), re.DOTALL)
+
+
+def nobody():
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        return f"http://127.0.0.1:{free.getsockname()[1]}"
+
+
+def test_the_curl_lines_run(served):
+    (lines,) = blocks("plain.md", "bash")
+    for line in lines.strip().replace("http://127.0.0.1:3000", served.url).splitlines():
+        done = subprocess.run(f"{line} --fail", shell=True, capture_output=True, text=True, timeout=60)
+        assert done.returncode == 0, (line, done.stdout, done.stderr)
+    assert json.loads(done.stdout)["outcomes"][0]["status"] == "new"
+
+
+def test_the_python_client(served):
+    (code,) = blocks("plain.md", "python")
+    for address, answers in ((served.url, True), (nobody(), False)):
+        client: dict = {}
+        exec(code.replace("http://127.0.0.1:3000", address).replace("timeout=0.2", "timeout=60"), client)
+        body, decision = client["with_thinking"](BODY)
+        assert {**body, **BODY} == body
+        assert (decision is not None) is answers
+        if decision:
+            assert decision["verdict"] == "avoid"
+            client["tell"](decision, {"completion_tokens": 3}, 0.1)
+            told = {
+                "decision_id": decision["decision_id"],
+                "arm": decision["arm"],
+                "output_tokens": 3,
+                "latency_s": 0.1,
+            }
+            again = client["thinkworth"].post("/outcomes", json=told).json()
+            assert again["counts"] == {"repeated": 1}
+        assert client["with_thinking"]({**BODY, "reasoning_effort": "high"}) == (
+            {**BODY, "reasoning_effort": "high"},
+            None,
+        )
+        assert client["with_thinking"]({"prompt": "hi"}) == ({"prompt": "hi"}, None)
+        client["thinkworth"].close()
+
+
+class Kong:
+    """Stands for what Kong gives Lua: the request, what is set on it, and an HTTP client; in the Lua that Kong has."""
+
+    def __init__(self, body, thinkworth, params):
+        self.body, self.thinkworth, self.params = body, thinkworth, params
+        self.upstream, self.headers, self.asked = body, {}, []
+        self.lua = pytest.importorskip("lupa.lua51", reason="needs lupa, of the development group").LuaRuntime()
+        to = self.lua.eval
+        self.null = object()
+        cjson = {"encode": self.encode, "decode": self.decode, "null": self.null}
+        request = {"get_body": lambda _=None: self.to_lua(self.body), "get_header": {"x-request-id": "req-9"}.get}
+        service = {"set_body": lambda table, kind: setattr(self, "upstream", self.of_lua(table))}
+        response = {"set_header": lambda name, value: self.headers.update({name: value})}
+        callouts = {"thinkworth": {"request": {"params": {}}, "response": {}}}
+        kong = {"request": request, "service": {"request": service}, "response": response}
+        kong["ctx"] = {"shared": {"callouts": callouts}}
+        self.kong = self.table(kong)
+        self.lua.globals().kong = self.kong
+        made = to(
+            "function(ask) return {set_timeouts = function() end, request_uri = function(_, url, o) return ask(url, o) end} end"
+        )
+        modules = {"cjson.safe": self.table(cjson), "resty.http": self.table({"new": lambda: made(self.request)})}
+        self.lua.globals().require = modules.__getitem__
+
+    def table(self, value):
+        return self.lua.table_from({k: self.table(v) if isinstance(v, dict) else v for k, v in value.items()})
+
+    def to_lua(self, value):
+        if isinstance(value, dict):
+            return self.lua.table_from({key: self.to_lua(one) for key, one in value.items()})
+        if isinstance(value, list):
+            return self.lua.table_from([self.to_lua(one) for one in value])
+        return self.null if value is None else value
+
+    def of_lua(self, value):
+        if type(value).__name__ != "_LuaTable":
+            return None if value is self.null else value
+        if keys := list(value.keys()):
+            listed = keys == list(range(1, len(keys) + 1))
+            return [self.of_lua(value[k]) for k in keys] if listed else {k: self.of_lua(value[k]) for k in keys}
+        return []
+
+    def encode(self, table):
+        return json.dumps(self.of_lua(table))
+
+    def decode(self, text):
+        return self.to_lua(json.loads(text))
+
+    def request(self, url, options):
+        self.asked.append(json.loads(options.body))
+        try:
+            reply = httpx.post(url.replace("http://127.0.0.1:3000", self.thinkworth), content=options.body, timeout=60)
+        except httpx.TransportError:
+            return None
+        answer = reply.json()
+        if reply.is_success:
+            answer["params"] = self.params or answer["params"]
+        return self.to_lua({"status": reply.status_code, "body": json.dumps(answer)})
+
+
+def pre_function(kong):
+    (code,) = yaml.safe_load(blocks("kong.md", "yaml")[0])["services"][0]["plugins"][0]["config"]["access"]
+    kong.lua.execute(code)
+
+
+def request_callout(kong):
+    config = yaml.safe_load(blocks("kong.md", "yaml")[1])["services"][0]["plugins"][0]["config"]
+    (callout,) = config["callouts"]
+    kong.lua.execute(callout["request"]["by_lua"])
+    shared = kong.kong.ctx.shared.callouts.thinkworth
+    said = kong.request(callout["request"]["url"], shared.request.params)
+    assert callout["request"]["error"] == {"on_error": "continue"}
+    if said:
+        shared.response = kong.to_lua({"status": said.status, "body": json.loads(said.body)})
+    kong.lua.execute(config["upstream"]["by_lua"])
+
+
+PARAMS = {"reasoning_effort": "none", "metadata": {"b": 2}}
+
+
+@pytest.mark.parametrize("plugin", [pre_function, request_callout])
+@pytest.mark.parametrize(
+    ("body", "params", "upstream"),
+    [
+        ({**BODY, "metadata": {"a": 1}}, PARAMS, {**BODY, "metadata": {"a": 1, "b": 2}, "reasoning_effort": "none"}),
+        ({**BODY, "reasoning_effort": None}, PARAMS, {**BODY, **PARAMS}),
+        ({**BODY, "reasoning_effort": "high"}, PARAMS, {**BODY, "reasoning_effort": "high"}),
+        ({"model": "gpt-5.1", "messages": [{"role": "nobody", "content": "x"}]}, PARAMS, None),
+        ({"model": "gpt-5.1", "input": "x"}, PARAMS, None),
+    ],
+    ids=["merged", "null", "own", "refused", "no messages"],
+)
+def test_kong_puts_the_parameters_in(served, plugin, body, params, upstream):
+    kong = Kong(body, served.url, params)
+    plugin(kong)
+    assert kong.upstream == (body if upstream is None else upstream)
+    assert all(asked["provider"] == "openai" and asked["request_id"] == "req-9" for asked in kong.asked)
+    if "temperature" in body and body.get("reasoning_effort") is None:
+        assert len(kong.headers["x-thinkworth-decision-id"]) == 36
+
+
+@pytest.mark.parametrize("plugin", [pre_function, request_callout])
+def test_kong_goes_on_without_thinkworth(plugin):
+    kong = Kong(BODY, nobody(), PARAMS)
+    plugin(kong)
+    assert (kong.upstream, kong.headers, len(kong.asked)) == (BODY, {}, 1)
+
+
+def test_kongs_configurations_name_known_keys():
+    """The keys of request-callout, from its published schema of 3.12; all three timeouts or none."""
+    (callout,) = (config := yaml.safe_load(blocks("kong.md", "yaml")[1])["services"][0]["plugins"][0]["config"])[
+        "callouts"
+    ]
+    assert config.keys() <= {"cache", "callouts", "upstream"}
+    assert callout.keys() <= {"cache", "depends_on", "name", "request", "response"}
+    assert callout["request"].keys() <= {"body", "by_lua", "error", "headers", "http_opts", "method", "query", "url"}
+    assert callout["request"]["http_opts"]["timeouts"].keys() == {"connect", "read", "write"}
+    assert config["upstream"].keys() <= {"body", "by_lua", "headers", "query"}
