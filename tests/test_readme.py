@@ -107,7 +107,6 @@ def test_the_evaluation_command_of_the_results(tmp_path, thinkworth, monkeypatch
     line = line.replace("evaluate models/default", f"evaluate {ROOT}/models/default")
     line = line.replace("../shared/data/bbh.parquet", "bbh.parquet --json r.json")
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr("training.metrics.RESAMPLES", 30)  # no interval is compared
     said = thinkworth(*shlex.split(line)[1:])
     assert said.code == 0, said.err
     found, told = (
