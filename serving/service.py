@@ -10,7 +10,7 @@ import bentoml
 from sqlalchemy import Engine
 
 from contract.bundle import Manifest
-from contract.encoder import cores
+from contract.cores import cores
 from contract.errors import RecordingOff
 from contract.prompt import Prompt
 from contract.records import Arm

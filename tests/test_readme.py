@@ -3,6 +3,7 @@
 import json
 import os
 import re
+import shlex
 import shutil
 import signal
 import socket
@@ -95,7 +96,7 @@ def test_make_targets_exist(command):
     assert out.returncode == 0, out.stderr
 
 
-def test_the_evaluation_command_of_the_results(tmp_path):
+def test_the_evaluation_command_of_the_results(tmp_path, thinkworth, monkeypatch):
     """On a few tasks of the log, for embedding all of it takes minutes: they are sliced as in the figures that README's table has."""
     bbh = ROOT / ".." / "shared" / "data" / "bbh.parquet"
     if not bbh.exists():
@@ -103,9 +104,11 @@ def test_the_evaluation_command_of_the_results(tmp_path):
     log = pd.read_parquet(bbh)
     log[log.task.isin(TASKS)].to_parquet(tmp_path / "bbh.parquet")
     (line,) = re.findall(r"Command: `(thinkworth evaluate .*?)`", README)
-    line = line.replace("thinkworth evaluate models/default", f"{BIN}/thinkworth evaluate {ROOT}/models/default")
-    out = run(line.replace("../shared/data/bbh.parquet", "bbh.parquet --json r.json"), tmp_path)
-    assert out.returncode == 0, out.stderr[-2000:]
+    line = line.replace("evaluate models/default", f"evaluate {ROOT}/models/default")
+    line = line.replace("../shared/data/bbh.parquet", "bbh.parquet --json r.json")
+    monkeypatch.chdir(tmp_path)
+    said = thinkworth(*shlex.split(line)[1:])
+    assert said.code == 0, said.err
     found, told = (
         json.loads(path.read_text(encoding="utf-8"))
         for path in (tmp_path / "r.json", ROOT / "benchmarks" / "results" / "unseen.json")
