@@ -43,6 +43,7 @@ bench: .venv/dev
 	$(BIN)/python benchmarks/recording.py
 	$(BIN)/python benchmarks/observing.py
 	$(BIN)/python benchmarks/audit_recovery.py
+	if [ -x .venv/litellm/bin/litellm ]; then $(BIN)/python benchmarks/litellm_hook.py; fi
 	if [ -x /usr/bin/chromium ]; then $(BIN)/python benchmarks/audit_page.py; fi
 	if [ -d ../shared/data ]; then $(BIN)/thinkworth evaluate models/default ../shared/data/bbh.parquet --json benchmarks/results/unseen.json; fi
 	if [ -d ../shared/data ]; then $(BIN)/thinkworth evaluate models/default ../shared/data/bbh.parquet $(SHARED) --json benchmarks/results/unseen_without_shared.json; fi
