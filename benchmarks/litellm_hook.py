@@ -34,8 +34,8 @@ from contract.locate import ROOT
 sys.path.remove(str(Path(__file__).parent))  # serving.py beside this script would stand for the package
 os.environ.setdefault("LITELLM_LOCAL_MODEL_COST_MAP", "True")  # or its import asks the network for prices
 
-from serving.gateways.litellm_hook.aside import Aside  # noqa: E402
-from serving.gateways.litellm_hook.wire import Service  # noqa: E402
+from serving.gateways.litellm_hook.aside import Aside
+from serving.gateways.litellm_hook.wire import Service
 
 REQUESTS, WARM = 100, 20
 CONCURRENCY = (1, 8)
