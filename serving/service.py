@@ -21,6 +21,7 @@ from serving.boundary import PAGE, Boundary
 from serving.cache import Reading
 from serving.gateways import portkey
 from serving.metrics import Metrics
+from serving.openapi import Document, document
 from serving.page.app import audit_app
 from serving.record import Keeper, bundle_record, outcome_record
 from serving.recorder import Recorder
@@ -131,6 +132,10 @@ class Thinkworth:
     async def list_models(self, _: None, __: Call) -> Models:
         """List what System One's `model` may be."""
         return protocol.models_of(self.router.info())
+
+    async def document(self, _: None, __: Call) -> Document:
+        """Describe the routes in OpenAPI."""
+        return document(Thinkworth)
 
     async def answer_portkey(self, raw: bytes, call: Call) -> portkey.PortkeyReply:
         """Give Portkey back the request that it sent, with thinking set; whatever goes wrong, it goes on as it was."""
