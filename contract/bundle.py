@@ -159,7 +159,7 @@ class Bundle:
 def in_use(named: Path | None = None) -> Path:
     """Return the folder of the bundle in use: named, else THINKWORTH_BUNDLE, else models/current, else models/default.
 
-    The first two may be an address: see `contract.resolve`.
+    The first two may be an address: see `contract.resolve`. A file instead of a folder names the one beside it.
 
     Raises:
         BundleMissing: there is none.
@@ -168,15 +168,23 @@ def in_use(named: Path | None = None) -> Path:
     if named is None and (from_environment := os.environ.get("THINKWORTH_BUNDLE")):
         named = Path(from_environment)
     if named is not None:
-        return resolved(named)
+        return _pointed(resolved(named))
     for root in (Path.cwd(), ROOT):
         current = root / "models" / "current"
-        if current.is_dir():
-            return current
-        if current.is_file():  # a file that names the folder beside it
-            return current.parent / current.read_text(encoding="utf-8").strip()
+        if current.exists():
+            return _pointed(current)
         if (root / "models" / "default").is_dir():
             return root / "models" / "default"
     raise BundleMissing(
         "no bundle: neither models/current nor models/default; name one with --bundle, or run `thinkworth train`"
     )
+
+
+def _pointed(path: Path) -> Path:
+    """Return the folder beside a file that the file names; any other path as it is."""
+    if not path.is_file():
+        return path
+    try:
+        return path.parent / path.read_bytes()[:4096].decode().strip()
+    except (OSError, ValueError) as error:
+        raise BundleMissing(f"{path} names no folder of a bundle ({type(error).__name__}); {REMEDY}") from error

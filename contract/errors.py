@@ -2,9 +2,13 @@
 
     ThinkworthError
     ├── InvalidRequest (400)      what a caller of the service sent
-    │   ├── BodyTooLarge (413)
+    │   ├── Unauthorised (401)    no key, or one that is unknown or expired
+    │   ├── Forbidden (403)       who asks may not do this, or not from there
+    │   ├── RateLimited (429)     the key has asked as often as it may
+    │   ├── BodyTooLarge (413), HeadersTooLarge (431)
     │   ├── NotFound (404), MethodNotAllowed (405)
     │   ├── RecordingOff (409)
+    │   ├── NotReloaded (409)
     │   ├── DeadlinePassed (408)
     │   └── Overloaded (429)
     ├── InternalError (500)       a bug: its message never repeats the request
@@ -20,6 +24,7 @@
 A message says the value, the limit and the remedy, and never repeats a prompt.
 """
 
+from math import ceil
 from typing import Any, ClassVar
 
 
@@ -56,6 +61,42 @@ class InvalidRequest(ThinkworthError):
     type = "invalid_request"
     status = 400
     exit_code = 2
+
+
+class Unauthorised(InvalidRequest):
+    """No key was presented, or one that is unknown or expired."""
+
+    type = "no_api_key"
+    status = 401
+
+    def __init__(self, message: str, **named: Any) -> None:
+        super().__init__(message, **named)
+        self.headers["WWW-Authenticate"] = 'Bearer realm="thinkworth"'
+
+
+class Forbidden(InvalidRequest):
+    """Who asks may not do this, or not from there."""
+
+    type = "forbidden"
+    status = 403
+
+
+class RateLimited(InvalidRequest):
+    """The key has asked as often as it may; `Retry-After` says when it may again."""
+
+    type = "rate_limited"
+    status = 429
+
+    def __init__(self, message: str, *, retry_after_s: float = 1.0, **named: Any) -> None:
+        super().__init__(message, **named)
+        self.headers["Retry-After"] = str(max(1, ceil(retry_after_s)))
+
+
+class HeadersTooLarge(InvalidRequest):
+    """The request's address and headers are over the size limit."""
+
+    type = "headers_too_large"
+    status = 431
 
 
 class BodyTooLarge(InvalidRequest):
@@ -107,6 +148,13 @@ class Overloaded(InvalidRequest):
     def __init__(self, message: str, *, retry_after_s: int = 1, **more: Any) -> None:
         super().__init__(message, **more)
         self.headers["Retry-After"] = str(retry_after_s)
+
+
+class NotReloaded(InvalidRequest):
+    """Another bundle was to be served and is not: every worker keeps the one it had."""
+
+    type = "not_reloaded"
+    status = 409
 
 
 class InternalError(ThinkworthError):

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# The whole loop on simulated traffic with a known truth: serve, decide, tell what came of it, audit, retrain, gate, promote, serve again.
+# The whole loop on simulated traffic with a known truth: serve, decide, tell what came of it, audit, retrain, gate, promote, swap.
 #
 #     examples/loop.sh [FOLDER]      FOLDER is made; a temporary one if not given. BIN (.venv/bin here), REQUESTS (1,600) a round, PORT (a free one).
 #
@@ -20,13 +20,10 @@ printf 'iterations: 40\ncomponents: 16\nholdout_share: 0.3\n' > train.yaml
 python "$root/examples/traffic.py" --taxonomy data/taxonomy.yaml  # the one in the working directory is used
 
 say() { printf '\n== %s\n' "$*"; }
-serve() {
-  thinkworth serve --port "$port" >> serve.log 2>&1 & server=$!
-  trap 'kill $server 2> /dev/null || true' EXIT
+ready() {
   for _ in $(seq 300); do curl -sf "http://127.0.0.1:$port/readyz" > /dev/null && return; sleep 0.2; done
   echo "the service did not come up:"; tail serve.log; exit 1
 }
-stop() { kill "$server"; wait "$server" 2> /dev/null || true; }
 
 say "a first bundle, from simulated logs of the world as it was"
 thinkworth simulate --prompts 500 --seed 3 --out september.parquet
@@ -34,9 +31,10 @@ thinkworth train september.parquet --config train.yaml --out models/first 2> tra
 thinkworth promote 1 --force --why "the first" --models models
 
 say "serve it; the world has changed"
-serve
+thinkworth serve --port "$port" > serve.log 2>&1 & server=$!
+trap 'kill $server 2> /dev/null || true' EXIT
+ready
 python "$root/examples/traffic.py" --url "http://127.0.0.1:$port" --requests "$requests" --seed 1 --out before.csv
-stop
 
 say "audit: which slices are misrouted?"
 thinkworth audit --out report
@@ -47,10 +45,10 @@ thinkworth retrain --config train.yaml --without september.parquet --out models/
 thinkworth promote 2 --why "what the audit found" --models models
 thinkworth status --models models
 
-say "serve the new champion to the same world"
-serve
+say "the service, which was up all the time, swaps to the new champion; the same world"
+curl -sS --fail-with-body -X POST "http://127.0.0.1:$port/admin/reload"; echo
 python "$root/examples/traffic.py" --url "http://127.0.0.1:$port" --requests "$requests" --seed 2 --out after.csv
-stop
+kill "$server"; wait "$server" 2> /dev/null || true
 thinkworth audit --out report-after --since "$(python "$root/examples/judge.py" first after.csv)"
 python "$root/examples/judge.py" regret before.csv after.csv
 echo; echo "in $PWD: report/index.html and report-after/index.html"

@@ -1,5 +1,6 @@
 """The verbs `predict` (offline) and `serve`."""
 
+import json
 import os
 import socket
 import sys
@@ -11,10 +12,9 @@ from typing import Annotated, BinaryIO
 import typer
 
 from contract.bundle import Bundle, in_use
-from contract.controls import load_controls
 from contract.errors import InvalidInput, InvalidRequest
 from contract.files import written_whole
-from contract.model_families import load_model_families
+from contract.resolve import is_address, resolved
 from contract.settings import Settings, load_settings
 
 KEEP_ALIVE_S = 75
@@ -54,35 +54,64 @@ def predict(
 
 
 def serve(
-    bundle: Annotated[Path | None, typer.Option(help="Folder of the bundle; the one in use if not given.")] = None,
+    bundle: Annotated[
+        Path | None,
+        typer.Option(
+            help="Folder of the bundle, or models:/thinkworth@champion; the one in use if not given. What it names is followed."
+        ),
+    ] = None,
     host: Annotated[str | None, typer.Option(help="Address to listen on; 127.0.0.1 where none is set.")] = None,
     port: Annotated[
         int | None, typer.Option(min=1, max=65535, help="Port to listen on; 3000 where none is set.")
+    ] = None,
+    workers: Annotated[
+        int | None, typer.Option(min=1, max=1024, help="Processes that answer; 1 where none is set.")
     ] = None,
 ) -> None:
     """Serve a bundle over HTTP with BentoML, and record its decisions; `thinkworth.toml` or the environment has the settings.
 
     Example: thinkworth serve --port 3000
     """
+    from serving.access.places import refuse_open
+    from serving.access.watch import usable_keys
+    from serving.observing.tracing import check_traces
+    from serving.swap.holder import begin
+
     settings = load_settings()
-    host, port = host or settings.host, port or settings.port
-    folder = in_use(bundle or (Path(settings.bundle) if settings.bundle else None)).resolve()
+    host, port, workers = host or settings.host, port or settings.port, workers or settings.workers
+    if bundle is not None:
+        settings = settings.model_copy(update={"bundle": str(bundle if is_address(bundle) else bundle.absolute())})
+    refuse_open(host, settings)
+    lets_in = usable_keys(settings)
     recorded = _record_is_usable(settings)
-    revision = Bundle(folder).manifest.revision
-    load_model_families()  # what is wrong there is said here, not in a worker
-    load_controls()
+    shadow = [str(resolved(Path(name)).resolve()) for name in settings.shadow]
+    for challenger in shadow:
+        Bundle(Path(challenger))
+    check_traces()
     with socket.socket() as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             probe.bind((host, port))
         except OSError as error:
             raise InvalidInput(f"{host}:{port}: {error.strerror}; choose another with --port", field="port") from error
-    example = '{"prompt": "What is 1 + 9900?"}'
+    # what is wrong with it, or with what is known of models, is said here, not in a worker
+    revision = begin(settings).revision
+    example, key = '{"prompt": "What is 1 + 9900?"}', " -H 'X-API-Key: KEY'" if settings.wants_keys else ""
     typer.echo(
-        f"thinkworth serves {revision} on http://{host}:{port}\n  {recorded}\n  try: curl -s http://{host}:{port}/predict -d '{example}'"
+        f"thinkworth serves {revision} on http://{host}:{port}\n  {recorded}\n  {lets_in}\n  try: curl -s http://{host}:{port}/predict{key} -d '{example}'"
     )
     sys.stdout.flush()
-    os.environ["THINKWORTH_BUNDLE"] = str(folder)
+    if bundle is not None:
+        os.environ["THINKWORTH_BUNDLE"] = str(settings.bundle)
+    if shadow:
+        os.environ["THINKWORTH_SHADOW"] = json.dumps(shadow)  # addresses are resolved once
+    os.environ["THINKWORTH_WORKERS"] = str(workers)  # each takes its share of the cores
+    if workers > 1:
+        given = os.environ.get("BENTOML_CONFIG_OPTIONS", "")
+        os.environ["BENTOML_CONFIG_OPTIONS"] = f"services.thinkworth.workers={workers} {given}".strip()
+        os.environ.pop(
+            "BENTOML_CONTAINERIZED", None
+        )  # in its images, BentoML would not replace a worker that dies among others
     os.environ.setdefault("BENTOML_DO_NOT_TRACK", "True")  # nothing of ours is reported to anyone
     # A service empties the folder of BentoML's metrics as it starts: of two on a machine, each needs one of its own.
     os.environ.setdefault("BENTOML_HOME", str(settings.folder / "bentoml" / str(port)))

@@ -16,12 +16,17 @@ from pydantic.json_schema import JsonSchemaMode, models_json_schema
 from contract.errors import (
     BodyTooLarge,
     DeadlinePassed,
+    Forbidden,
+    HeadersTooLarge,
     InternalError,
     InvalidRequest,
+    NotReloaded,
     Overloaded,
+    RateLimited,
     RecordingOff,
     StoreDown,
     ThinkworthError,
+    Unauthorised,
 )  # fmt: skip
 from serving.gateways import portkey
 from serving.routes import DEADLINE, LONGEST_WAIT_MS, ROUTES, Route
@@ -33,15 +38,19 @@ REF = "#/components/schemas/{model}"
 
 ANYWHERE: tuple[type[ThinkworthError], ...] = (
     InvalidRequest,
+    Unauthorised,
+    Forbidden,
     DeadlinePassed,
     BodyTooLarge,
     Overloaded,
+    RateLimited,
+    HeadersTooLarge,
     InternalError,
     StoreDown,
 )
 """Errors that each of our routes may answer."""
 
-ALSO: Mapping[str, tuple[type[ThinkworthError], ...]] = {"/outcomes": (RecordingOff,)}
+ALSO: Mapping[str, tuple[type[ThinkworthError], ...]] = {"/outcomes": (RecordingOff,), "/admin/reload": (NotReloaded,)}
 """Errors of one route."""
 
 TAKEN_TOO: Mapping[str, type[BaseModel]] = {"/outcomes": Outcome}
@@ -65,6 +74,13 @@ PROBES: Mapping[str, tuple[str, str]] = {
     "/metrics": ("Metrics in Prometheus' text format.", "text/plain"),
 }  # fmt: skip
 """What BentoML answers: what it says, and its media type."""
+
+
+KEYS: Mapping[str, Any] = {
+    "bearer": {"type": "http", "scheme": "bearer", "description": "an API key; none is asked for where none is set up"},
+    "header": {"type": "apiKey", "in": "header", "name": "X-API-Key", "description": "the same in another header"},
+}
+"""How a key is presented."""
 
 
 class Document(RootModel[dict[str, Any]]):
@@ -98,7 +114,8 @@ def document(service: Any) -> Document:
         },
         "servers": [{"url": "/"}],
         "paths": paths,
-        "components": {"schemas": schemas.definitions},
+        "components": {"schemas": schemas.definitions, "securitySchemes": KEYS},
+        "security": [{}, *({name: []} for name in KEYS)],
     })  # fmt: skip
 
 
@@ -107,11 +124,14 @@ class _Schemas:
 
     def __init__(self, routes: Iterable[_Documented]) -> None:
         taken = {model for one in routes for model in one.takes}
-        given = {one.gives for one in routes} | {SHAPES[one.route.error] for one in routes}
-        wanted: list[tuple[type[BaseModel], JsonSchemaMode]] = [
-            *((model, "validation") for model in sorted(taken, key=attrgetter("__name__"))),
-            *((model, "serialization") for model in sorted(given, key=attrgetter("__name__"))),
-        ]
+        given: set[type[BaseModel]] = {
+            Error,
+            *(one.gives for one in routes),
+            *(SHAPES[one.route.error] for one in routes),
+        }
+        wanted: list[tuple[type[BaseModel], JsonSchemaMode]] = []
+        wanted += [(model, "validation") for model in sorted(taken, key=attrgetter("__name__"))]
+        wanted += [(model, "serialization") for model in sorted(given, key=attrgetter("__name__"))]
         self._of, schema = models_json_schema(wanted, ref_template=REF)
         self.definitions = schema.get("$defs", {})
 
@@ -136,12 +156,22 @@ def _operation(one: _Documented, method: str, schemas: _Schemas) -> dict[str, An
     operation: dict[str, Any] = {
         "operationId": one.name if method == one.route.methods[-1] else f"{one.name}_{method.lower()}",
         "summary": one.doc.strip().splitlines()[0],
+        "description": f"A key needs the scope `{one.route.scope}`.",
         "parameters": [_DEADLINE],
         "responses": _responses(one, schemas),
     }
     if one.takes:
-        operation["requestBody"] = {"required": True, "content": _json(schemas.taken(one.takes))}
+        operation["requestBody"] = {"required": _needs_body(one.route), "content": _json(schemas.taken(one.takes))}
     return operation
+
+
+def _needs_body(route: Route) -> bool:
+    try:
+        if route.read:
+            route.read(b"")
+    except InvalidRequest:
+        return True
+    return False
 
 
 def _responses(one: _Documented, schemas: _Schemas) -> dict[str, Any]:
@@ -155,7 +185,8 @@ def _responses(one: _Documented, schemas: _Schemas) -> dict[str, Any]:
     for error in (*ANYWHERE, *ALSO.get(one.path, ())):
         made = error("")
         status = one.route.status(made)
-        shapes.setdefault(status, []).append(SHAPES[one.route.error])
+        ours = one.route.error(made) == made.body()  # what a key is refused with is ours on a gateway's route too
+        shapes.setdefault(status, []).append(Error if ours else SHAPES[one.route.error])
         says.setdefault(status, []).append((error.__doc__ or "").strip().splitlines()[0])
         headers.setdefault(status, {}).update(
             {name: {"required": True, "schema": {"type": "string"}} for name in made.headers if status != 200}

@@ -218,3 +218,17 @@ class Error(BaseModel):
     """The one shape of an error."""
 
     error: ErrorBody
+
+
+class ReloadRequest(BaseModel):
+    """Nothing: what is to be served is what the operator's setting names."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Reloaded(BaseModel):
+    """What every worker serves."""
+
+    revision: str
+    generation: int = Field(description="counts the swaps of a service, from 1")
+    workers: int

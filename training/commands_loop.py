@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 
     from training.recipe import Known
 
+SERVED = "a service that follows it swaps within bundle_poll_s, or at once: POST /admin/reload"
+
 Models = Annotated[
     Path | None, typer.Option(help="Folder of `current` and `registry`; models/ here, else the checkout's.")
 ]
@@ -176,7 +178,7 @@ def promote(
     if move is None:
         typer.echo(f"version {version} is the champion already")
     else:
-        typer.echo(f"version {version} ({move.revision}) is the champion; restart the service to serve it")
+        typer.echo(f"version {version} ({move.revision}) is the champion; {SERVED}")
 
 
 def rollback(why: Why = None, by: By = None, models: Models = None) -> None:
@@ -191,7 +193,7 @@ def rollback(why: Why = None, by: By = None, models: Models = None) -> None:
     place, who = models or registry.models_folder(), by or getpass.getuser()
     with tracking_server.reached():
         move = promotion.rollback(tracking_server.client(), place, by=who, why=why, say=to_terminal)
-    typer.echo(f"version {move.version} ({move.revision}) is the champion again; restart the service to serve it")
+    typer.echo(f"version {move.version} ({move.revision}) is the champion again; {SERVED}")
 
 
 def status(

@@ -357,7 +357,10 @@ def test_current_may_be_a_link_or_a_file_with_a_name(places):
     for name in ("default", "mine"):
         (models / name).mkdir()
     (models / "current").write_text("mine\n", encoding="utf-8")
-    assert in_use() == models / "mine"
+    assert in_use() == in_use(models / "current") == models / "mine"
+    (models / "current").write_bytes(b"\xff\xfe")
+    with pytest.raises(BundleMissing, match="current names no folder of a bundle"):
+        in_use()
     (models / "current").unlink()
     (models / "current").symlink_to("mine", target_is_directory=True)
     assert in_use().resolve() == (models / "mine").resolve()

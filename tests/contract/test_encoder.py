@@ -251,3 +251,12 @@ def test_a_tokenizer_that_is_none_is_refused(copy: Path) -> None:
     rewrite(copy, files={name: sha256(copy / name) for name in files})
     with pytest.raises(BundleMismatch, match=r"tokenizer\.json: no tokenizer"):
         Encoder(copy)
+
+
+@pytest.mark.parametrize("threads", [1, 2, 3])
+def test_how_many_threads_share_a_text_changes_no_bit(encoder: Encoder, monkeypatch, threads: int) -> None:
+    monkeypatch.setattr("contract.encoder.THREADS_A_TEXT", threads)
+    monkeypatch.setattr("contract.encoder.cores", lambda: 4)
+    other = Encoder(FOLDER)
+    for text in ("a", "What is 1 + 9900?", "今天天气怎么样？", *(LONG[:n] for n in (200, 477, 900, 20_000))):
+        assert np.array_equal(other.encode(text).vector, encoder.encode(text).vector)
