@@ -21,6 +21,7 @@ from serving.conversations import Conversations
 from serving.gateways import portkey
 from serving.metrics import EXPOSITION, Metrics, exposition
 from serving.observing.trail import Seen, Trail
+from serving.openapi import Document
 from serving.record import Keeper, bundle_record, outcome_record
 from serving.recorder import Recorder
 from serving.router import Decided, Router, place, prompt_of
@@ -55,9 +56,11 @@ class _Asked(NamedTuple):
 class Answering:
     """One method for each route of `serving.routes`: `async (request, call) -> BaseModel | Reply`; used from one event loop."""
 
-    def __init__(self, settings: Settings, door: Door, metrics: Metrics, folder: Path | None) -> None:
-        """Take what may pass, what counts, and the folder that the workers of the service share; None: this process is alone."""
-        self.door, self.metrics = door, metrics
+    def __init__(
+        self, settings: Settings, door: Door, metrics: Metrics, document: Callable[[], Document], folder: Path | None
+    ) -> None:
+        """Take what weighs requests, what counts, what describes the routes, and the folder that the workers share; None: this one is alone."""
+        self.door, self.metrics, self._document = door, metrics, document
         self.admission = Admission(max(cores() // settings.workers, 1), settings.queue)
         self.conversations = Conversations(settings.conversations, settings.conversation_ttl_s)
         self.keeper = self.recorder = self.shadow = None
@@ -162,6 +165,10 @@ class Answering:
     async def list_models(self, _: None, __: Call) -> Models:
         """List what System One's `model` may be."""
         return protocol.models_of(self.router.info())
+
+    async def document(self, _: None, __: Call) -> Document:
+        """Describe the routes in OpenAPI."""
+        return self._document()
 
     async def answer_portkey(self, raw: bytes, call: Call) -> portkey.PortkeyReply:
         """Give Portkey back the request that it sent, with thinking set; whatever goes wrong, it goes on as it was."""

@@ -18,6 +18,7 @@ from serving.metrics import metrics_of_process
 from serving.observing.gauges import looked_at
 from serving.observing.middleware import Observed
 from serving.observing.observer import Observer
+from serving.openapi import document
 from serving.page.app import audit_app
 from serving.routes import Call
 from serving.schemas import (
@@ -51,7 +52,7 @@ class Thinkworth:
         # None: no worker of `serve`, but alone in a process, as under a test client
         of_many = bentoml.server_context.worker_index is not None
         folder = shared_folder(settings) if of_many else None
-        self.answering = Answering(settings, door, metrics_of_process(), folder)
+        self.answering = Answering(settings, door, metrics_of_process(), lambda: document(Thinkworth), folder)
         observer.watch(lambda: looked_at(self.answering.admission, self.answering.router, self.answering.recorder))
 
     @bentoml.on_deployment  # type: ignore[untyped-decorator]
