@@ -2,7 +2,10 @@
 
     ThinkworthError
     ├── InvalidRequest (400)      what a caller of the service sent
-    │   ├── BodyTooLarge (413)
+    │   ├── Unauthorised (401)    no key, or one that is unknown or expired
+    │   ├── Forbidden (403)       who asks may not do this, or not from there
+    │   ├── RateLimited (429)     the key has asked as often as it may
+    │   ├── BodyTooLarge (413), HeadersTooLarge (431)
     │   ├── NotFound (404), MethodNotAllowed (405)
     │   ├── RecordingOff (409)
     │   ├── NotReloaded (409)
@@ -21,6 +24,7 @@
 A message says the value, the limit and the remedy, and never repeats a prompt.
 """
 
+from math import ceil
 from typing import Any, ClassVar
 
 
@@ -59,6 +63,42 @@ class InvalidRequest(ThinkworthError):
     exit_code = 2
 
 
+class Unauthorised(InvalidRequest):
+    """No key was presented, or one that is unknown or expired."""
+
+    type = "no_api_key"
+    status = 401
+
+    def __init__(self, message: str, **named: Any) -> None:
+        super().__init__(message, **named)
+        self.headers["WWW-Authenticate"] = 'Bearer realm="thinkworth"'
+
+
+class Forbidden(InvalidRequest):
+    """Who asks may not do this, or not from there."""
+
+    type = "forbidden"
+    status = 403
+
+
+class RateLimited(InvalidRequest):
+    """The key has asked as often as it may; `Retry-After` says when it may again."""
+
+    type = "rate_limited"
+    status = 429
+
+    def __init__(self, message: str, *, retry_after_s: float = 1.0, **named: Any) -> None:
+        super().__init__(message, **named)
+        self.headers["Retry-After"] = str(max(1, ceil(retry_after_s)))
+
+
+class HeadersTooLarge(InvalidRequest):
+    """The request's address and headers are over the size limit."""
+
+    type = "headers_too_large"
+    status = 431
+
+
 class BodyTooLarge(InvalidRequest):
     """The body is over the size limit."""
 
@@ -74,10 +114,15 @@ class NotFound(InvalidRequest):
 
 
 class MethodNotAllowed(InvalidRequest):
-    """The route exists, with another method."""
+    """The route exists, with another method; `Allow` names those that there are."""
 
     type = "method_not_allowed"
     status = 405
+
+    def __init__(self, message: str, *, allowed: str = "", **more: Any) -> None:
+        super().__init__(message, **more)
+        if allowed:
+            self.headers["Allow"] = allowed
 
 
 class RecordingOff(InvalidRequest):

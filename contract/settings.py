@@ -1,7 +1,7 @@
 """What an operator sets: `thinkworth.toml` of the working directory or the file that THINKWORTH_CONFIG names; the environment wins.
 
-Each key of the file is a variable too: `store_url` is THINKWORTH_STORE_URL. A table is a variable that holds JSON, and
-THINKWORTH_EXPLORATION a mere rate where that is all there is to say.
+Each key of the file is a variable too: `store_url` is THINKWORTH_STORE_URL. A table is a variable that holds JSON, THINKWORTH_EXPLORATION
+a mere rate where that is all there is to say, and THINKWORTH_API_KEYS lines (`serving.access.keys`).
 """
 
 import json
@@ -10,9 +10,9 @@ import re
 import tomllib
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
 from contract.errors import InvalidInput
 from contract.locate import ROOT
@@ -26,6 +26,14 @@ OTHERS = ("THINKWORTH_CONFIG", "THINKWORTH_MODELS")
 
 _OF_KUBERNETES = re.compile(r"THINKWORTH_(SERVICE_|PORT_\d)")
 """What Kubernetes sets in each pod beside a Service of the name thinkworth."""
+
+
+def _listed(value: Any) -> Any:
+    """Return a list of one for a text that is no JSON list."""
+    if not isinstance(value, str):
+        return value
+    return json.loads(value) if value.lstrip().startswith("[") else [value]
+
 
 Durability = Literal["sync", "async", "off"]
 
@@ -53,6 +61,28 @@ class Exploration(BaseModel):
         return self.rate if own is None else own
 
 
+class Limits(BaseModel):
+    """How large a request may be; what is larger is refused with the limit.
+
+    Attributes:
+        header_kib: address, query and headers together; the server itself takes at most 64.
+        body_kib: the body.
+        batch: requests in one /predict_batch.
+        messages: messages of a conversation.
+        characters: of a prompt, or of all texts of a conversation; JSON's escapes and other keys do not count.
+        tools: tools that the model may call.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+
+    header_kib: int = Field(32, ge=1, le=64)
+    body_kib: int = Field(1024, ge=1, le=65_536)
+    batch: int = Field(256, ge=1, le=256)
+    messages: int = Field(4096, ge=1, le=1_000_000)
+    characters: int = Field(1_048_576, ge=1, le=67_108_864)
+    tools: int = Field(1024, ge=0, le=1_000_000)
+
+
 class Settings(BaseModel):
     """Settings of the service and of what reads its record.
 
@@ -73,9 +103,21 @@ class Settings(BaseModel):
         redact: `module:function` that texts go through, str to str, before they are kept.
         digest_key_file: secret key of the prompts' digests; None: digest.key in store_folder, made where it is not there.
         exploration: shares of requests whose arm is drawn.
+        api_keys_file: YAML or TOML file of hashed API keys; read again whenever it changes.
+        api_keys: hashed API keys: a list of tables as in that file; as a variable, JSON or lines.
+        key_requests_per_second: how often a key may ask each worker, where its entry does not say; None: as often as it likes.
+        key_burst: how many requests may come at once, where the key's entry does not say; None: those of one second.
+        allow_anonymous: serve without keys, also beyond this machine; for what stands behind something that lets in only who may.
+        session_key_file: secret key of the audit page's sessions; None: session.key in store_folder, made where it is not there.
+        limits: how large a request may be.
+        shadow: challengers that score the same traffic off the hot path: folders of bundles, or addresses; of a variable one, or a JSON list.
+        conversations: how many conversations a worker remembers the last arm of; 0: none.
+        conversation_ttl_s: seconds after its last turn for which it remembers one.
         dialects: a file that adds to data/dialects.yaml or replaces rows of it; None: there is none.
         queue: requests that may wait for a core of a worker; beyond it they are refused with 429.
         remembered_prompts: prompts of which a worker remembers what the graphs said, some 8 KiB each; 0: none.
+        log_format: of the lines that thinkworth logs itself.
+        log_decisions: whether each decision, and each request that is refused, is a line of the log.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
@@ -96,9 +138,21 @@ class Settings(BaseModel):
     redact: str | None = Field(None, pattern=r"^[\w.]+:\w+$")
     digest_key_file: Path | None = None
     exploration: Exploration = Exploration()
+    api_keys_file: Path | None = None
+    api_keys: str | tuple[dict[str, Any], ...] | None = None
+    key_requests_per_second: float | None = Field(None, gt=0, le=1_000_000)
+    key_burst: int | None = Field(None, ge=1, le=1_000_000)
+    allow_anonymous: bool = False
+    session_key_file: Path | None = None
+    limits: Limits = Limits()
+    shadow: Annotated[tuple[str, ...], BeforeValidator(_listed)] = Field((), max_length=4)
+    conversations: int = Field(10_000, ge=0, le=1_000_000)
+    conversation_ttl_s: float = Field(3600.0, gt=0, le=604_800)
     dialects: Path | None = None
     queue: int = Field(64, ge=1, le=100_000)
     remembered_prompts: int = Field(4096, ge=0, le=1_000_000)
+    log_format: Literal["text", "json"] = "text"
+    log_decisions: bool = False
 
     @model_validator(mode="after")
     def _agrees(self) -> "Settings":
@@ -106,7 +160,23 @@ class Settings(BaseModel):
             raise ValueError(
                 "redact cleans texts, and embeddings of what it would clean are kept; set store_prompts to text or off"
             )
+        if self.allow_anonymous and self.wants_keys:
+            raise ValueError("allow_anonymous lets in who has no key, and there are API keys; set one of the two")
+        if self.shadow and self.durability == "off":
+            raise ValueError(
+                "shadow says what challengers would have answered, and durability off records nothing; set it to async"
+            )
         return self
+
+    @property
+    def wants_keys(self) -> bool:
+        """Whether a request needs an API key."""
+        return self.api_keys_file is not None or self.api_keys is not None
+
+    @property
+    def session_key(self) -> Path:
+        """The file of the secret key of the audit page's sessions."""
+        return self.session_key_file or self.folder / "session.key"
 
     @property
     def folder(self) -> Path:
@@ -180,8 +250,15 @@ def _environment(environ: Mapping[str, str]) -> dict[str, Any]:
             raise InvalidInput(f"environment: {unknown_key(name, known)}; correct it", field=name, limit=known)
         if key == "port" and text.startswith("tcp://"):
             continue  # Kubernetes' again: the address of the Service
-        found[key] = _exploration(text) if key == "exploration" else text.strip()
+        found[key] = _exploration(text) if key == "exploration" else _limits(text) if key == "limits" else text.strip()
     return found
+
+
+def _limits(text: str) -> Any:
+    try:
+        return json.loads(text)
+    except ValueError as error:
+        raise InvalidInput('THINKWORTH_LIMITS is no JSON; give {"body_kib": 256}', field="limits") from error
 
 
 def _exploration(text: str) -> Any:

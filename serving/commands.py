@@ -1,5 +1,6 @@
 """The verbs `predict` (offline) and `serve`."""
 
+import json
 import os
 import socket
 import sys
@@ -10,10 +11,10 @@ from typing import Annotated, BinaryIO
 
 import typer
 
-from contract.bundle import in_use
+from contract.bundle import Bundle, in_use
 from contract.errors import InvalidInput, InvalidRequest
 from contract.files import written_whole
-from contract.resolve import is_address
+from contract.resolve import is_address, resolved
 from contract.settings import Settings, load_settings
 
 KEEP_ALIVE_S = 75
@@ -71,32 +72,46 @@ def serve(
 
     Example: thinkworth serve --port 3000
     """
+    from serving.access.places import refuse_open
+    from serving.access.watch import usable_keys
+    from serving.observing.tracing import check_traces
     from serving.swap.holder import begin
 
     settings = load_settings()
     host, port, workers = host or settings.host, port or settings.port, workers or settings.workers
     if bundle is not None:
         settings = settings.model_copy(update={"bundle": str(bundle if is_address(bundle) else bundle.absolute())})
+    refuse_open(host, settings)
+    lets_in = usable_keys(settings)
     recorded = _record_is_usable(settings)
+    shadow = [str(resolved(Path(name)).resolve()) for name in settings.shadow]
+    for challenger in shadow:
+        Bundle(Path(challenger))
+    check_traces()
     with socket.socket() as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             probe.bind((host, port))
         except OSError as error:
             raise InvalidInput(f"{host}:{port}: {error.strerror}; choose another with --port", field="port") from error
-    revision = begin(
-        settings
-    ).revision  # what is wrong with it, or with what is known of models, is said here, not in a worker
-    example = '{"prompt": "What is 1 + 9900?"}'
+    # what is wrong with it, or with what is known of models, is said here, not in a worker
+    revision = begin(settings).revision
+    example, key = '{"prompt": "What is 1 + 9900?"}', " -H 'X-API-Key: KEY'" if settings.wants_keys else ""
     typer.echo(
-        f"thinkworth serves {revision} on http://{host}:{port}\n  {recorded}\n  try: curl -s http://{host}:{port}/predict -d '{example}'"
+        f"thinkworth serves {revision} on http://{host}:{port}\n  {recorded}\n  {lets_in}\n  try: curl -s http://{host}:{port}/predict{key} -d '{example}'"
     )
     sys.stdout.flush()
     if bundle is not None:
         os.environ["THINKWORTH_BUNDLE"] = str(settings.bundle)
+    if shadow:
+        os.environ["THINKWORTH_SHADOW"] = json.dumps(shadow)  # addresses are resolved once
+    os.environ["THINKWORTH_WORKERS"] = str(workers)  # each takes its share of the cores
     if workers > 1:
         given = os.environ.get("BENTOML_CONFIG_OPTIONS", "")
         os.environ["BENTOML_CONFIG_OPTIONS"] = f"services.thinkworth.workers={workers} {given}".strip()
+        os.environ.pop(
+            "BENTOML_CONTAINERIZED", None
+        )  # in its images, BentoML would not replace a worker that dies among others
     os.environ.setdefault("BENTOML_DO_NOT_TRACK", "True")  # nothing of ours is reported to anyone
     # A service empties the folder of BentoML's metrics as it starts: of two on a machine, each needs one of its own.
     os.environ.setdefault("BENTOML_HOME", str(settings.folder / "bentoml" / str(port)))

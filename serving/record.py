@@ -4,7 +4,6 @@ import hmac
 import importlib
 import json
 import logging
-import secrets
 from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
@@ -15,7 +14,6 @@ from cachetools import LRUCache
 
 from contract.bundle import Manifest
 from contract.errors import InvalidInput
-from contract.files import written_whole
 from contract.prompt import Prompt
 from contract.settings import Settings
 from contract.store.outcomes import new_id
@@ -23,11 +21,7 @@ from contract.store.records import Record
 from serving.language import language_of
 from serving.router import Decided
 from serving.schemas import Outcome, PredictRequest
-
-KEY_BYTES = 32
-"""Length of a secret key that is made here."""
-
-LEAST_KEY_BYTES = 16
+from serving.secret import secret_key
 
 LANGUAGES = 4096
 """Prompts whose language is remembered."""
@@ -86,7 +80,7 @@ class Keeper:
             "expected_net_benefit": answer.expected.net_benefit, "expected_cost_usd": answer.expected.cost_usd,
             "expected_latency_s": answer.expected.latency_s, "max_thinking_tokens": request.max_thinking_tokens,
             "max_latency_ms": request.max_latency_ms, "max_output_tokens": request.max_output_tokens,
-            "cached_tokens": request.cached_tokens, "prompt_characters": sum(len(turn.text) for turn in prompt.turns),
+            "cached_tokens": request.cached_tokens, "cache_charge": decided.charge.points, "prompt_characters": sum(len(turn.text) for turn in prompt.turns),
             "prompt_digest": digest, "reasons": answer.reasons,
         }  # fmt: skip
 
@@ -124,23 +118,8 @@ def outcome_record(outcome: Outcome) -> Record:
 
 
 def digest_key(path: Path) -> bytes:
-    """Return the secret key of the prompts' digests; it is made where there is none, readable by its owner alone.
-
-    Raises:
-        InvalidInput: the file cannot be read or made, or is too short to be a secret.
-    """
-    try:
-        if not path.exists():
-            with written_whole(path, mode=0o600, replaces=False) as new:  # of several that start at once, one wins
-                new.write_bytes(secrets.token_hex(KEY_BYTES).encode())
-        key = path.read_bytes().strip()
-    except OSError as error:
-        what = f"digest_key_file {path}: {error.strerror}; name another with digest_key_file"
-        raise InvalidInput(what, field="digest_key_file") from error
-    if len(key) < LEAST_KEY_BYTES:
-        what = f"digest_key_file {path} has {len(key)} bytes; at least {LEAST_KEY_BYTES} are needed; remove it to have one made"
-        raise InvalidInput(what, field="digest_key_file", limit=LEAST_KEY_BYTES)
-    return key
+    """Return the secret key of the prompts' digests; raises what `secret_key` does."""
+    return secret_key(path, "digest_key_file")
 
 
 def redaction_hook(name: str) -> Callable[[str], str]:

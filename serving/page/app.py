@@ -4,7 +4,7 @@ import logging
 from collections.abc import AsyncIterator, Callable, Collection, Iterator
 from functools import partial
 from typing import Any
-from urllib.parse import parse_qsl, quote, unquote
+from urllib.parse import quote, unquote
 
 import sqlalchemy as sa
 from starlette.applications import Starlette
@@ -13,17 +13,19 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse, RedirectResponse, Response, StreamingResponse
 from starlette.routing import Route
 
-from contract.errors import BodyTooLarge, InternalError, InvalidRequest, MethodNotAllowed, NotFound, ThinkworthError
+from contract.errors import InternalError, MethodNotAllowed, NotFound, ThinkworthError, Unauthorised
 from contract.store.reviews import add_review
+from serving.access.door import Door
 from serving.page import download, guard, live
 from serving.page.asked import Nothing, parse
 from serving.page.assets import FOREVER, load_assets
+from serving.page.forms import read_form
+from serving.page.login import Login
+from serving.page.login import root_of as _root
 from serving.page.rendering import Renderer, segment
 from serving.page.store import QUESTION_S, Store
 from serving.page.views import VIEWS, View, one_decision
 
-MAX_FORM_BYTES = 65_536
-MAX_FORM_FIELDS = 8
 REVIEWER = "thinkworth_reviewer"
 REMEMBERED_S = 180 * 24 * 3600
 
@@ -38,19 +40,24 @@ logger = logging.getLogger("thinkworth")
 Handler = Callable[[Request], Any]
 
 
-def audit_app(engine: Callable[[], sa.Engine], *, question_s: float = QUESTION_S) -> Starlette:
+def audit_app(
+    engine: Callable[[], sa.Engine], *, door: Callable[[], Door] | None = None, question_s: float = QUESTION_S
+) -> Starlette:
     """Return the page.
 
     Args:
         engine: gives the engine on the decision store; called for each page, so that the store may come up later.
+        door: gives the door of this process, which knows the API keys; without one the page is shown to this machine alone.
         question_s: seconds that the questions of one page may take.
     """
-    page = _Page(Store(engine, question_s))
+    page = _Page(Store(engine, question_s), door)
     routes = [Route(f"/{place}", page.guarded(partial(page.view, place, view))) for place, view in VIEWS.items()]
     routes += [
         Route("/decisions/{decision_id}", page.guarded(page.decision)),
         Route("/decisions/{decision_id}/reviews", page.guarded(page.review), methods=["POST"]),
         Route("/assets/{name}", page.guarded(page.asset)),
+        Route("/login", page.guarded(page.login.login), methods=["GET", "POST"]),
+        Route("/logout", page.guarded(page.login.logout), methods=["POST"]),
         Route("/{place}.{form}", page.guarded(page.download)),
         Route("/{place}/{table}.{form}", page.guarded(page.sheet)),
         Route("/{rest:path}", page.guarded(page.nothing), methods=["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"]),
@@ -61,33 +68,37 @@ def audit_app(engine: Callable[[], sa.Engine], *, question_s: float = QUESTION_S
 class _Page:
     """The handlers; each returns an answer or raises an error of the contract."""
 
-    def __init__(self, store: Store) -> None:
+    def __init__(self, store: Store, door: Callable[[], Door] | None) -> None:
         self.store = store
         self.assets = load_assets()
         self.renderer = Renderer(self.assets)
+        self.login = Login(door, self.renderer)
         self.facets = live.Facets()
 
     def guarded(self, handler: Handler) -> Handler:
-        """Return a handler that only this machine reaches, and whose errors are pages."""
+        """Return a handler that only those reach who may see the page, and whose errors are pages."""
 
         async def answer(request: Request) -> Response:
+            request.state.visitor = None
             try:
-                server = request.scope.get("server")
-                client = request.client.host if request.client else None
-                guard.refuse_others(client, request.headers, server[1] if server else None)
+                request.state.visitor = self.login.visitor(request)
                 found: Response = await handler(request)
                 return found
+            except Unauthorised as error:
+                return self.login.refused(request, error)
             except Exception as error:
                 known = _known_error(error)
-                html = self.renderer.page("error.html", _root(request), title="Not shown", place=None, error=known)
-                return HTMLResponse(html, status_code=known.status)
+                same = {"title": "Not shown", "place": None, "visitor": request.state.visitor}
+                html = self.renderer.page("error.html", _root(request), error=known, **same)
+                return HTMLResponse(html, status_code=known.status, headers=known.headers)
 
         return answer
 
     async def view(self, place: str, view: View, request: Request) -> Response:
         """Return a view; one that takes long is painted from its top while the rest is gathered."""
         asked = parse(view.asked, request.query_params.multi_items())
-        root, same = _root(request), {"title": view.title, "place": place, "heading": view.title}
+        root, visitor = _root(request), request.state.visitor
+        same = {"title": view.title, "place": place, "heading": view.title, "visitor": visitor}
 
         def made() -> str:
             found = self.store.read(lambda connection: view.gather(connection, asked, self.facets))
@@ -112,13 +123,13 @@ class _Page:
     async def decision(self, request: Request) -> Response:
         """Return a decision's story."""
         parse(Nothing, request.query_params.multi_items())
-        decision_id, reviewer = request.path_params["decision_id"], unquote(request.cookies.get(REVIEWER, ""))
-        root = _root(request)
+        decision_id, visitor = request.path_params["decision_id"], request.state.visitor
+        reviewer, root = unquote(request.cookies.get(REVIEWER, "")) or visitor or "", _root(request)
 
         def made() -> str:
             found = self.store.read(lambda connection: one_decision(connection, decision_id))
             return self.renderer.page(
-                "decision.html", root, title="Decision", place="decisions", reviewer=reviewer, **found
+                "decision.html", root, title="Decision", place="decisions", reviewer=reviewer, visitor=visitor, **found
             )
 
         return HTMLResponse(await self.store.run(made))
@@ -126,7 +137,7 @@ class _Page:
     async def review(self, request: Request) -> Response:
         """Add a mark and go back to the decision."""
         guard.refuse_foreign_form(request.headers, request.url.scheme)
-        form, decision_id = await _form(request), request.path_params["decision_id"]
+        form, decision_id = await read_form(request), request.path_params["decision_id"]
         mark, comment, reviewer = (form.get(name, "") for name in ("mark", "comment", "reviewer"))
         add = partial(add_review, decision_id=decision_id, mark=mark, comment=comment, reviewer=reviewer)
         await self.store.run(lambda: self.store.write(add))
@@ -194,11 +205,6 @@ class _Page:
             piece = await self.store.run(lambda: next(pieces, None))
 
 
-def _root(request: Request) -> str:
-    """Return the place where the page is mounted, without its last slash."""
-    return str(request.scope.get("root_path", "")).rstrip("/")
-
-
 def _known_error(error: Exception) -> ThinkworthError:
     """Return an error as one of the contract; what is unexpected is logged, by its kind alone."""
     if isinstance(error, ThinkworthError):
@@ -213,21 +219,3 @@ def _attached(name: str) -> dict[str, str]:
 
 def _known(names: Collection[str]) -> str:
     return f"it has {', '.join(names)}" if names else "without an audit it has none: make one with `thinkworth audit`"
-
-
-async def _form(request: Request) -> dict[str, str]:
-    """Return the fields of a form.
-
-    Raises:
-        BodyTooLarge: it is over the limit.
-        InvalidRequest: it is no form of the page's.
-    """
-    body = bytearray()
-    async for piece in request.stream():
-        body += piece
-        if len(body) > MAX_FORM_BYTES:
-            raise BodyTooLarge(f"the form is over {MAX_FORM_BYTES:,} bytes; shorten the comment", limit=MAX_FORM_BYTES)
-    try:
-        return dict(parse_qsl(body.decode(), keep_blank_values=True, errors="strict", max_num_fields=MAX_FORM_FIELDS))
-    except ValueError as error:
-        raise InvalidRequest("the form cannot be read; send it from the page of the decision", field="body") from error

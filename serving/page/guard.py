@@ -1,24 +1,15 @@
-"""Who may see the page, and what a browser may do with it.
-
-Until there are API keys, only the machine itself: a page shows prompts and takes marks. A name other than localhost in the Host header
-is how a foreign site reaches a local server (DNS rebinding), and a proxy's header how a foreign user does.
-"""
+"""Who may see the page where there are no API keys, the machine itself alone, and what a browser may do with it."""
 
 from collections.abc import Awaitable, Callable, Mapping, MutableMapping
-from ipaddress import IPv6Address, ip_address
 from typing import Any
 
-from contract.errors import InvalidRequest
+from contract.errors import Forbidden
+from serving.access.places import refuse_elsewhere
 
 Message = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[Message]]
 Send = Callable[[Message], Awaitable[None]]
 App = Callable[[Any, Receive, Send], Awaitable[None]]
-
-LOCAL_NAMES = ("localhost", "127.0.0.1", "[::1]")
-
-PROXIED = ("forwarded", "x-forwarded-for", "x-forwarded-host", "x-real-ip", "via")
-"""Headers that a proxy adds: the client is then another than the address that is seen."""
 
 POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; form-action 'self'; "
@@ -28,17 +19,10 @@ POLICY = (
 HEADERS = {
     "content-security-policy": POLICY,
     "x-content-type-options": "nosniff",
-    "referrer-policy": "no-referrer",
+    "referrer-policy": "same-origin",  # with no-referrer a form says Origin: null, and without https nothing else tells where it comes from
     "cross-origin-opener-policy": "same-origin",
     "cross-origin-resource-policy": "same-origin",
 }
-
-
-class Forbidden(InvalidRequest):
-    """The page is not shown to this client, or a form came from elsewhere."""
-
-    type = "forbidden"
-    status = 403
 
 
 class Headers:
@@ -73,44 +57,26 @@ def refuse_others(client: str | None, headers: Mapping[str, str], port: int | No
         Forbidden: it comes from elsewhere, through a proxy, or under another name.
     """
     remedy = f"open a tunnel (ssh -L {port or 3000}:127.0.0.1:{port or 3000} HOST) and browse to http://127.0.0.1:{port or 3000}/audit"
-    if not _is_loopback(client):
-        raise Forbidden(
-            f"the audit page is shown on the machine itself only, as long as there are no API keys; {remedy}"
-        )
-    proxied = next((name for name in PROXIED if name in headers), None)
-    if proxied:
-        raise Forbidden(f"the request has the header {proxied}, so it came through a proxy; {remedy}", field=proxied)
-    if _name(headers.get("host", "")) not in LOCAL_NAMES:
-        what = f"the request names a host that is none of {', '.join(LOCAL_NAMES)}; {remedy}"
-        raise Forbidden(what, field="host", limit=list(LOCAL_NAMES))
+    refuse_elsewhere(client, headers, "the audit page is shown", remedy)
+
+
+def is_https(headers: Mapping[str, str], scheme: str) -> bool:
+    """Say whether the browser speaks https: to this service, or to the proxy in front of it by its own word."""
+    return scheme == "https" or headers.get("x-forwarded-proto", "").strip().lower() == "https"
 
 
 def refuse_foreign_form(headers: Mapping[str, str], scheme: str) -> None:
     """Pass only a form that a page of this very origin sent.
 
-    Chromium sends `Origin: null` from a page that has no-referrer; then its Sec-Fetch-Site, which no script can set, is what tells.
+    Browsers send Sec-Fetch-Site, which no script can set, over https and to this machine, and Origin everywhere. What a proxy in front says
+    of the scheme is believed: the worst that a false word does is to refuse.
 
     Raises:
         Forbidden: it came from another site, or nothing says where from.
     """
     site, origin = headers.get("sec-fetch-site"), headers.get("origin")
-    own = f"{scheme}://{headers.get('host', '')}"
+    own = f"{'https' if is_https(headers, scheme) else scheme}://{headers.get('host', '')}"
     same_site = site == "same-origin" and origin in (None, "null", own)
     if same_site or (site is None and origin == own):
         return
-    raise Forbidden("the form was not sent by this page; open the decision here and mark it again", field="origin")
-
-
-def _is_loopback(client: str | None) -> bool:
-    try:
-        address = ip_address(client or "")
-    except ValueError:
-        return False
-    mapped = address.ipv4_mapped if isinstance(address, IPv6Address) else None
-    return (mapped or address).is_loopback
-
-
-def _name(host: str) -> str:
-    """Return the host of a Host header without its port."""
-    name, colon, port = host.rpartition(":")
-    return (name if colon and port.isdigit() else host).lower()
+    raise Forbidden("the form was not sent by this page; open it here and send the form again", field="origin")

@@ -8,7 +8,7 @@ from importlib.metadata import version
 import pytest
 
 VERBS = [
-    "audit", "collect", "encoder", "evaluate", "import", "label", "outcomes", "predict", "promote", "purge", "retrain", "rollback", "serve", "simulate",
+    "audit", "collect", "encoder", "evaluate", "import", "keys", "label", "outcomes", "predict", "promote", "purge", "retrain", "rollback", "serve", "simulate",
     "status", "store", "train",
 ]  # fmt: skip
 HEAVY = ("pandas", "sklearn", "mlflow", "torch", "skl2onnx", "matplotlib", "bentoml")

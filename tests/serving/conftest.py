@@ -1,7 +1,9 @@
 """One service for the tests over HTTP, started as a user starts it."""
 
 import contextlib
+import json
 import os
+import shutil
 import signal
 import socket
 import subprocess
@@ -35,20 +37,10 @@ class Served(NamedTuple):
         return family
 
 
-@pytest.fixture(scope="session")
-def served(tmp_path_factory):
-    with _serving(tmp_path_factory.mktemp("served") / "server.log") as server:
-        yield server
-
-
-@pytest.fixture(scope="session")
-def serving():
-    """What starts a service as a user does, with a log and variables of its own, and ends it."""
-    return _serving
-
-
 @contextlib.contextmanager
-def _serving(log: Path, environment: dict[str, str] | None = None):
+def serving(folder: Path, **environment: str):
+    """Start the service as a user does, its log in a folder; it ends with the block."""
+    log = folder / "server.log"
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
@@ -56,7 +48,7 @@ def _serving(log: Path, environment: dict[str, str] | None = None):
         process = subprocess.Popen(
             [THINKWORTH, "serve", "--port", str(port)],
             cwd=ROOT,
-            env=os.environ | (environment or {}),
+            env=os.environ | environment,
             stdin=subprocess.DEVNULL,
             stdout=out,
             stderr=subprocess.STDOUT,
@@ -68,6 +60,28 @@ def _serving(log: Path, environment: dict[str, str] | None = None):
         yield server
     finally:
         _end(server, process)
+
+
+def challenger(folder: Path) -> Path:
+    """The shipped bundle under another revision."""
+    shutil.copytree(ROOT / "models" / "default", folder)
+    manifest = folder / "manifest.json"
+    told = json.loads(manifest.read_text(encoding="utf-8"))
+    manifest.write_text(json.dumps({**told, "revision": "thinkworth/challenger"}), encoding="utf-8")
+    return folder
+
+
+@pytest.fixture(scope="session")
+def served(tmp_path_factory):
+    shadow = challenger(tmp_path_factory.mktemp("shadow") / "bundle")
+    with serving(tmp_path_factory.mktemp("served"), THINKWORTH_SHADOW=str(shadow)) as server:
+        yield server
+
+
+@pytest.fixture(scope="session", name="serving")
+def starts_services():
+    """What starts a service as a user does, with variables of its own, and ends it."""
+    return serving
 
 
 @pytest.fixture(scope="session")

@@ -17,9 +17,12 @@ from starlette.applications import Starlette
 from starlette.routing import Mount
 
 from contract.locate import ROOT
+from contract.settings import Settings
 from contract.store.audit_tables import audits, slices, suspects
 from contract.store.opening import migrate, open_store
 from contract.store.tables import decisions, outcomes, prompts, reviews
+from serving.access.door import Door
+from serving.access.keys import hashed
 from serving.page.app import audit_app
 
 CHROMIUM = Path("/usr/bin/chromium")
@@ -33,6 +36,12 @@ HOSTILE = (
 """What callers may send as ids, models and prompts."""
 
 DECISIONS = 400
+
+KEY, OTHER_KEY = "tw_analyst".ljust(46, "x"), "tw_gateway".ljust(46, "x")
+"""API keys of the page at /keyed: one with the scope audit, one without."""
+
+NAME = "audit.test"
+"""A name by which the browser reaches the pages too, over http and not as this machine."""
 
 
 def recorded():
@@ -109,10 +118,28 @@ def empty(tmp_path_factory):
 
 
 @pytest.fixture(scope="session")
-def address(filled, empty):
-    """Where the page is served, over HTTP: /audit of the filled store, /empty of the other."""
+def keys_file(tmp_path_factory):
+    entries = [("analyst", KEY, "audit"), ("gateway", OTHER_KEY, "predict")]
+    file = tmp_path_factory.mktemp("keys") / "keys.yaml"
+    file.write_text(
+        "keys:\n" + "".join(f"- {{name: {n}, hash: '{hashed(k)}', scopes: [{s}]}}\n" for n, k, s in entries)
+    )
+    return file
+
+
+@pytest.fixture(scope="session")
+def keyed_door(keys_file):
+    found = Door(Settings(api_keys_file=keys_file, session_key_file=keys_file.with_name("session.key")))
+    yield found
+    found.close()
+
+
+@pytest.fixture(scope="session")
+def address(filled, empty, keyed_door):
+    """Where the page is served, over HTTP: /audit of the filled store, /keyed of it with API keys, /empty of the other store."""
+    places = {"/audit": (filled.engine, None), "/keyed": (filled.engine, lambda: keyed_door), "/empty": (empty, None)}
     app = Starlette(
-        routes=[Mount("/audit", audit_app(lambda: filled.engine)), Mount("/empty", audit_app(lambda: empty))]
+        routes=[Mount(place, audit_app(lambda e=engine: e, door=door)) for place, (engine, door) in places.items()]
     )
     server = uvicorn.Server(uvicorn.Config(app, host="127.0.0.1", port=0, log_level="warning", proxy_headers=False))
     thread = threading.Thread(target=server.run, daemon=True)
@@ -138,7 +165,8 @@ def browser():
         pytest.skip(f"no Chromium at {CHROMIUM}; Debian's package chromium has it")
     with api.sync_playwright() as playwright:
         sandbox = ["--no-sandbox"] if os.geteuid() == 0 else []  # Chromium refuses root its sandbox
-        with playwright.chromium.launch(executable_path=CHROMIUM, args=sandbox) as found:
+        named = [f"--host-resolver-rules=MAP {NAME} 127.0.0.1"]
+        with playwright.chromium.launch(executable_path=CHROMIUM, args=sandbox + named) as found:
             yield found
 
 
@@ -162,3 +190,9 @@ def visit(browser, address):
     for context in contexts:
         context.close()
     assert complaints == []
+
+
+@pytest.fixture(scope="module")
+def axe():
+    package = pytest.importorskip("axe_playwright_python", reason="needs axe-playwright-python (the dev group)")
+    return (Path(package.__file__).parent / "axe.min.js").read_text()

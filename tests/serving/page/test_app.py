@@ -12,9 +12,10 @@ import sqlalchemy as sa
 from contract.store.audit_tables import slices
 from contract.store.tables import decisions, metadata, reviews
 from serving.page import asked as state
-from serving.page.app import MAX_FORM_BYTES, audit_app
+from serving.page.app import audit_app
 from serving.page.assets import FOLDER, FOREVER, load_assets, manifest
 from serving.page.download import cell
+from serving.page.forms import MAX_FORM_BYTES
 from serving.page.guard import POLICY
 from serving.page.views import VIEWS
 from serving.page.words import fixed
@@ -95,7 +96,7 @@ def test_every_answer_has_the_strict_headers(web, path):
     assert headers["content-security-policy"] == POLICY
     assert "unsafe" not in POLICY
     assert headers["x-content-type-options"] == "nosniff"
-    assert headers["referrer-policy"] == "no-referrer"
+    assert headers["referrer-policy"] == "same-origin"
     assert headers["cache-control"] == ("no-cache" if "/assets/" in path else "no-store")
 
 

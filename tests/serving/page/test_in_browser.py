@@ -30,12 +30,6 @@ def wide(page):
     return page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth")
 
 
-@pytest.fixture(scope="module")
-def axe():
-    package = pytest.importorskip("axe_playwright_python", reason="needs axe-playwright-python (the dev group)")
-    return (Path(package.__file__).parent / "axe.min.js").read_text()
-
-
 def violations(page, axe, tags):
     page.evaluate(axe)  # through the debugger, which the page's policy does not bind
     found = page.evaluate("only => axe.run(document, {runOnly: only, resultTypes: ['violations']})", tags)["violations"]

@@ -1,6 +1,6 @@
 """What a gateway waits for: the running service beside the bare call in this process, measured in turn in one run, as JSON and a chart.
 
-    python benchmarks/serving.py [--rounds 5] [--seconds 4] [--out benchmarks/results/serving.json]
+    python benchmarks/service.py [--rounds 5] [--seconds 4] [--out benchmarks/results/serving.json]
 
 The bare call is one call of the encoder on the whole prompt, on two intra-op threads. What counts are ratios and differences of blocks that
 follow each other within seconds, medians over the rounds, with the least and the largest: a busy machine slows both alike. Throughput is of
@@ -25,7 +25,8 @@ import matplotlib.pyplot as plt
 from load import Prompts, Served, asked, bodies, service
 from provenance import RESULTS, provenance, write
 
-from contract.encoder import Encoder, cores
+from contract.cores import cores
+from contract.encoder import Encoder
 from contract.locate import find
 
 TOKENS: tuple[int | None, ...] = (16, 64, 128, 256, None)
