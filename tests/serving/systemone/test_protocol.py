@@ -131,3 +131,11 @@ def test_the_models_are_the_profiles_the_default_first():
     assert told["data"][0] == {
         "id": "thinkworth/balanced", "object": "model", "created": 1793491200, "owned_by": "thinkworth",
     }  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("attached", "n"), [(5, 1), (0, 0), ("data:image/png;base64,AA==", 1), ({}, 0), (True, 1), (None, 0)]
+)
+def test_what_is_attached_in_another_shape_is_counted_too(attached, n):
+    content = request_of(asked(images=attached), PROFILES).messages[-1]["content"]
+    assert content == ("hi" if n == 0 else [{"type": "text", "text": "hi"}, {"type": "images"}])
