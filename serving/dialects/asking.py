@@ -8,6 +8,10 @@ from contract.controls import Accepts, By, Calls
 from contract.ladders import ORDER, OWN, Effort, Ladder
 from contract.records import Arm
 
+LEAST_UNCAPPED = 128
+"""Thinking tokens below which thinking is not switched on where nothing holds it to them: no ladder gives any effort fewer, and of what a
+request leaves for so few (at most 170 of output) nothing would be left to answer with."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Asked:
@@ -23,6 +27,7 @@ class Asked:
         takes_budgets: the server was set up to take a budget; vLLM refuses one where it was not.
         tools: the request has function tools.
         unthought: calls of tools in the request's messages whose thinking is not there.
+        sends_budgets: the API is sent a budget where the model takes one.
     """
 
     arm: Arm
@@ -34,6 +39,7 @@ class Asked:
     takes_budgets: bool = False
     tools: bool = False
     unthought: frozenset[Calls] = frozenset()
+    sends_budgets: bool = True
 
 
 class Told(NamedTuple):
@@ -117,7 +123,7 @@ def planned(asked: Asked, accepts: Accepts) -> Plan:
     direct = asked.arm is Arm.DIRECT
     if direct and accepts.thinking == "optional":
         return Plan(False)
-    if accepts.thinking == "optional" and (why := _refused(asked, accepts)):
+    if accepts.thinking == "optional" and (why := _left_off(asked, accepts)):
         return Plan(False, enforced=False, reasons=(why,))
     if accepts.takes_tokens:
         return _tokens(asked, accepts, direct)
@@ -135,10 +141,12 @@ def planned(asked: Asked, accepts: Accepts) -> Plan:
     return Plan(True, effort=effort, reasons=reasons)
 
 
-def _refused(asked: Asked, accepts: Accepts) -> str | None:
-    """Return why thinking would be refused whatever its budget, by what else is in the request."""
+def _left_off(asked: Asked, accepts: Accepts) -> str | None:
+    """Return why thinking is not switched on: the request would be refused for it, or nothing would be left to answer with."""
     if asked.tools and not accepts.thinks_with_tools:
         return "this API refuses function tools beside this model's thinking: thinking is off"
+    if asked.thinking_budget < LEAST_UNCAPPED and not (accepts.takes_tokens and asked.sends_budgets):
+        return f"nothing would hold thinking to {asked.thinking_budget} tokens, which is all that is granted: thinking is off"
     if accepts.earlier_thinking in asked.unthought:
         return "tools were called without thinking, or their messages do not hold it: thinking now would be refused, and is off"
     return None

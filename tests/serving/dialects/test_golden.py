@@ -231,3 +231,26 @@ def test_thinking_is_off_where_it_would_be_refused_without_that_of_earlier_calls
 def test_who_asks_for_no_earlier_thinking_is_not_switched_off(provider, model):
     both = frozenset({"last_call", "all_calls"})
     assert told(provider, model, 2000, unthought=both) == told(provider, model, 2000)
+
+
+@pytest.mark.parametrize(
+    ("provider", "model", "shut"),
+    [
+        ("openai", "gpt-5.1", effort("none")),
+        ("anthropic", "claude-opus-5", off()),
+        ("openrouter", "z-ai/glm-4.6", {"reasoning": {"effort": "none"}}),
+        ("vllm", "Qwen/Qwen3-32B", template(enable_thinking=False)),
+    ],
+)
+def test_a_handful_of_tokens_that_nothing_holds_thinking_to_is_no_thinking(provider, model, shut):
+    """Else a request for 16 tokens of output would be thought about to its end, and answered with nothing."""
+    few = told(provider, model, 12, cap=12, most=16)
+    assert (few.params, few.enforced, few.instead) == (shut, False, Arm.DIRECT)
+    assert few.reasons == ("nothing would hold thinking to 12 tokens, which is all that is granted: thinking is off",)
+    assert told(provider, model, 128, cap=128).params != shut
+
+
+def test_a_budget_that_is_sent_may_be_small():
+    assert told("qwen", "qwen3-32b", 12, cap=12, most=16).params == {"enable_thinking": True, "thinking_budget": 12}
+    served = told("vllm", "Qwen/Qwen3-32B", 12, cap=12, most=16, vllm_takes_budgets=True)
+    assert served.params == template(enable_thinking=True) | {"thinking_token_budget": 12}
