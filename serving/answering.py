@@ -176,7 +176,8 @@ class Answering:
         webhook = portkey.read(raw, headers, protocol.request_id_of(headers))
         if webhook.request is None:
             return portkey.untouched(webhook.why or "nothing is asked")
-        return portkey.reply(webhook, await self.answer(webhook.request, call))
+        router = self.router if webhook.obeys else self.router.unexplored()
+        return portkey.reply(webhook, await self.answer(webhook.request, call, router))
 
     async def tell_metrics(self, _: None, __: Call) -> Reply:
         """Tell the metrics of all workers."""
