@@ -15,9 +15,10 @@ test: .venv/dev
 	$(MAKE) .venv/portkey/ready || echo 'Portkey gateway not installed: its test skips'
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n auto --dist loadfile --no-loadscope-reorder $(ARGS)  # a worker a core: threads would wait for each other
 
-# The same tests of the record and more of them: 20 kills, 30 seconds without PostgreSQL, 1,000,000 decisions; figures go to benchmarks/results.
+# The same tests of the record and more of them: 20 kills, 30 seconds without PostgreSQL, 1,000,000 decisions, megabytes and thousands of odd requests;
+# figures go to benchmarks/results.
 soak: .venv/dev
-	SOAK=full OMP_NUM_THREADS=1 $(BIN)/python -m pytest tests/soak $(ARGS)
+	SOAK=full OMP_NUM_THREADS=1 $(BIN)/python -m pytest tests/soak $(addprefix tests/serving/test_,nasty.py messages_made_up.py openapi.py) $(ARGS)
 
 check: .venv/dev
 	$(BIN)/ruff check .
@@ -41,7 +42,10 @@ bench: .venv/dev
 	$(BIN)/python benchmarks/access.py
 	$(BIN)/python benchmarks/interval_coverage.py
 	$(BIN)/python benchmarks/recording.py
+	$(BIN)/python benchmarks/growth.py
+	$(BIN)/python benchmarks/observing.py
 	$(BIN)/python benchmarks/audit_recovery.py
+	if [ -x .venv/litellm/bin/litellm ]; then $(BIN)/python benchmarks/litellm_hook.py; fi
 	if [ -x /usr/bin/chromium ]; then $(BIN)/python benchmarks/audit_page.py; fi
 	if [ -d ../shared/data ]; then $(BIN)/thinkworth evaluate models/default ../shared/data/bbh.parquet --json benchmarks/results/unseen.json; fi
 	if [ -d ../shared/data ]; then $(BIN)/thinkworth evaluate models/default ../shared/data/bbh.parquet $(SHARED) --json benchmarks/results/unseen_without_shared.json; fi
@@ -89,7 +93,7 @@ bento: .venv/base
 # Everything but torch: the extra `encoder` is installed by .ci/run, or by hand.
 .venv/dev: pyproject.toml requirements.lock | .venv/bin/python
 	$(PIP) 'pip>=25.1'
-	$(PIP) --editable '.[fast,train,postgres,collect]' --group dev
+	$(PIP) --editable '.[fast,train,postgres,collect,otel]' --group dev
 	touch .venv/base $@
 
 # LiteLLM's proxy, which tests start for real, apart from the rest: it pins what others need newer. 1.108.7 is the newest

@@ -107,9 +107,12 @@ def own_arm(table: pd.DataFrame, name: str, reasoning: "pd.Series[Any] | None" =
 def price(table: pd.DataFrame, extra_tokens: Array, extra_latency_s: Array | None = None) -> Array:
     """Return what extra tokens, and the seconds where the profile charges them, cost in points, [n].
 
-    Unknown seconds are the expected ones; nan where they are charged and nobody expected any.
+    Unknown seconds are the expected ones; nan where they are charged and nobody expected any. No outcome tells what a change of arm lost
+    of a prompt cache: it costs what the decision was charged.
     """
-    points: Array = extra_tokens / table.tokens_per_point.to_numpy(float)
+    points: Array = extra_tokens / table.tokens_per_point.to_numpy(float) + table.cache_charge.fillna(0.0).to_numpy(
+        float
+    )
     charged = np.isfinite(table.seconds_per_point.to_numpy(float))
     expected = table.expected_latency_s.to_numpy(float)
     seconds = expected if extra_latency_s is None else np.where(np.isfinite(extra_latency_s), extra_latency_s, expected)

@@ -29,7 +29,7 @@ FLAGS = ("model_known", "enforced", "truncated")
 NUMBERS = (
     "p_reasoning", "thinking_budget", "reasoning_budget", "familiarity", "p_use", "p_maybe", "p_avoid", "expected_score_direct",
     "expected_gain", "expected_gain_lower", "expected_gain_upper", "expected_extra_tokens", "expected_net_benefit", "expected_cost_usd",
-    "expected_latency_s", "prompt_characters",
+    "expected_latency_s", "cache_charge", "prompt_characters",
 )  # fmt: skip
 
 VALUES = (
@@ -53,6 +53,7 @@ class Record:
         small_budget: of each revision: thinking tokens that it grants a maybe.
         counts: outcomes told, waiting, contradictory and late, and records lost.
         reviews: the newest mark of each reviewer: row of the decision and mark.
+        shadows: what challengers said beside it: row of the decision, `challenger` (its revision), verdict, and `reasoning` for its arm.
     """
 
     decisions: pd.DataFrame
@@ -62,6 +63,7 @@ class Record:
     small_budget: Mapping[str, int]
     counts: Mapping[str, int]
     reviews: pd.DataFrame
+    shadows: pd.DataFrame
 
 
 def read(connection: sa.Connection, *, since: datetime | None = None, until: datetime | None = None) -> Record:
@@ -85,6 +87,7 @@ def read(connection: sa.Connection, *, since: datetime | None = None, until: dat
         small_budget={b["revision"]: b["small_budget"] for b in bundles},
         counts=_counts(connection, within),
         reviews=_reviews(connection, within, index),
+        shadows=_shadows(connection, within, index),
     )
 
 
@@ -198,6 +201,27 @@ def _reviews(connection: sa.Connection, within: list[Any], decision_id: "pd.Inde
     rows = rows.drop_duplicates(["decision_id", "reviewer"], keep="last")
     row = decision_id.get_indexer(pd.Index(rows.decision_id)) if len(rows) else np.empty(0, int)
     return pd.DataFrame({"row": row, "mark": rows.mark.to_numpy(object)})[row >= 0].reset_index(drop=True)
+
+
+def _shadows(connection: sa.Connection, within: list[Any], decision_id: "pd.Index[Any]") -> pd.DataFrame:
+    decided = tables.decisions.c
+    asked = sa.select(decided.decision_id, decided.shadow).where(decided.shadow.is_not(sa.null()), *within)
+    parts = [_said([])]
+    for block in _blocks(connection, asked, ["decision_id", "shadow"]):
+        row = decision_id.get_indexer(pd.Index(block.decision_id))
+        parts.append(
+            _said([
+                (at, challenger, said["verdict"], said["arm"] == "reasoning")
+                for at, of in zip(row, block.shadow, strict=True) if at >= 0
+                for challenger, said in of.items() if isinstance(said, dict) and said.keys() >= {"verdict", "arm"}
+            ])
+        )  # fmt: skip
+    return pd.concat(parts, ignore_index=True)
+
+
+def _said(rows: list[tuple[Any, ...]]) -> pd.DataFrame:
+    kinds = {"row": int, "challenger": object, "verdict": object, "reasoning": bool}
+    return pd.DataFrame(rows, columns=list(kinds)).astype(kinds)
 
 
 def _blocks(connection: sa.Connection, asked: Any, names: list[str]) -> Iterator[pd.DataFrame]:

@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 from scipy.stats import norm
 
-from audit import calibration, drift, readings, trend, what_if
+from audit import calibration, challengers, drift, readings, trend, what_if
 from audit.config import AuditConfig
 from audit.estimates import Contrast, around, explored, mean_of, paired, weighted_difference
 from audit.evidence import Evidence, join, own_arm
@@ -67,6 +67,7 @@ def audit(record: Record, config: AuditConfig, *, time: datetime) -> Audit:
         "calibration": calibration.calibration(record, evidence, contrasts, config),
         "drift": drift.drift(evidence, config),
         "what_if": what_if.what_if(record, evidence, contrasts, expected),
+        "challengers": challengers.challengers(record, evidence, contrasts, expected),
         "reviews": _reviews(record, posterior, evidence),
     }  # fmt: skip
     return Audit(plain(report), found, listed)

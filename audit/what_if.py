@@ -94,6 +94,7 @@ def _decided(record: Record, decided: pd.DataFrame, scenario: Scenario) -> tuple
             continue
         part = decided.iloc[at]
         price = part.expected_extra_tokens / profile.tokens_per_point
+        price = price + part.cache_charge.fillna(0.0) * part.tokens_per_point / profile.tokens_per_point
         if profile.seconds_per_point is not None:
             price = price + part.expected_latency_s.fillna(0.0) / profile.seconds_per_point
         word = verdicts(part.expected_gain_lower - price, part.expected_gain - price, part.expected_gain_upper - price)

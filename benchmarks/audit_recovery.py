@@ -73,6 +73,7 @@ def record_of(decided: pd.DataFrame, outcomes: pd.DataFrame, bundles: list[dict[
     return Record(
         table, attempts, profiles, {r: b["unfamiliar_below"] for r, b in of.items()}, {r: b["small_budget"] for r, b in of.items()},
         counts, pd.DataFrame({"row": [], "mark": []}),
+        pd.DataFrame({"row": [], "challenger": [], "verdict": [], "reasoning": []}),
     )  # fmt: skip
 
 

@@ -102,7 +102,7 @@ def decision(rng: random.Random, i: int, when: datetime) -> dict[str, Any]:
         "expected_latency_s": extra / 80, "max_thinking_tokens": None, "max_latency_ms": None, "max_output_tokens": 4096, "cached_tokens": None,
         "prompt_characters": int(math.exp(rng.gauss(6, 1))), "prompt_digest": hashlib.sha256(str(i // 5).encode()).hexdigest(),
         "reasons": [f"nearest task family: {task} (probability 0.9)", f"expected gain {gain:+.3f} points; {extra:.0f} extra tokens"],
-        "shadow": {"thinkworth/0a0b0c0d0e0f": {"verdict": "maybe", "net_benefit": round(net / 2, 3)}} if i % 7 == 0 else None,
+        "shadow": {"thinkworth/0a0b0c0d0e0f": {"verdict": "maybe", "arm": "reasoning", "net_benefit": round(net / 2, 3)}} if i % 7 == 0 else None,
     }  # fmt: skip
 
 

@@ -3,7 +3,7 @@
 import os
 from datetime import date
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -30,6 +30,9 @@ class ModelFamily(BaseModel):
         cached_input_usd_per_mtok: dollars for a million input tokens that a prompt cache holds.
         output_tokens_per_second: median speed while the model writes.
         speed_source: where the speed was read.
+        cache_voided_by_thinking: what of the provider's prompt cache a change of arm voids: `all` of it, its `messages` but neither system
+            prompt nor tools, or `none`; of a model that never thinks nothing is told.
+        cache_source: where that was read, and when.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
@@ -42,6 +45,8 @@ class ModelFamily(BaseModel):
     cached_input_usd_per_mtok: Dollars | None = None
     output_tokens_per_second: float | None = Field(None, gt=0, le=1e6)
     speed_source: str | None = Field(None, min_length=1)
+    cache_voided_by_thinking: Literal["all", "messages", "none"] | None = None
+    cache_source: str | None = Field(None, min_length=1)
 
     def cost_usd(self, tokens: float) -> float | None:
         """Return the dollars that `tokens` output tokens cost."""

@@ -22,6 +22,9 @@ CUT, CUT_BY_THE_PROFILE = 0.99, 0.9
 LIKELY = 0.5
 """Under a request's or a latency's cap that thinking keeps less often than this, there is no `use`."""
 
+KEPT = "maybe keeps to the arm of the last turn: thinking is not expected to pay for the cache that it would void"
+"""Why a `maybe` that might pay does not think."""
+
 
 @dataclass(frozen=True, slots=True)
 class Decision:
@@ -36,7 +39,7 @@ class Decision:
         gain: expected, in points, under the caps.
         gain_band: its local 95 % bounds, in points, under the caps.
         extra_tokens: expected under the caps.
-        net_benefit: gain less the price of the tokens, in points.
+        net_benefit: gain less the price of the tokens, and of the prompt cache that thinking voids, in points.
         familiarity: how far the evidence covers the prompt, in [0, 1].
         reasons: sentences, without a word of the prompt.
     """
@@ -54,7 +57,9 @@ class Decision:
     reasons: tuple[str, ...]
 
 
-def decide(scores: Scores, profile: Profile, calibration: Calibration, caps: Caps = NO_CAPS) -> Decision:
+def decide(
+    scores: Scores, profile: Profile, calibration: Calibration, caps: Caps = NO_CAPS, *, cache_charge: float = 0.0
+) -> Decision:
     """Decide on one prompt.
 
     `use` where the local 95 % lower bound of net_benefit is above 0, `avoid` where its upper bound is below 0, `maybe`
@@ -62,6 +67,10 @@ def decide(scores: Scores, profile: Profile, calibration: Calibration, caps: Cap
     finishes under it, and the tokens by the share that is still spent. What a request's caps save is not counted for
     `use`: a tighter cap never makes thinking look better, and never raises the budget. A familiar `maybe` thinks only where
     what it is granted may pay.
+
+    `cache_charge` is what thinking costs beside its tokens, in points (`contract.cache_charge`); below 0 it is going direct that costs so
+    much. It is the same under every cap. Where thinking pays it, a `maybe` thinks only where it is *expected* to pay under every cap:
+    a doubt is no reason to give up what is certain.
     """
     cap = cap_of(profile, caps)
     finishes, spent = under_cap(scores, cap.tokens)
@@ -74,7 +83,8 @@ def decide(scores: Scores, profile: Profile, calibration: Calibration, caps: Cap
         return price_of(whole * share, profile, caps)
 
     price, uncapped = priced(spent), priced(max(under_cap(scores, cap.without_request)[1], spent))
-    verdict = verdict_of(lower - uncapped, gain - price, upper - price) if familiar else Verdict.MAYBE
+    cost, net_benefit = price + cache_charge, gain - price - cache_charge
+    verdict = verdict_of(lower - uncapped - cache_charge, net_benefit, upper - cost) if familiar else Verdict.MAYBE
     too_seldom = verdict is Verdict.USE and cap.set_by != OF_THE_PROFILE and finishes < LIKELY
     verdict = Verdict.MAYBE if too_seldom else verdict
     doubtful = familiar and verdict is Verdict.MAYBE
@@ -85,21 +95,22 @@ def decide(scores: Scores, profile: Profile, calibration: Calibration, caps: Cap
         _evidence(scores.from_logs, familiar),
         *_what_binds(cap, finishes, too_seldom, caps),
     ]
-    if doubtful and price < lower <= uncapped:
+    if doubtful and cost < lower <= uncapped + cache_charge:
         reasons.append(
             f"without the request's caps thinking would cost {uncapped:.3f} points: what they save does not count for use"
         )
     granted = _reasoning_budget(verdict, scores, profile, calibration, cap.tokens, familiar)
     thinks = verdict is Verdict.USE or (verdict is Verdict.MAYBE and profile.maybe_arm != "direct" and granted > 0)
-    if doubtful and thinks:
+    if thinks and verdict is Verdict.MAYBE and (familiar or cache_charge > 0):
         usual = _reasoning_budget(verdict, scores, profile, calibration, cap.without_request, familiar)
-        why = _never_pays(scores, bounds[2], priced, granted, usual, cap.without_request)
-        reasons += [why] if why else []
+        hope = bounds[1] if cache_charge > 0 else bounds[2]
+        why = _never_pays(scores, hope, priced, cache_charge, granted, usual, cap.without_request)
+        reasons += [KEPT if cache_charge > 0 else why] if why else []
         thinks = not why
     budget = granted if thinks else 0
     return Decision(
         verdict=verdict, arm=Arm.REASONING if thinks else Arm.DIRECT, thinking_budget=budget, reasoning_budget=granted,
-        effort=effort_of(budget), gain=gain, gain_band=(lower, upper), extra_tokens=whole * spent, net_benefit=gain - price,
+        effort=effort_of(budget), gain=gain, gain_band=(lower, upper), extra_tokens=whole * spent, net_benefit=net_benefit,
         familiarity=familiarity, reasons=tuple(reasons),
     )  # fmt: skip
 
@@ -194,7 +205,7 @@ def _what_binds(cap: Cap, finishes: float, too_seldom: bool, caps: Caps) -> Iter
 
 
 def _never_pays(
-    scores: Scores, upper: float, price: Callable[[float], float], granted: int, usual: int, own: int
+    scores: Scores, upper: float, price: Callable[[float], float], fixed: float, granted: int, usual: int, own: int
 ) -> str:
     """Return why a familiar `maybe` gets no thinking: even the gain's upper bound would not pay for it. Empty where it may.
 
@@ -206,13 +217,14 @@ def _never_pays(
         scores: of the prompt.
         upper: upper bound of the gain without caps, in points.
         price: of a share of the extra tokens, in points.
+        fixed: cost that no cap changes, in points.
         granted: thinking tokens under the request's caps.
         usual: thinking tokens without them.
         own: the profile's cap on thinking tokens.
     """
 
     def left(cap: float, paid: float) -> float:
-        return capped_gain(upper, under_cap(scores, cap)[0]) - price(under_cap(scores, paid)[1])
+        return capped_gain(upper, under_cap(scores, cap)[0]) - price(under_cap(scores, paid)[1]) - fixed
 
     if left(own, own) < 0:
         return "without the request's caps the verdict would be avoid, and a cap does not make thinking pay"

@@ -1,6 +1,6 @@
 """The one ONNX scorer: a prompt in, the heads' scores out; used by serving, by evaluation and by the offline command."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -57,13 +57,24 @@ class Scorer:
         """Open and verify the bundle in a folder."""
         return cls(Bundle(folder))
 
-    def score(self, prompt: Prompt, model: str | None = None) -> Scored:
-        """Score one prompt for a target model: tokenise, embed its ask and its whole, compute features, run the heads."""
+    def score(self, prompt: Prompt, model: str | None = None, *, encoded: Callable[[], None] | None = None) -> Scored:
+        """Score one prompt for a target model: tokenise, embed its ask and its whole, compute features, run the heads.
+
+        Args:
+            prompt: the prompt.
+            model: the target model.
+            encoded: called when the encoder is done, for those who time it.
+        """
         ask = self.encoder.encode(prompt.ask)
         whole = ask if prompt.whole == prompt.ask else self.encoder.encode(prompt.whole)
-        inputs = np.concatenate([ask.vector, whole.vector]), features.vector(prompt), self.targets([model])[0]
-        row = self.run(*(values[None] for values in inputs))
-        return Scored(self.unpack(row, 0), whole.truncated, self.knows(model), inputs, row["cosines"][0])
+        if encoded:
+            encoded()
+        embeddings = np.concatenate([ask.vector, whole.vector])
+        return self._heads_of(embeddings, features.vector(prompt), model, whole.truncated)
+
+    def score_again(self, scored: Scored, model: str | None = None) -> Scored:
+        """Return what these heads say of a prompt that a bundle with the same encoder has scored: nothing is embedded anew."""
+        return self._heads_of(scored.inputs[0], scored.inputs[1], model, scored.truncated)
 
     def score_many(self, prompts: Sequence[Prompt], threads: int = 2) -> list[Scored]:
         """Score prompts from a pool of threads: the same values as `score`, in order."""
@@ -76,6 +87,13 @@ class Scorer:
         """Run the heads on embeddings [n, 2 d] (ask, whole), features and words [n, f + w] and statistics of target models [n, 3]."""
         inputs = {"embeddings": embeddings, "features": vectors, "target": targets}
         return dict(zip(self._outputs, self._heads.run(self._outputs, inputs), strict=True))
+
+    def _heads_of(
+        self, embeddings: NDArray[np.float32], vector: NDArray[np.float32], model: str | None, truncated: bool
+    ) -> Scored:
+        inputs = embeddings, vector, self.targets([model])[0]
+        row = self.run(*(values[None] for values in inputs))
+        return Scored(self.unpack(row, 0), truncated, self.knows(model), inputs, row["cosines"][0])
 
     def knows(self, model: str | None) -> bool:
         """Return whether logs hold a model, whatever its name's provider, date and case."""

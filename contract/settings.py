@@ -10,9 +10,9 @@ import re
 import tomllib
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
 from contract.errors import InvalidInput
 from contract.locate import ROOT
@@ -26,6 +26,14 @@ OTHERS = ("THINKWORTH_CONFIG", "THINKWORTH_MODELS")
 
 _OF_KUBERNETES = re.compile(r"THINKWORTH_(SERVICE_|PORT_\d)")
 """What Kubernetes sets in each pod beside a Service of the name thinkworth."""
+
+
+def _listed(value: Any) -> Any:
+    """Return a list of one for a text that is no JSON list."""
+    if not isinstance(value, str):
+        return value
+    return json.loads(value) if value.lstrip().startswith("[") else [value]
+
 
 Durability = Literal["sync", "async", "off"]
 
@@ -102,9 +110,14 @@ class Settings(BaseModel):
         allow_anonymous: serve without keys, also beyond this machine; for what stands behind something that lets in only who may.
         session_key_file: secret key of the audit page's sessions; None: session.key in store_folder, made where it is not there.
         limits: how large a request may be.
+        shadow: challengers that score the same traffic off the hot path: folders of bundles, or addresses; of a variable one, or a JSON list.
+        conversations: how many conversations a worker remembers the last arm of; 0: none.
+        conversation_ttl_s: seconds after its last turn for which it remembers one.
         dialects: a file that adds to data/dialects.yaml or replaces rows of it; None: there is none.
         queue: requests that may wait for a core of a worker; beyond it they are refused with 429.
         remembered_prompts: prompts of which a worker remembers what the graphs said, some 8 KiB each; 0: none.
+        log_format: of the lines that thinkworth logs itself.
+        log_decisions: whether each decision, and each request that is refused, is a line of the log.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
@@ -132,9 +145,14 @@ class Settings(BaseModel):
     allow_anonymous: bool = False
     session_key_file: Path | None = None
     limits: Limits = Limits()
+    shadow: Annotated[tuple[str, ...], BeforeValidator(_listed)] = Field((), max_length=4)
+    conversations: int = Field(10_000, ge=0, le=1_000_000)
+    conversation_ttl_s: float = Field(3600.0, gt=0, le=604_800)
     dialects: Path | None = None
     queue: int = Field(64, ge=1, le=100_000)
     remembered_prompts: int = Field(4096, ge=0, le=1_000_000)
+    log_format: Literal["text", "json"] = "text"
+    log_decisions: bool = False
 
     @model_validator(mode="after")
     def _agrees(self) -> "Settings":
@@ -144,6 +162,10 @@ class Settings(BaseModel):
             )
         if self.allow_anonymous and self.wants_keys:
             raise ValueError("allow_anonymous lets in who has no key, and there are API keys; set one of the two")
+        if self.shadow and self.durability == "off":
+            raise ValueError(
+                "shadow says what challengers would have answered, and durability off records nothing; set it to async"
+            )
         return self
 
     @property

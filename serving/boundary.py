@@ -1,7 +1,7 @@
 """The ASGI boundary in front of BentoML: it answers our routes itself, and gives every error our one shape.
 
 BentoML and pydantic would answer a bad body in shapes of their own and log it with the input, the prompt included. So a body is read and
-checked here, and what is no route of ours (health, metrics, OpenAPI) is passed on without one.
+checked here, and what is no route of ours (health, OpenAPI) is passed on without one.
 """
 
 import json
@@ -11,10 +11,13 @@ from collections.abc import Awaitable, Callable, Mapping, MutableMapping
 from operator import attrgetter
 from typing import Any
 
+import uuid_utils
+
 from contract.errors import BodyTooLarge, InternalError, InvalidRequest, MethodNotAllowed, NotFound, ThinkworthError
 from serving.access.authorise import ANYBODY
 from serving.access.door import Door
 from serving.access.middleware import CALLER
+from serving.observing.trail import TRAIL
 from serving.routes import ROUTES, Reply, Route, call_of
 
 DRAINED = 64
@@ -55,7 +58,7 @@ class Boundary:
             if route is not None:
                 if scope["method"] not in route.methods:
                     await _read(receive, self.door().most_body_bytes)
-                    raise _ours(405, path)
+                    raise _ours(405, path, ", ".join(route.methods))
                 reply = await self._reply(route, scope, receive)
                 await answer.reply(reply)
                 return
@@ -63,19 +66,26 @@ class Boundary:
                 raise _ours(404, path)  # Starlette would redirect, and a client that posts rarely follows
             await self.app(scope, receive, answer.send)
         except ThinkworthError as error:
-            await answer.refuse(error)
+            await self._refuse(answer, error, scope)
         except Exception as error:
-            logger.error("unexpected %s while answering %s", type(error).__name__, path if route else "a request")
-            await answer.refuse(InternalError("an unexpected error; it is logged without the request"))
+            name, where = uuid_utils.uuid7(), path if route else "a request"
+            logger.error("unexpected %s while answering %s (error %s)", type(error).__name__, where, name)
+            what = f"an unexpected error; it is logged without the request, as error {name}"
+            await self._refuse(answer, InternalError(what), scope)
             return
         if answer.status >= 400 and not answer.started:
-            await answer.refuse(_ours(answer.status, path))
+            await self._refuse(answer, _ours(answer.status, path, answer.allowed), scope)
+
+    async def _refuse(self, answer: "_Answer", error: ThinkworthError, scope: Any) -> None:
+        if TRAIL in scope:
+            scope[TRAIL].error = error.type
+        await answer.refuse(error)
 
     async def _reply(self, route: Route, scope: Any, receive: Receive) -> Reply:
         arrived, headers = time.monotonic(), dict(scope["headers"])
         door = self.door()
         body = await _read(receive, door.most_body_bytes)
-        call = call_of(headers, arrived)
+        call = call_of(headers, arrived, scope.get(TRAIL))
         request = route.read(body) if route.read else None
         del body  # a MiB, while the request waits
         door.weigh(scope.get(CALLER, ANYBODY), request)
@@ -123,9 +133,16 @@ class _Answer:
                 await self._send(self._start)
                 await self._send({"type": "http.response.body", "body": bytes(self._body)})
 
+    @property
+    def allowed(self) -> str:
+        """The methods that a foreign error names."""
+        return str(dict(self._start["headers"]).get(b"allow", b""), "latin-1")
+
     async def reply(self, reply: Reply) -> None:
         self.started = True
-        await self._json(200, reply.body.__pydantic_serializer__.to_json(reply.body), reply.headers)
+        body = reply.body
+        raw = body if isinstance(body, bytes) else body.__pydantic_serializer__.to_json(body)
+        await self._json(200, raw, reply.headers)
 
     async def refuse(self, error: ThinkworthError) -> None:
         if self.started:
@@ -134,9 +151,9 @@ class _Answer:
         await self._json(self._number(error), json.dumps(self._shape(error)).encode(), error.headers)
 
     async def _json(self, status: int, body: bytes, more: Mapping[str, str]) -> None:
-        headers = [(b"content-type", b"application/json"), (b"content-length", str(len(body)).encode())]
-        headers += [(name.lower().encode(), value.encode()) for name, value in more.items()]
-        await self._send({"type": "http.response.start", "status": status, "headers": headers})
+        headers = {b"content-type": b"application/json", b"content-length": str(len(body)).encode()}
+        headers |= {name.lower().encode(): value.encode() for name, value in more.items()}
+        await self._send({"type": "http.response.start", "status": status, "headers": list(headers.items())})
         await self._send({"type": "http.response.body", "body": body})
 
 
@@ -171,14 +188,14 @@ def _is_ours(body: bytes) -> bool:
     return isinstance(error, dict) and error.keys() == {"type", "message", "field", "limit"}
 
 
-def _ours(status: int, path: str) -> ThinkworthError:
-    """Return a foreign error in our shape, without its text."""
+def _ours(status: int, path: str, allowed: str = "") -> ThinkworthError:
+    """Return a foreign error in our shape, without its text; `allowed` names the methods that a route takes."""
     if status == 404:
-        known = ", ".join([*ROUTES, "/livez, /readyz, /metrics, /docs.json", PAGE])
+        known = ", ".join([*ROUTES, "/livez, /readyz", PAGE])
         return NotFound(f"no such route; there are {known}")
     if status == 405:
         named = path if path in ROUTES else "this route"
-        return MethodNotAllowed(f"{named} takes another method; /docs.json lists them")
+        return MethodNotAllowed(f"{named} takes another method; /docs.json lists them", allowed=allowed)
     if status == 503 and path in ("/readyz", "/livez"):
         error: ThinkworthError = InternalError("not ready", type="not_ready")
     elif status < 500:

@@ -1,5 +1,6 @@
 """The verbs `predict` (offline) and `serve`."""
 
+import json
 import os
 import socket
 import sys
@@ -10,10 +11,10 @@ from typing import Annotated, BinaryIO
 
 import typer
 
-from contract.bundle import in_use
+from contract.bundle import Bundle, in_use
 from contract.errors import InvalidInput, InvalidRequest
 from contract.files import written_whole
-from contract.resolve import is_address
+from contract.resolve import is_address, resolved
 from contract.settings import Settings, load_settings
 
 KEEP_ALIVE_S = 75
@@ -73,6 +74,7 @@ def serve(
     """
     from serving.access.places import refuse_open
     from serving.access.watch import usable_keys
+    from serving.observing.tracing import check_traces
     from serving.swap.holder import begin
 
     settings = load_settings()
@@ -82,6 +84,10 @@ def serve(
     refuse_open(host, settings)
     lets_in = usable_keys(settings)
     recorded = _record_is_usable(settings)
+    shadow = [str(resolved(Path(name)).resolve()) for name in settings.shadow]
+    for challenger in shadow:
+        Bundle(Path(challenger))
+    check_traces()
     with socket.socket() as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
@@ -97,10 +103,15 @@ def serve(
     sys.stdout.flush()
     if bundle is not None:
         os.environ["THINKWORTH_BUNDLE"] = str(settings.bundle)
+    if shadow:
+        os.environ["THINKWORTH_SHADOW"] = json.dumps(shadow)  # addresses are resolved once
     os.environ["THINKWORTH_WORKERS"] = str(workers)  # each takes its share of the cores
     if workers > 1:
         given = os.environ.get("BENTOML_CONFIG_OPTIONS", "")
         os.environ["BENTOML_CONFIG_OPTIONS"] = f"services.thinkworth.workers={workers} {given}".strip()
+        os.environ.pop(
+            "BENTOML_CONTAINERIZED", None
+        )  # in its images, BentoML would not replace a worker that dies among others
     os.environ.setdefault("BENTOML_DO_NOT_TRACK", "True")  # nothing of ours is reported to anyone
     # A service empties the folder of BentoML's metrics as it starts: of two on a machine, each needs one of its own.
     os.environ.setdefault("BENTOML_HOME", str(settings.folder / "bentoml" / str(port)))

@@ -42,8 +42,8 @@ def draw(decision: Decision, rate: float, left_out: LeftOut | None, random: Call
 
 
 def left_out_because(
-    decision: Decision, without_caps: Decision, prompt: Prompt, *, both_arms: bool, of_a_conversation: bool
-) -> LeftOut | None:
+    decision: Decision, without_caps: Decision, prompt: Prompt, *, both_arms: bool, of_a_conversation: bool, charged: bool = False
+) -> LeftOut | None:  # fmt: skip
     """Return why a request's arm may not be drawn, None where it may.
 
     Args:
@@ -52,10 +52,11 @@ def left_out_because(
         prompt: of the request.
         both_arms: nothing is known that keeps the target model from doing either, over the provider that is named.
         of_a_conversation: the request names its conversation, or tokens of it in the provider's cache.
+        charged: a change of arm is known to void that cache.
     """
     if not both_arms:
         return "not_enforced"
-    if of_a_conversation and any(turn.role == "assistant" for turn in prompt.turns):
+    if charged or (of_a_conversation and any(turn.role == "assistant" for turn in prompt.turns)):
         return "sticky"  # earlier turns were answered in an arm, and a change of arm voids a provider's cache of them
     of_caps = [(d.verdict, d.arm, d.reasoning_budget) for d in (decision, without_caps)]
     return "capped" if of_caps[0] != of_caps[1] or not decision.reasoning_budget else None

@@ -80,7 +80,7 @@ class Keeper:
             "expected_net_benefit": answer.expected.net_benefit, "expected_cost_usd": answer.expected.cost_usd,
             "expected_latency_s": answer.expected.latency_s, "max_thinking_tokens": request.max_thinking_tokens,
             "max_latency_ms": request.max_latency_ms, "max_output_tokens": request.max_output_tokens,
-            "cached_tokens": request.cached_tokens, "prompt_characters": sum(len(turn.text) for turn in prompt.turns),
+            "cached_tokens": request.cached_tokens, "cache_charge": decided.charge.points, "prompt_characters": sum(len(turn.text) for turn in prompt.turns),
             "prompt_digest": digest, "reasons": answer.reasons,
         }  # fmt: skip
 

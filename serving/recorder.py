@@ -22,7 +22,7 @@ from contract.settings import Settings
 from contract.store import writing
 from contract.store.opening import open_store
 from contract.store.outcomes import Told
-from contract.store.records import Record
+from contract.store.records import SHADOW, Record
 from serving.journal import Journal
 from serving.mender import Mender, is_of_the_record
 from serving.waiting import Done, Item, Waiting
@@ -165,7 +165,7 @@ class Recorder:
                 else:
                     self._spill(*item)
         else:
-            self._count("recorded", sum(len(records) for records, _ in group))
+            self._count("recorded", sum(record.table != SHADOW for records, _ in group for record in records))
             for records, done in group:
                 n = sum(record.table == "outcomes" for record in records)
                 done.set_result(told[:n])

@@ -7,12 +7,14 @@ which is policy: microseconds. A service remembers readings and keeps the first 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from copy import copy
+from dataclasses import replace
 from random import SystemRandom
 from typing import Any, NamedTuple
 
 import uuid_utils
 
 from contract.bundle import Neighbourhood
+from contract.cache_charge import NO_CHARGE, CacheCharge, cache_charge, lost
 from contract.caps import Caps
 from contract.controls import Accepts, Controls, expressed, load_controls
 from contract.errors import InvalidRequest
@@ -21,9 +23,11 @@ from contract.model_families import ModelFamilies, ModelFamily, load_model_famil
 from contract.policy import Decision, decide
 from contract.profiles import default_name
 from contract.prompt import Prompt
+from contract.records import Arm
 from contract.scorer import Scored, Scorer
 from contract.settings import Exploration
 from serving.cache import Reading, Readings, key_of
+from serving.conversations import Conversations
 from serving.dialects.requests import both_arms, of_request
 from serving.exploration import LeftOut, draw, left_out_because
 from serving.schemas import Answer, Expected, ModelInfo, PredictRequest, Probabilities
@@ -39,6 +43,8 @@ class Decided(NamedTuple):
         scored: what the heads say of it.
         not_explored: why exploration left the request out; None where it did not, or where it is off.
         encoder: the SHA-256 of the encoder.
+        charge: what thinking is charged for the provider's prompt cache.
+        last_arm: of the conversation, before this turn; None: not known.
     """
 
     answer: Answer
@@ -47,6 +53,8 @@ class Decided(NamedTuple):
     scored: Scored
     not_explored: LeftOut | None
     encoder: str
+    charge: CacheCharge
+    last_arm: Arm | None
 
 
 class Router:
@@ -60,6 +68,7 @@ class Router:
         controls: Controls | None = None,
         exploration: Exploration | None = None,
         random: Callable[[], float] | None = None,
+        conversations: Conversations | None = None,
         remembers: int = 0,
     ) -> None:
         """Take a loaded bundle and what is known of models; the shipped and the operator's families where not given.
@@ -70,6 +79,7 @@ class Router:
             controls: what models accept to steer their thinking; the shipped and the operator's where not given.
             exploration: shares of requests whose arm is drawn; none where not given.
             random: gives the uniform numbers in [0, 1) that they are drawn by; the system's where not given.
+            conversations: remembers the arms of last turns; none are where not given.
             remembers: readings of prompts that are remembered.
 
         Raises:
@@ -79,6 +89,7 @@ class Router:
         self.exploration, self.random = exploration or Exploration(), random or SystemRandom().random
         self.families = families or load_model_families()
         self.controls = controls or load_controls()
+        self.conversations = conversations or Conversations(0, 1.0)
         self.manifest = scorer.manifest
         self.readings = Readings(remembers)
 
@@ -105,9 +116,9 @@ class Router:
         """Return what is remembered of a prompt for a target model, None where it has to be read."""
         return self.readings.get(key_of(prompt, model))
 
-    def read(self, prompt: Prompt, model: str | None) -> Reading:
-        """Return what the graphs say of a prompt for a target model, and remember it."""
-        scored = self.scorer.score(prompt, model)
+    def read(self, prompt: Prompt, model: str | None, encoded: Callable[[], None] | None = None) -> Reading:
+        """Return what the graphs say of a prompt for a target model, and remember it; `encoded` is called between encoder and heads."""
+        scored = self.scorer.score(prompt, model, encoded=encoded)
         reading = Reading(scored, tuple(effects(self.scorer, *scored.inputs)))
         self.readings.put(key_of(prompt, model), reading)
         return reading
@@ -122,9 +133,11 @@ class Router:
         family = self.families.of(request.model) if request.model else None
         accepts = self.controls.of(request.model, request.provider)
         caps = _caps(request, family)
-        policy, enforced = expressed(self._decision(scored, name, caps), accepts)
+        last_arm = self.conversations.last_arm(request.conversation_id, request.model)
+        charge = self._charge(request, prompt, family, accepts, name, last_arm)
+        policy, enforced = expressed(self._decision(scored, name, caps, charge), accepts)
         rate = self.exploration.of(policy.verdict.value)
-        left_out = self._left_out(request, prompt, policy, scored, name, caps, accepts) if rate else None
+        left_out = self._left_out(request, prompt, policy, scored, name, caps, accepts, charge) if rate else None
         decision, p_reasoning, _ = draw(policy, rate, left_out, self.random)
         profile = self.manifest.profiles[name]
         told = of_request(request, self.controls, profile, caps, decision.arm, decision.thinking_budget)
@@ -156,10 +169,40 @@ class Router:
             neighbours=list(map(_neighbour, neighbours(self.scorer, scored.cosines))) if request.explain else None,
             revision=self.manifest.revision,
         )
-        return Decided(answer, policy, prompt, scored, left_out, self.manifest.encoder.sha256)
+        self.conversations.answered(
+            request.conversation_id, request.model, decision.arm, decision_id=answer.decision_id, request_id=request.request_id
+        )  # fmt: skip
+        return Decided(answer, policy, prompt, scored, left_out, self.manifest.encoder.sha256, charge, last_arm)
 
-    def _decision(self, scored: Scored, profile: str, caps: Caps) -> Decision:
-        return decide(scored.scores, self.manifest.profiles[profile], self.manifest.calibration, caps)
+    def judge(self, request: PredictRequest, prompt: Prompt, scored: Scored, last_arm: Arm | None) -> Decision:
+        """Return what the policy says of a request, without exploration; nothing is remembered of it.
+
+        Raises:
+            InvalidRequest: the profile is unknown.
+        """
+        name, family = self.profile(request.profile), self.families.of(request.model) if request.model else None
+        accepts = self.controls.of(request.model, request.provider)
+        charge = self._charge(request, prompt, family, accepts, name, last_arm)
+        return expressed(self._decision(scored, name, _caps(request, family), charge), accepts)[0]
+
+    def _decision(self, scored: Scored, profile: str, caps: Caps, charge: CacheCharge) -> Decision:
+        decision = decide(
+            scored.scores, self.manifest.profiles[profile], self.manifest.calibration, caps, cache_charge=charge.points or 0.0
+        )  # fmt: skip
+        return replace(decision, reasons=(*decision.reasons, charge.reason)) if charge.reason else decision
+
+    def _charge(
+        self, request: PredictRequest, prompt: Prompt, family: ModelFamily | None, accepts: Accepts | None, profile: str,
+        last_arm: Arm | None,
+    ) -> CacheCharge:  # fmt: skip
+        """Return what a change of arm loses of the cache that the request says its provider has."""
+        if accepts is not None and accepts.thinking == "never":
+            return NO_CHARGE
+        return cache_charge(
+            family, self.manifest.profiles[profile], cached_tokens=request.cached_tokens,
+            lost_tokens=lost(family, request.cached_tokens, prompt, request.tools),
+            last_arm=last_arm,
+        )  # fmt: skip
 
     def _reasons(self, decision: Decision, prompt: Prompt, reading: Reading, *, named: bool) -> list[str]:
         """Return the decision's reasons, and what this prompt and, where one is named, its target model add to them."""
@@ -174,14 +217,16 @@ class Router:
 
     def _left_out(
         self, request: PredictRequest, prompt: Prompt, policy: Decision, scored: Scored, profile: str, caps: Caps,
-        accepts: Accepts | None,
+        accepts: Accepts | None, charge: CacheCharge,
     ) -> LeftOut | None:  # fmt: skip
         """Return why the arm of a request is not drawn, None where it may be."""
         free = Caps(tokens_per_second=caps.tokens_per_second)
-        without = policy if caps == free else expressed(self._decision(scored, profile, free), accepts)[0]
+        without = policy if caps == free else expressed(self._decision(scored, profile, free, charge), accepts)[0]
         of_a_conversation = bool(request.conversation_id or request.cached_tokens)
         possible = both_arms(request, self.controls, self.manifest.profiles[profile], caps, policy.reasoning_budget)
-        return left_out_because(policy, without, prompt, both_arms=possible, of_a_conversation=of_a_conversation)
+        return left_out_because(
+            policy, without, prompt, both_arms=possible, of_a_conversation=of_a_conversation, charged=bool(charge.points)
+        )  # fmt: skip
 
     def info(self) -> ModelInfo:
         """Describe the served bundle."""

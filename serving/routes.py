@@ -13,6 +13,7 @@ from pydantic import BaseModel
 from contract.errors import InvalidRequest, ThinkworthError
 from serving.access.keys import Scope
 from serving.gateways import portkey
+from serving.observing.trail import Trail
 from serving.parsing import checked, parse, read_object
 from serving.schemas import BatchRequest, Outcome, OutcomesRequest, PredictRequest, ReloadRequest
 from serving.systemone import protocol
@@ -31,10 +32,12 @@ class Call(NamedTuple):
     Attributes:
         headers: names in lower case; of several alike the last.
         deadline: time of the monotonic clock after which nobody waits for the answer; None: somebody does.
+        trail: where the request's steps are noted; None: nobody looks.
     """
 
     headers: Mapping[bytes, bytes] = {}
     deadline: float | None = None
+    trail: Trail | None = None
 
     def texts(self) -> dict[str, str]:
         """Return the headers as texts."""
@@ -42,9 +45,9 @@ class Call(NamedTuple):
 
 
 class Reply(NamedTuple):
-    """An answer with headers of its own."""
+    """An answer with headers of its own; its body is JSON, or bytes of the type that the headers say."""
 
-    body: BaseModel
+    body: BaseModel | bytes
     headers: Mapping[str, str] = {}
 
 
@@ -82,6 +85,7 @@ ROUTES: dict[str, Route] = {
     "/outcomes": Route("take_outcomes", _outcomes, scope="outcomes"),
     "/admin/reload": Route("swap", lambda raw: parse(ReloadRequest, raw or b"{}"), scope="admin"),
     "/model": Route("describe", None, methods=("GET", "POST")),
+    "/metrics": Route("tell_metrics", None, methods=("GET",), scope="admin"),
     "/v1/systemone": Route(
         "answer_systemone",
         lambda raw: parse(SystemOneRequest, raw),
@@ -91,11 +95,12 @@ ROUTES: dict[str, Route] = {
     "/v1/models": Route(
         "list_models", None, methods=("GET", "POST"), error=protocol.error_of, status=protocol.status_of
     ),
+    "/docs.json": Route("document", None, methods=("GET",)),
     "/gateways/portkey": Route("answer_portkey", bytes, error=portkey.error_of, status=portkey.status_of),
 }
 
 
-def call_of(headers: Mapping[bytes, bytes], arrived: float) -> Call:
+def call_of(headers: Mapping[bytes, bytes], arrived: float, trail: Trail | None = None) -> Call:
     """Return what comes with a body that arrived at a time of the monotonic clock.
 
     Raises:
@@ -103,10 +108,10 @@ def call_of(headers: Mapping[bytes, bytes], arrived: float) -> Call:
     """
     text = headers.get(DEADLINE)
     if text is None:
-        return Call(headers)
+        return Call(headers, trail=trail)
     if not text.isdigit() or not 1 <= (wait_ms := int(text[:20])) <= LONGEST_WAIT_MS:
         what = (
             f"X-Request-Timeout-Ms is no whole number from 1 to {LONGEST_WAIT_MS}; give milliseconds, or leave it out"
         )
         raise InvalidRequest(what, type="out_of_range", field="X-Request-Timeout-Ms", limit=LONGEST_WAIT_MS)
-    return Call(headers, arrived + wait_ms / 1000)
+    return Call(headers, arrived + wait_ms / 1000, trail)

@@ -25,7 +25,7 @@ from contract.cli import main
 from contract.locate import ROOT
 
 SLOW = (
-    "test_example_loop.py", "test_readme_logs.py", "test_guide_ml_engineer.py", "test_record.py", "test_one_arm.py", "test_pipeline.py",
+    "test_example_loop.py", "test_readme_logs.py", "test_litellm_proxy_hook.py", "test_guide_ml_engineer.py", "test_record.py", "test_one_arm.py", "test_pipeline.py",
     "test_loop.py", "test_alias.py", "test_served.py", "test_in_browser.py", "test_readme.py", "test_encoder_export.py", "test_warm_start.py", "test_predict_command.py",
 )  # fmt: skip
 """Files that take longest, the longest first: dealt out in this order, so that none of them keeps one worker busy when the others are done."""

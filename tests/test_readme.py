@@ -19,6 +19,8 @@ import pytest
 from contract.locate import ROOT
 
 README = (ROOT / "README.md").read_text(encoding="utf-8")
+SET_UPS = re.search(r"## In front of every request\n.*?\n(?=## )", README, re.DOTALL).group()
+README = README.replace(SET_UPS, "")
 BASH = r"```bash\n(.*?)```"
 LINES = [line for block in re.findall(BASH, README, re.DOTALL) for line in block.strip().splitlines()]
 INLINE_MAKE = sorted(set(re.findall(r"`(make [a-z.A-Z0-9 =]+)`", README)))
@@ -79,6 +81,15 @@ def test_the_curl_line_gives_the_answer_shown(server):
     assert answer == shown
     out = subprocess.run(told, shell=True, capture_output=True, text=True, timeout=60)
     assert json.loads(out.stdout)["counts"] == {"new": 1}
+
+
+def test_set_ups_are_those_of_the_pages_that_other_tests_run():
+    pages = [path.read_text(encoding="utf-8") for path in (ROOT / "docs" / "gateways").glob("*.md")]
+    blocks = re.findall(r"```\w+\n.*?```", SET_UPS, re.DOTALL)
+    assert len(blocks) >= 8
+    assert [block for block in blocks if not any(block in page for page in pages)] == []
+    for link in re.findall(r"\]\((docs/[^)#]+)", SET_UPS):
+        assert (ROOT / link).is_file(), link
 
 
 def test_no_command_is_run_by_nobody():

@@ -6,9 +6,12 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any, NamedTuple
 
+SHADOW = "shadow"
+"""Names a record that is no row of its own: decision_id, and what the column `shadow` of that decision is to hold."""
+
 
 class Record(NamedTuple):
-    """A row for one of the tables `decisions`, `outcomes`, `prompts`, `reviews` or `gaps`; an absent column is NULL."""
+    """A row for one of the tables `decisions`, `outcomes`, `prompts`, `reviews` or `gaps`, an absent column being NULL; or a SHADOW."""
 
     table: str
     row: Mapping[str, Any]

@@ -82,6 +82,7 @@ decisions = sa.Table(
     column("max_latency_ms", sa.Integer, "cap of the request"),
     column("max_output_tokens", sa.Integer, "cap of the request"),
     column("cached_tokens", sa.Integer, "of the provider's prompt cache, as the request said"),
+    column("cache_charge", sa.Float, "points that net_benefit is less by for the prompt cache that thinking voids, below 0 where going direct does; NULL where unknown"),
     column("prompt_characters", sa.Integer, "length of all turns", null=False),
     column("prompt_digest", sa.String(64), "HMAC-SHA256 of roles and texts under the operator's key; NULL once purged"),
     column("reasons", sa.JSON, "what the answer said of itself; holds no word of the prompt", null=False),

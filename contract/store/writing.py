@@ -12,20 +12,26 @@ from contract.store import tables
 from contract.store.inserting import insert
 from contract.store.opening import take_your_time
 from contract.store.outcomes import Told, tell
-from contract.store.records import Record
+from contract.store.records import SHADOW, Record
 
 
 def write(connection: sa.Connection, records: Iterable[Record]) -> list[Told]:
     """Write records within the connection's transaction; return what became of each outcome among them, in order.
 
-    A row whose key is there is left as it is, so that a batch may be written again after an end that nobody saw.
+    A row whose key is there is left as it is, so that a batch may be written again after an end that nobody saw. What challengers said is
+    put into the row of its decision, after the decisions of the batch; where that is not there, nowhere.
     """
     rows: dict[str, list[Mapping[str, Any]]] = defaultdict(list)
     for record in records:
         rows[record.table].append(record.row)
-    outcomes = rows.pop(tables.outcomes.name, [])
+    outcomes, shadows = rows.pop(tables.outcomes.name, []), rows.pop(SHADOW, [])
     for name, some in rows.items():
         insert(connection, tables.metadata.tables[name], some)
+    if shadows:
+        decisions = tables.decisions
+        said = sa.update(decisions).where(decisions.c.decision_id == sa.bindparam("of"))
+        said = said.values(shadow=sa.bindparam("said", type_=decisions.c.shadow.type))
+        connection.execute(said, [{"of": row["decision_id"], "said": row["shadow"]} for row in shadows])
     return tell(connection, outcomes) if outcomes else []
 
 

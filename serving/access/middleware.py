@@ -6,6 +6,7 @@ from typing import Any
 
 from contract.errors import ThinkworthError
 from serving.access.door import Door
+from serving.observing.trail import TRAIL
 from serving.routes import ROUTES
 
 CALLER = "thinkworth.caller"
@@ -54,6 +55,8 @@ class AtTheDoor:
         try:
             scope[CALLER] = self._door().admit(scope)
         except ThinkworthError as error:
+            if (trail := scope.get(TRAIL)) is not None:
+                trail.error = error.type
             whole = await _dropped(receive)
             route = ROUTES.get(scope["path"])
             status, body = (route.status(error), route.error(error)) if route else (error.status, error.body())

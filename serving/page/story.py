@@ -15,7 +15,8 @@ from serving.page.asked import AllDecisions
 
 GROUPS: dict[str, tuple[str, ...]] = {
     "Request": ("time", "request_id", "conversation_id", "model", "model_known", "profile", "task", "language", "familiarity",
-                "prompt_characters", "truncated", "max_thinking_tokens", "max_latency_ms", "max_output_tokens", "cached_tokens"),
+                "prompt_characters", "truncated", "max_thinking_tokens", "max_latency_ms", "max_output_tokens", "cached_tokens",
+                "cache_charge"),
     "Answer": ("verdict", "arm", "policy_arm", "thinking_budget", "reasoning_budget", "effort", "enforced", "p_reasoning", "not_explored",
                "revision"),
     "Expected": ("expected_score_direct", "expected_gain", "expected_gain_lower", "expected_gain_upper", "expected_extra_tokens",

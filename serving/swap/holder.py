@@ -10,6 +10,7 @@ from typing import Any
 
 from contract.bundle import Manifest
 from contract.settings import Settings
+from serving.conversations import Conversations
 from serving.router import Router
 from serving.swap.agent import Agent
 from serving.swap.driving import Count, Driver
@@ -37,6 +38,7 @@ class Served:
         *,
         announce: Callable[[Manifest], None] | None = None,
         count: Count | None = None,
+        conversations: Conversations | None = None,
         folder: Path | None = None,
     ) -> None:
         """Load what is committed, or what the settings name.
@@ -44,10 +46,11 @@ class Served:
         Args:
             settings: of the operator.
             announce: is told of each bundle before its first answer.
+            conversations: what every router remembers the last turns of conversations in; none are where not given.
             count: is told how each swap that this worker drove ended: swapped, refused, timed_out.
             folder: that the workers of the service share; None: this worker is alone.
         """
-        loader, source = Loader(settings), Source(settings.bundle)
+        loader, source = Loader(settings, conversations), Source(settings.bundle)
         self._own = None if folder else Path(tempfile.mkdtemp(prefix="thinkworth-"))
         group = Group(folder or self._own)  # type: ignore[arg-type]
         driver = Driver(group, source, count=count)

@@ -9,6 +9,7 @@ from contract.locate import find
 from contract.model_families import load_model_families
 from contract.scorer import Scorer
 from contract.settings import Settings
+from serving.conversations import Conversations
 from serving.router import Router
 from serving.swap.golden import check, load_golden
 
@@ -20,8 +21,9 @@ class Loader:
         InvalidInput: golden_prompts, or a file of what is known of models, is wrong.
     """
 
-    def __init__(self, settings: Settings) -> None:
-        self._settings = settings
+    def __init__(self, settings: Settings, conversations: Conversations | None = None) -> None:
+        """Take settings, and what remembers conversations whichever bundle answers; none are where not given."""
+        self._settings, self._conversations = settings, conversations
         self._golden = load_golden(settings.golden_prompts)
         self._families, self._controls = load_model_families(), load_controls()
 
@@ -38,7 +40,7 @@ class Loader:
         scorer = Scorer(bundle, encoder=encoder)
         router = Router(
             scorer, self._families, controls=self._controls, exploration=self._settings.exploration,
-            remembers=self._settings.remembered_prompts,
+            conversations=self._conversations, remembers=self._settings.remembered_prompts,
         )  # fmt: skip
         check(router.unexplored(), self._golden)
         return router

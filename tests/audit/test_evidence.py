@@ -106,3 +106,10 @@ def test_dollars_a_token_are_the_bundles_and_null_where_it_had_none(put, record)
     found = usd_per_token(join(record(), CONFIG).table)
     assert found[0] == pytest.approx(2e-5)
     assert np.isnan(found[1:]).all()
+
+
+def test_net_benefit_of_a_charged_decision_holds_its_cache(put, record):
+    tokens = {"output_tokens": 100}
+    pair = [{**SCORED, **tokens}, {**DIRECT, **tokens}]
+    put(({}, pair), ({"cache_charge": 0.3}, pair), ({"cache_charge": -0.3}, pair))
+    assert paired(join(record(), CONFIG)).net_benefit == pytest.approx([1.0, 0.7, 1.3])

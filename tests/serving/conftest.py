@@ -1,7 +1,9 @@
 """One service for the tests over HTTP, started as a user starts it."""
 
 import contextlib
+import json
 import os
+import shutil
 import signal
 import socket
 import subprocess
@@ -60,9 +62,19 @@ def serving(folder: Path, **environment: str):
         _end(server, process)
 
 
+def challenger(folder: Path) -> Path:
+    """The shipped bundle under another revision."""
+    shutil.copytree(ROOT / "models" / "default", folder)
+    manifest = folder / "manifest.json"
+    told = json.loads(manifest.read_text(encoding="utf-8"))
+    manifest.write_text(json.dumps({**told, "revision": "thinkworth/challenger"}), encoding="utf-8")
+    return folder
+
+
 @pytest.fixture(scope="session")
 def served(tmp_path_factory):
-    with serving(tmp_path_factory.mktemp("served")) as server:
+    shadow = challenger(tmp_path_factory.mktemp("shadow") / "bundle")
+    with serving(tmp_path_factory.mktemp("served"), THINKWORTH_SHADOW=str(shadow)) as server:
         yield server
 
 

@@ -25,7 +25,7 @@ def counting(router, monkeypatch):
     counted = Router(router.scorer, remembers=2)
     calls = []
     score = counted.scorer.score
-    monkeypatch.setattr(counted.scorer, "score", lambda *given: calls.append(1) or score(*given))
+    monkeypatch.setattr(counted.scorer, "score", lambda *given, **more: calls.append(1) or score(*given, **more))
     return counted, calls
 
 

@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from pydantic import ValidationError
 
 from contract.controls import Control, Controls
 from contract.errors import InvalidRequest
@@ -357,3 +358,14 @@ def test_serving_never_loads_the_training_stack():
     loaded, resident = out.stdout.strip().splitlines()[-2:]
     assert loaded == "[]"
     assert int(resident) < 400 * 1024
+
+
+@pytest.mark.parametrize("body", ['{"messages": [%s]}', '{"prompt": "a", "tools": [%s]}'])
+def test_of_very_many_wrong_items_the_first_is_told_and_the_rest_is_not_looked_at(body):
+    raw = (body % ",".join("1" * 50_000)).encode()
+    with pytest.raises(InvalidRequest) as refused:
+        parse(PredictRequest, raw)
+    assert refused.value.field in ("messages.0", "tools.0")
+    with pytest.raises(ValidationError) as error:
+        PredictRequest.model_validate(json.loads(raw))
+    assert error.value.error_count() == 1

@@ -202,7 +202,7 @@ def test_health_and_metrics(http):
     assert http.get("/readyz").status_code == 200
     metrics = http.get("/metrics")
     assert metrics.status_code == 200
-    assert 'endpoint="/predict"' in metrics.text
+    assert 'thinkworth_request_seconds_count{route="/predict",status="200"}' in metrics.text
 
 
 def test_the_api_is_documented_with_an_example_that_works(http):

@@ -1,7 +1,9 @@
 """The record over HTTP: decisions, outcomes, and what /readyz and /metrics tell of them."""
 
+import json
 import re
 import sqlite3
+import time
 
 import pytest
 
@@ -123,3 +125,22 @@ def test_ids_are_values_and_nothing_else(http, rows):
     ]
     told = http.post("/outcomes", json={"request_id": hostile, "arm": "direct", "score": 1}).json()
     assert told["outcomes"][0]["decision_id"] == answer["decision_id"]
+
+
+def test_a_challenger_says_the_same_of_the_same_bundle_beside_the_decision(http, rows):
+    answer = http.post("/predict", json={"prompt": "What is 3 + 3?", "max_thinking_tokens": 900}).json()
+    for _ in range(400):
+        (row,) = rows("SELECT shadow FROM decisions WHERE decision_id = ?", answer["decision_id"])
+        if row["shadow"]:
+            break
+        time.sleep(0.05)
+    said = json.loads(row["shadow"])["thinkworth/challenger"]
+    assert {name: said[name] for name in ("verdict", "arm", "thinking_budget")} == {
+        name: answer[name] for name in ("verdict", "arm", "thinking_budget")
+    }
+    assert said["net_benefit"] == pytest.approx(answer["expected"]["net_benefit"], abs=1e-6)
+    told = http.get("/readyz").json()["shadow"]
+    assert told["revisions"] == ["thinkworth/challenger"]
+    assert told["scored"] > 0
+    assert told["failed"] == 0
+    assert 'thinkworth_shadow_total{event="agreed"}' in http.get("/metrics").text

@@ -148,6 +148,18 @@ def test_a_bundle_that_fails_a_check_is_refused_under_load_and_said(service, pla
     assert {state["revision"] for state in states} == {before}
 
 
+def test_metrics_tell_how_swaps_ended_and_what_both_workers_serve(service, place):
+    def told():
+        lines = HTTP.get(f"{service.url}/metrics").text.splitlines()
+        return dict(line.rsplit(" ", 1) for line in lines if line.startswith("thinkworth_"))
+
+    counts = told()
+    assert float(counts['thinkworth_swaps_total{result="swapped"}']) >= 2
+    assert float(counts['thinkworth_swaps_total{result="refused"}']) >= 1
+    serving, earlier = (f'thinkworth_workers{{revision="thinkworth/{name}"}}' for name in ("one", "two"))
+    until(lambda: (told()[serving], told().get(earlier, "0.0")) == ("2.0", "0.0"))
+
+
 def test_the_body_of_a_reload_is_nothing_or_an_empty_object(service):
     refused = HTTP.post(f"{service.url}/admin/reload", json={"bundle": "/etc"})
     assert (refused.status_code, refused.json()["error"]["type"]) == (400, "unknown_key")

@@ -1,0 +1,163 @@
+"""What paths, models and gauges are told as, and that no figure costs an answer."""
+
+import asyncio
+import logging
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from contract.bands import BANDS, band_of
+from contract.errors import InvalidRequest
+from contract.locate import ROOT
+from contract.settings import Settings
+from serving.access.door import Door
+from serving.boundary import Boundary
+from serving.observing.gauges import Gauges, resident_bytes
+from serving.observing.middleware import Observed
+from serving.observing.observer import route_of, trace_id
+from serving.observing.trail import TRAIL
+
+
+@pytest.mark.parametrize(
+    ("path", "route"),
+    [("/predict", "/predict"), ("/metrics", "/metrics"), ("/readyz", "/readyz"), ("/audit", "/audit"), ("/audit/decisions/1", "/audit"),
+     ("/auditor", "other"), ("/", "other"), ("/predict/", "other"), ("/wp-admin.php", "other")],
+)  # fmt: skip
+def test_a_path_that_somebody_made_up_is_other(path, route):
+    assert route_of(path) == route
+
+
+def test_bands_of_familiarity():
+    assert [band_of(value, 0.3) for value in (0.0, 0.29, 0.3, 0.59, 0.6, 0.79, 0.8, 1.0)] == [
+        "unfamiliar", "unfamiliar", "low", "low", "middle", "middle", "high", "high",
+    ]  # fmt: skip
+    assert band_of(0.7, 0.75) == BANDS[0]
+
+
+@pytest.mark.parametrize(
+    ("header", "found"),
+    [(f"00-{'a' * 32}-{'b' * 16}-01", "a" * 32), (f"00-{'A' * 32}-{'b' * 16}-01", None), ("none", None)],
+)
+def test_the_id_of_a_trace(header, found):
+    assert trace_id({"headers": [(b"host", b"x"), (b"traceparent", header.encode())]}) == found
+
+
+def test_a_gauge_whose_label_is_told_no_more_is_zero():
+    told, noted = [("workers", 1.0, ("one",))], {}
+    gauges = Gauges(lambda: told, lambda name, value, *labels: noted.update({(name, *labels): value}))
+    gauges.note()
+    told[:] = [("workers", 1.0, ("two",))]
+    gauges.note()
+    assert noted == {("workers", "one"): 0.0, ("workers", "two"): 1.0}
+
+
+@pytest.mark.skipif(not Path("/proc/self/statm").exists(), reason="resident memory is read from /proc")
+def test_resident_memory_is_of_this_process():
+    assert 10e6 < resident_bytes() < 10e9
+
+
+# The middlewares
+
+
+def asked(app, path="/predict", body=b"{}"):
+    """Return what is sent to a POST, and the scope it left."""
+    sent, scope = [], {"type": "http", "method": "POST", "path": path, "headers": []}
+
+    async def receive():
+        return {"type": "http.request", "body": body, "more_body": False}
+
+    async def send(message):
+        sent.append(message)
+
+    asyncio.run(app(scope, receive, send))
+    return sent, scope
+
+
+class Broken:
+    def ended(self, trail, scope):
+        raise KeyError("heliotrope")
+
+
+class Kept:
+    def __init__(self):
+        self.trails = []
+
+    def ended(self, trail, scope):
+        self.trails.append(trail)
+
+
+def answers(status):
+    async def app(scope, receive, send):
+        await send({"type": "http.response.start", "status": status, "headers": []})
+        await send({"type": "http.response.body", "body": b"{}"})
+
+    return app
+
+
+def test_an_answer_does_not_fail_for_want_of_a_figure(caplog):
+    with caplog.at_level(logging.ERROR, "thinkworth"):
+        sent, _ = asked(Observed(answers(200), Broken))
+    assert [message["type"] for message in sent] == ["http.response.start", "http.response.body"]
+    assert "unexpected KeyError while a request was told of" in caplog.text
+    assert "heliotrope" not in caplog.text
+
+
+def test_status_and_error_are_noted():
+    kept = Kept()
+    asked(Observed(answers(404), lambda: kept))
+    asked(Observed(Boundary(answers(200), Refusing, lambda: Door(Settings())), lambda: kept), body=b'{"prompt": "a"}')
+    assert [(trail.status, trail.error) for trail in kept.trails] == [(404, None), (400, "odd")]
+
+
+class Refusing:
+    async def answer(self, request, call):
+        assert call.trail
+        raise InvalidRequest("odd", type="odd")
+
+
+class Failing:
+    async def answer(self, request, call):
+        raise ValueError("heliotrope")
+
+
+def test_an_error_of_ours_has_an_id_that_the_log_has_too(caplog):
+    with caplog.at_level(logging.ERROR, "thinkworth"):
+        sent, scope = asked(Boundary(answers(200), Failing, lambda: Door(Settings())), body=b'{"prompt": "a"}')
+    text = sent[1]["body"].decode()
+    name = text.split("as error ")[1].split('"')[0]
+    assert len(name) == 36
+    assert f"(error {name})" in caplog.text
+    assert "heliotrope" not in caplog.text + text
+    assert TRAIL not in scope
+
+
+WORKERS = """
+import os, sys
+os.environ["PROMETHEUS_MULTIPROC_DIR"] = sys.argv[1]
+from serving.metrics import metrics_of_process, exposition, forget_gauges
+metrics = metrics_of_process()
+metrics.gauge("thinkworth_waiting", 3)
+metrics.count("recorded", 2)
+if sys.argv[2] == "tell":
+    sys.stdout.write(exposition().decode())
+elif sys.argv[2] == "end":
+    forget_gauges()
+os._exit(0 if sys.argv[2] != "tell" else sys.stdout.flush() or 0)
+"""
+
+
+def test_a_worker_that_ended_leaves_its_counts_and_no_gauge(tmp_path):
+    def worker(what):
+        return subprocess.run(
+            [sys.executable, "-c", WORKERS, tmp_path, what], cwd=ROOT, capture_output=True, text=True, check=True
+        ).stdout
+
+    worker("be killed")
+    assert list(tmp_path.glob("gauge_livesum_*.db"))
+    worker("end")
+    assert len(list(tmp_path.glob("gauge_livesum_*.db"))) == 1
+    text = worker("tell")
+    assert "thinkworth_waiting 3.0" in text
+    assert 'thinkworth_records_total{event="recorded"} 6.0' in text
