@@ -25,6 +25,7 @@ import pytest
 import yaml
 
 from contract.locate import ROOT
+from training.config import TrainConfig
 
 SECTION = re.search(
     r"## Train on your own logs\n(.*?)\n## ", (ROOT / "README.md").read_text(encoding="utf-8"), re.DOTALL
@@ -101,6 +102,9 @@ def run(thinkworth, mlflow_database):
             with pytest.MonkeyPatch.context() as patch:
                 patch.chdir(cwd)
                 patch.setattr("training.metrics.RESAMPLES", 30)
+                patch.setattr(
+                    "training.config.load_config", lambda _: TrainConfig(iterations=20, components=8)
+                )  # a tenth of the trees
                 for name, value in variables.items():
                     patch.setenv(name, value)
                 done = thinkworth(*shlex.split(line)[1:])
