@@ -15,6 +15,7 @@ from contract.settings import Settings
 from serving.access.door import Door
 from serving.access.sizes import refuse_large
 from serving.admission import Admission
+from serving.asked import place, prompt_of
 from serving.cache import Reading
 from serving.challengers import load_challengers
 from serving.conversations import Conversations
@@ -24,7 +25,7 @@ from serving.observing.trail import Seen, Trail
 from serving.openapi import Document
 from serving.record import Keeper, bundle_record, outcome_record
 from serving.recorder import Recorder
-from serving.router import Decided, Router, place, prompt_of
+from serving.router import Decided, Router
 from serving.routes import Call, Reply
 from serving.schemas import (
     Answer,

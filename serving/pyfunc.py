@@ -18,8 +18,9 @@ from contract.errors import InvalidRequest
 from contract.frames import ANSWERS, BUNDLE, CAPS, CONTROLS, ENCODER, FAMILIES, TEXTS
 from contract.model_families import load_model_families
 from contract.scorer import Scorer
+from serving.asked import place
 from serving.parsing import parse
-from serving.router import Router, place
+from serving.router import Router
 from serving.schemas import Answer, PredictRequest
 
 

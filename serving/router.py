@@ -4,8 +4,7 @@ An answer takes two steps: a *reading*, which costs calls of the graphs and depe
 which is policy: microseconds. A service remembers readings and keeps the first step off its event loop.
 """
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from copy import copy
 from dataclasses import replace
 from random import SystemRandom
@@ -14,18 +13,19 @@ from typing import Any, NamedTuple
 import uuid_utils
 
 from contract.bundle import Neighbourhood
-from contract.cache_charge import NO_CHARGE, CacheCharge, cache_charge, lost
+from contract.cache_charge import CacheCharge
 from contract.caps import Caps
-from contract.controls import Accepts, Controls, load_controls
+from contract.controls import Controls, load_controls
 from contract.errors import InvalidRequest
 from contract.explain import effects, neighbours
-from contract.model_families import ModelFamilies, ModelFamily, load_model_families
+from contract.model_families import ModelFamilies, load_model_families
 from contract.policy import Decision, decide
 from contract.profiles import default_name
 from contract.prompt import Prompt
 from contract.records import Arm
 from contract.scorer import Scored, Scorer
 from contract.settings import Exploration
+from serving.asked import Terms, prompt_of
 from serving.cache import Reading, Readings, key_of
 from serving.conversations import Conversations
 from serving.dialects.requests import both_arms, carried_out, of_request
@@ -129,19 +129,15 @@ class Router:
         Raises:
             InvalidRequest: the profile is unknown.
         """
-        name, scored = self.profile(request.profile), reading.scored
-        family = self.families.of(request.model) if request.model else None
-        accepts = self.controls.of(request.model, request.provider)
-        caps = _caps(request, family)
-        last_arm = self.conversations.last_arm(request.conversation_id, request.model)
-        charge = self._charge(request, prompt, family, accepts, name, last_arm)
-        policy, enforced = self._carried_out(request, scored, name, caps, charge)
+        scored, last_arm = reading.scored, self.conversations.last_arm(request.conversation_id, request.model)
+        terms = self._terms(request, prompt, last_arm)
+        family, caps, charge = terms.family, terms.caps, terms.charge
+        policy, enforced = self._carried_out(terms, scored, caps, charge)
         rate = self.exploration.of(policy.verdict.value)
-        left_out = self._left_out(request, prompt, policy, scored, name, caps, charge) if rate else None
+        left_out = self._left_out(terms, policy, scored, caps, charge) if rate else None
         decision, p_reasoning, _ = draw(policy, rate, left_out, self.random)
-        profile = self.manifest.profiles[name]
-        told = of_request(request, self.controls, profile, caps, decision.arm, decision.thinking_budget)
-        use, maybe, avoid = scored.scores.probabilities[name]
+        told = of_request(request, self.controls, terms.profile, caps, decision.arm, decision.thinking_budget)
+        use, maybe, avoid = scored.scores.probabilities[terms.name]
         answer = Answer(
             decision_id=str(uuid_utils.uuid7()),
             request_id=request.request_id,
@@ -160,7 +156,7 @@ class Router:
             familiarity=decision.familiarity,
             model_known=scored.model_known,
             truncated=scored.truncated,
-            profile=name,
+            profile=terms.name,
             reasons=[*self._reasons(decision, prompt, reading, named=request.model is not None), *told.reasons],
             arm=decision.arm.value,
             p_reasoning=p_reasoning,
@@ -180,33 +176,24 @@ class Router:
         Raises:
             InvalidRequest: the profile is unknown.
         """
-        name, family = self.profile(request.profile), self.families.of(request.model) if request.model else None
-        accepts = self.controls.of(request.model, request.provider)
-        charge = self._charge(request, prompt, family, accepts, name, last_arm)
-        return self._carried_out(request, scored, name, _caps(request, family), charge)[0]
+        terms = self._terms(request, prompt, last_arm)
+        return self._carried_out(terms, scored, terms.caps, terms.charge)[0]
 
-    def _carried_out(
-        self, request: PredictRequest, scored: Scored, name: str, caps: Caps, charge: CacheCharge
-    ) -> tuple[Decision, bool]:
-        """Return what the policy says as the request's model can carry it out, and whether it can be enforced."""
-        profile = self.manifest.profiles[name]
-        decision = decide(scored.scores, profile, self.manifest.calibration, caps, cache_charge=charge.points or 0.0)
+    def _terms(self, request: PredictRequest, prompt: Prompt, last_arm: Arm | None) -> Terms:
+        name = self.profile(request.profile)
+        return Terms(
+            request=request, prompt=prompt, name=name, profile=self.manifest.profiles[name],
+            family=self.families.of(request.model) if request.model else None,
+            accepts=self.controls.of(request.model, request.provider), last_arm=last_arm,
+        )  # fmt: skip
+
+    def _carried_out(self, terms: Terms, scored: Scored, caps: Caps, charge: CacheCharge) -> tuple[Decision, bool]:
+        """Return what the policy says under caps, as the request's model can carry it out, and whether it can be enforced."""
+        calibration = self.manifest.calibration
+        decision = decide(scored.scores, terms.profile, calibration, caps, cache_charge=charge.points or 0.0)
         if charge.reason:
             decision = replace(decision, reasons=(*decision.reasons, charge.reason))
-        return carried_out(request, self.controls, profile, caps, decision)
-
-    def _charge(
-        self, request: PredictRequest, prompt: Prompt, family: ModelFamily | None, accepts: Accepts | None, profile: str,
-        last_arm: Arm | None,
-    ) -> CacheCharge:  # fmt: skip
-        """Return what a change of arm loses of the cache that the request says its provider has."""
-        if accepts is not None and accepts.thinking == "never":
-            return NO_CHARGE
-        return cache_charge(
-            family, self.manifest.profiles[profile], cached_tokens=request.cached_tokens,
-            lost_tokens=lost(family, request.cached_tokens, prompt, request.tools),
-            last_arm=last_arm,
-        )  # fmt: skip
+        return carried_out(terms.request, self.controls, terms.profile, caps, decision)
 
     def _reasons(self, decision: Decision, prompt: Prompt, reading: Reading, *, named: bool) -> list[str]:
         """Return the decision's reasons, and what this prompt and, where one is named, its target model add to them."""
@@ -220,16 +207,16 @@ class Router:
         return reasons
 
     def _left_out(
-        self, request: PredictRequest, prompt: Prompt, policy: Decision, scored: Scored, profile: str, caps: Caps,
-        charge: CacheCharge,
-    ) -> LeftOut | None:  # fmt: skip
+        self, terms: Terms, policy: Decision, scored: Scored, caps: Caps, charge: CacheCharge
+    ) -> LeftOut | None:
         """Return why the arm of a request is not drawn, None where it may be."""
-        free = Caps(tokens_per_second=caps.tokens_per_second)
-        without = policy if caps == free else self._carried_out(request, scored, profile, free, charge)[0]
+        free, request = Caps(tokens_per_second=caps.tokens_per_second), terms.request
+        without = policy if caps == free else self._carried_out(terms, scored, free, charge)[0]
         of_a_conversation = bool(request.conversation_id or request.cached_tokens)
-        possible = both_arms(request, self.controls, self.manifest.profiles[profile], caps, policy.reasoning_budget)
+        possible = both_arms(request, self.controls, terms.profile, caps, policy.reasoning_budget)
         return left_out_because(
-            policy, without, prompt, both_arms=possible, of_a_conversation=of_a_conversation, charged=bool(charge.points)
+            policy, without, terms.prompt, both_arms=possible, of_a_conversation=of_a_conversation,
+            charged=bool(charge.points),
         )  # fmt: skip
 
     def info(self) -> ModelInfo:
@@ -260,42 +247,6 @@ class Router:
         return name
 
 
-def _caps(request: PredictRequest, family: ModelFamily | None) -> Caps:
-    return Caps(
-        max_thinking_tokens=request.max_thinking_tokens,
-        max_output_tokens=request.max_output_tokens,
-        max_latency_s=None if request.max_latency_ms is None else request.max_latency_ms / 1000,
-        tokens_per_second=family.output_tokens_per_second if family else None,
-    )
-
-
 def _neighbour(found: tuple[Neighbourhood, float]) -> dict[str, Any]:
     neighbourhood, cosine = found
     return {**neighbourhood.model_dump(), "cosine": round(cosine, 3)}
-
-
-@contextmanager
-def place(index: int) -> Iterator[None]:
-    """Put the place of a request of a batch before the field of its error, such as requests.2.prompt."""
-    try:
-        yield
-    except InvalidRequest as error:
-        error.field = ".".join(filter(None, ("requests", str(index), error.field)))
-        raise
-
-
-def prompt_of(request: PredictRequest) -> Prompt:
-    """Return the prompt of a request.
-
-    Raises:
-        InvalidRequest: both or neither of prompt and messages, or one that holds no prompt.
-    """
-    if (request.prompt is None) == (request.messages is None):
-        given = "neither" if request.prompt is None else "both"
-        raise InvalidRequest(
-            f"{given} of prompt and messages given; send one of them", type="prompt_or_messages", field="prompt"
-        )
-    tools = len(request.tools or ())
-    if request.prompt is not None:
-        return Prompt.from_text(request.prompt, tools=tools)
-    return Prompt.from_messages(request.messages or (), tools=tools)

@@ -9,8 +9,9 @@ from typing import NamedTuple
 from contract.errors import BundleMismatch, InvalidInput, InvalidRequest
 from contract.prompt import Prompt
 from contract.records import Verdict
+from serving.asked import prompt_of
 from serving.parsing import parse
-from serving.router import Router, prompt_of
+from serving.router import Router
 from serving.schemas import Answer, PredictRequest
 
 TRIVIAL = ("What is 1 + 1?", "Hi")

@@ -35,12 +35,12 @@ def messages_of(state: str | dict[str, JsonValue] | list[JsonValue]) -> Messages
     """Return the conversation that a state tells, the prompt last.
 
     A text is read as above; a list of objects with a role is a conversation, and so is what an object has under `messages`; an object of one
-    text is that text; of any other value its JSON is the prompt.
+    text is that text; of any other value its JSON is the prompt. A conversation without a message is passed on, to be refused as one.
     """
     if isinstance(state, str):
         return _of_text(state)
     spoken = state.get("messages") if isinstance(state, dict) else state
-    if isinstance(spoken, list) and spoken and all(isinstance(one, dict) and "role" in one for one in spoken):
+    if isinstance(spoken, list) and all(isinstance(one, dict) and "role" in one for one in spoken):
         return list(spoken)  # type: ignore[arg-type]
     values = list(state.values()) if isinstance(state, dict) else state
     if len(values) == 1 and isinstance(values[0], str):

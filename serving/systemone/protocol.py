@@ -49,7 +49,7 @@ def request_of(body: SystemOneRequest, profiles: Mapping[str, object], request_i
     profile, target = _named(body.model, profiles)
     messages = messages_of(body.state)
     attached = [{"type": kind} for kind in ATTACHED for _ in range(_count((body.model_extra or {}).get(kind)))]
-    if attached and isinstance(text := messages[-1].get("content"), str):
+    if attached and messages and isinstance(text := messages[-1].get("content"), str):
         messages[-1] = {**messages[-1], "content": [{"type": "text", "text": text}, *attached]}
     return PredictRequest(messages=messages, profile=profile, model=target, request_id=request_id)
 
@@ -68,7 +68,7 @@ def status_of(error: ThinkworthError) -> int:
 def error_of(error: ThinkworthError) -> dict[str, Any]:
     """Return the body of an error; one about the prompt is about `state`, which is what was sent."""
     field = error.field
-    if field is not None and re.split(r"[.\[]", field)[0] in ("prompt", "messages"):
+    if field is not None and re.split(r"[.\[]", field)[0] in ("prompt", "messages", "state"):
         field = "state"
     return SystemOneRefusal(error=SystemOneError(message=error.message, field=field)).model_dump()
 

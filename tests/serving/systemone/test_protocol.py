@@ -6,6 +6,7 @@ import pytest
 from pydantic import ValidationError
 
 from contract.errors import BodyTooLarge, InternalError, InvalidRequest, StoreDown
+from serving.asked import prompt_of
 from serving.schemas import Answer, Expected, ModelInfo, Probabilities
 from serving.systemone.protocol import answer_of, error_of, models_of, request_id_of, request_of, status_of
 from serving.systemone.schemas import SystemOneRequest
@@ -139,3 +140,15 @@ def test_the_models_are_the_profiles_the_default_first():
 def test_images_that_are_no_list_are_counted_as_one_thing(images, n):
     content = request_of(asked(images=images), PROFILES).messages[-1]["content"]
     assert (len(content) - 1 if isinstance(content, list) else 0) == n
+
+
+@pytest.mark.parametrize("state", [[], {"messages": []}])
+def test_a_conversation_without_a_message_is_refused_not_judged_as_the_text_of_its_brackets(state):
+    request = request_of(asked(state=state, images=[1]), PROFILES)
+    with pytest.raises(InvalidRequest, match="messages is empty") as refused:
+        prompt_of(request)
+    assert error_of(refused.value)["error"]["field"] == "state"
+
+
+def test_an_error_about_the_state_names_it_as_it_was_sent():
+    assert error_of(InvalidRequest("no", field="state.str"))["error"]["field"] == "state"
