@@ -4,6 +4,7 @@ import asyncio
 import logging
 import subprocess
 import sys
+import threading
 from pathlib import Path
 
 import pytest
@@ -18,6 +19,7 @@ from serving.observing.gauges import Gauges, resident_bytes
 from serving.observing.middleware import Observed
 from serving.observing.observer import route_of, trace_id
 from serving.observing.trail import TRAIL
+from serving.routes import LARGE_BYTES, ROUTES
 
 
 @pytest.mark.parametrize(
@@ -120,6 +122,24 @@ class Refusing:
 class Failing:
     async def answer(self, request, call):
         raise ValueError("heliotrope")
+
+
+@pytest.mark.parametrize(("size", "thread"), [(0, "MainThread"), (LARGE_BYTES, "asyncio_0")])
+def test_a_large_body_is_looked_at_in_a_thread(size, thread, monkeypatch):
+    """The event loop, which all requests of a worker share, would stand still for it."""
+    names = []
+
+    class Answering:
+        async def answer(self, request, call):
+            await call.aside(lambda: names.append(threading.current_thread().name))
+            raise InvalidRequest("odd", type="odd")
+
+    def read(raw):
+        names.append(threading.current_thread().name)
+
+    monkeypatch.setitem(ROUTES, "/predict", ROUTES["/predict"]._replace(read=read))
+    asked(Boundary(answers(200), Answering, lambda: Door(Settings())), body=b"{" + b" " * size + b"}")
+    assert names == [thread, thread]
 
 
 def test_an_error_of_ours_has_an_id_that_the_log_has_too(caplog):
