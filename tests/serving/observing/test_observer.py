@@ -15,6 +15,7 @@ from contract.locate import ROOT
 from contract.settings import Settings
 from serving.access.door import Door
 from serving.boundary import Boundary
+from serving.metrics import RESERVED_BYTES
 from serving.observing.gauges import Gauges, resident_bytes
 from serving.observing.middleware import Observed
 from serving.observing.observer import route_of, trace_id
@@ -181,3 +182,20 @@ def test_a_worker_that_ended_leaves_its_counts_and_no_gauge(tmp_path):
     text = worker("tell")
     assert "thinkworth_waiting 3.0" in text
     assert 'thinkworth_records_total{event="recorded"} 6.0' in text
+
+
+def test_room_for_figures_is_taken_before_they_are_written_through_memory(tmp_path):
+    """A disk that fills up later would end the process by a signal, with all that it answers."""
+    subprocess.run([sys.executable, "-c", WORKERS, tmp_path, "kill"], cwd=ROOT, check=True)
+    files = [path.stat() for path in tmp_path.iterdir()]
+    assert len(files) >= 3
+    assert all(file.st_blocks * 512 >= file.st_size >= RESERVED_BYTES for file in files)
+
+
+def test_a_worker_without_room_for_its_figures_counts_for_itself(tmp_path):
+    short = "import resource; resource.setrlimit(resource.RLIMIT_FSIZE, (4096, 4096))" + WORKERS
+    done = subprocess.run(
+        [sys.executable, "-c", short, tmp_path, "kill"], cwd=ROOT, check=True, capture_output=True, text=True
+    )
+    assert "no room for metrics" in done.stderr
+    assert not list(tmp_path.iterdir())
