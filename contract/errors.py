@@ -114,10 +114,15 @@ class NotFound(InvalidRequest):
 
 
 class MethodNotAllowed(InvalidRequest):
-    """The route exists, with another method."""
+    """The route exists, with another method; `Allow` names those that there are."""
 
     type = "method_not_allowed"
     status = 405
+
+    def __init__(self, message: str, *, allowed: str = "", **more: Any) -> None:
+        super().__init__(message, **more)
+        if allowed:
+            self.headers["Allow"] = allowed
 
 
 class RecordingOff(InvalidRequest):

@@ -92,6 +92,8 @@ class Prompt:
     @property
     def attachments(self) -> int:
         """Images, files and the like, noticed and never read, from the first turn that the whole holds to the last one."""
+        if not any(turn.attachments for turn in self.turns):
+            return 0  # as mostly, and what a long conversation wants need not be found for it
         first = min({*self._wanted.drawn_from, *self._wanted.context, last_user(self.turns)})
         if first and self.turns[first].role == "assistant":
             first -= 1  # what is answered may be an image alone

@@ -59,7 +59,7 @@ class Boundary:
             if route is not None:
                 if scope["method"] not in route.methods:
                     await _read(receive, self.door().most_body_bytes)
-                    raise _ours(405, path)
+                    raise _ours(405, path, ", ".join(route.methods))
                 reply = await self._reply(route, scope, receive)
                 await answer.reply(reply)
                 return
@@ -75,7 +75,7 @@ class Boundary:
             await self._refuse(answer, InternalError(what), scope)
             return
         if answer.status >= 400 and not answer.started:
-            await self._refuse(answer, _ours(answer.status, path), scope)
+            await self._refuse(answer, _ours(answer.status, path, answer.allowed), scope)
 
     async def _refuse(self, answer: "_Answer", error: ThinkworthError, scope: Any) -> None:
         if TRAIL in scope:
@@ -134,6 +134,11 @@ class _Answer:
                 await self._send(self._start)
                 await self._send({"type": "http.response.body", "body": bytes(self._body)})
 
+    @property
+    def allowed(self) -> str:
+        """The methods that a foreign error names."""
+        return str(dict(self._start["headers"]).get(b"allow", b""), "latin-1")
+
     async def reply(self, reply: Reply) -> None:
         self.started = True
         body = reply.body
@@ -184,14 +189,14 @@ def _is_ours(body: bytes) -> bool:
     return isinstance(error, dict) and error.keys() == {"type", "message", "field", "limit"}
 
 
-def _ours(status: int, path: str) -> ThinkworthError:
-    """Return a foreign error in our shape, without its text."""
+def _ours(status: int, path: str, allowed: str = "") -> ThinkworthError:
+    """Return a foreign error in our shape, without its text; `allowed` names the methods that a route takes."""
     if status == 404:
-        known = ", ".join([*ROUTES, "/livez, /readyz, /docs.json", PAGE])
+        known = ", ".join([*ROUTES, "/livez, /readyz", PAGE])
         return NotFound(f"no such route; there are {known}")
     if status == 405:
         named = path if path in ROUTES else "this route"
-        return MethodNotAllowed(f"{named} takes another method; /docs.json lists them")
+        return MethodNotAllowed(f"{named} takes another method; /docs.json lists them", allowed=allowed)
     if status == 503 and path in ("/readyz", "/livez"):
         error: ThinkworthError = InternalError("not ready", type="not_ready")
     elif status < 500:

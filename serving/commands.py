@@ -109,6 +109,9 @@ def serve(
     if workers > 1:
         given = os.environ.get("BENTOML_CONFIG_OPTIONS", "")
         os.environ["BENTOML_CONFIG_OPTIONS"] = f"services.thinkworth.workers={workers} {given}".strip()
+        os.environ.pop(
+            "BENTOML_CONTAINERIZED", None
+        )  # in its images, BentoML would not replace a worker that dies among others
     os.environ.setdefault("BENTOML_DO_NOT_TRACK", "True")  # nothing of ours is reported to anyone
     # A service empties the folder of BentoML's metrics as it starts: of two on a machine, each needs one of its own.
     os.environ.setdefault("BENTOML_HOME", str(settings.folder / "bentoml" / str(port)))

@@ -107,6 +107,7 @@ ROUTES: dict[str, Route] = {
     "/v1/models": Route(
         "list_models", None, methods=("GET", "POST"), error=protocol.error_of, status=protocol.status_of
     ),
+    "/docs.json": Route("document", None, methods=("GET",)),
     "/gateways/portkey": Route("answer_portkey", bytes, error=portkey.error_of, status=portkey.status_of),
 }
 

@@ -17,16 +17,24 @@ MAX_OUTCOMES = 1000
 _EXAMPLE: dict[str, JsonValue] = {"prompt": "What is 1 + 9900?", "profile": "balanced", "request_id": "req-1"}
 
 
+def _told(*names: str) -> list[JsonValue]:
+    """Return what JSON Schema says of objects that hold one of some keys, and no null there."""
+    return [{"required": [name], "properties": {name: {"not": {"type": "null"}}}} for name in names]
+
+
 class PredictRequest(BaseModel):
     """One prompt, or one conversation, about to be sent to a model."""
 
     model_config = ConfigDict(
-        extra="forbid", frozen=True, strict=True, allow_inf_nan=False, json_schema_extra={"example": _EXAMPLE}
-    )
+        extra="forbid", frozen=True, strict=True, allow_inf_nan=False,
+        json_schema_extra={"example": _EXAMPLE, "oneOf": _told("prompt", "messages")},
+    )  # fmt: skip
 
     prompt: str | None = Field(None, description="the prompt; or messages")
-    messages: list[dict[str, Any]] | None = Field(None, description="OpenAI-style messages; or prompt")
-    tools: list[dict[str, Any]] | None = Field(None, description="tools that the model may call")
+    messages: list[dict[str, Any]] | None = Field(
+        None, fail_fast=True, description="OpenAI- or Anthropic-style messages; or prompt"
+    )
+    tools: list[dict[str, Any]] | None = Field(None, fail_fast=True, description="tools that the model may call")
     model: str | None = Field(None, min_length=1, max_length=200, description="the model that the request is for")
     profile: str | None = Field(None, description="a profile of the bundle; balanced where absent")
     provider: Provider | None = Field(
@@ -91,7 +99,7 @@ class Answer(BaseModel):
         None,
         description="to merge into the provider's request; {}: nothing to send; null: no provider named, or reasons say why",
     )
-    enforced: bool = Field(True, description="false where the model cannot do what arm says; reasons say why")
+    enforced: bool = Field(True, description="false where the model cannot do what was decided; reasons say why")
     neighbours: list[dict[str, Any]] | None = Field(
         None, description="the nearest neighbourhoods of logged prompts: task, n, mean gain and extra_tokens, cosine"
     )
@@ -103,7 +111,7 @@ class BatchRequest(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True, allow_inf_nan=False)
 
-    requests: list[PredictRequest] = Field(min_length=1, max_length=MAX_BATCH)
+    requests: list[PredictRequest] = Field(min_length=1, max_length=MAX_BATCH, fail_fast=True)
 
 
 class BatchAnswer(BaseModel):
@@ -119,8 +127,11 @@ class Outcome(BaseModel):
     """What came of a decision: of one attempt, in the arm that was really used. What is unknown is left out, never 0."""
 
     model_config = ConfigDict(
-        extra="forbid", frozen=True, strict=True, allow_inf_nan=False, json_schema_extra={"example": _TOLD}
-    )
+        extra="forbid", frozen=True, strict=True, allow_inf_nan=False,
+        json_schema_extra={
+            "example": _TOLD, "allOf": [{"anyOf": _told("decision_id", "request_id")}, {"anyOf": _told(*VALUES)}],
+        },
+    )  # fmt: skip
 
     decision_id: str | None = Field(None, min_length=1, max_length=36, description="of the answer; or request_id")
     request_id: str | None = Field(None, min_length=1, max_length=200, description="the gateway's id; or decision_id")
@@ -156,7 +167,7 @@ class OutcomesRequest(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True, allow_inf_nan=False)
 
-    outcomes: list[Outcome] = Field(min_length=1, max_length=MAX_OUTCOMES)
+    outcomes: list[Outcome] = Field(min_length=1, max_length=MAX_OUTCOMES, fail_fast=True)
 
 
 class OutcomeTold(BaseModel):

@@ -48,7 +48,7 @@ def request_of(body: SystemOneRequest, profiles: Mapping[str, object], request_i
         check(name, question)
     profile, target = _named(body.model, profiles)
     messages = messages_of(body.state)
-    attached = [{"type": kind} for kind in ATTACHED for _ in (body.model_extra or {}).get(kind) or ()]
+    attached = [{"type": kind} for kind in ATTACHED for _ in range(_count((body.model_extra or {}).get(kind)))]
     if attached and isinstance(text := messages[-1].get("content"), str):
         messages[-1] = {**messages[-1], "content": [{"type": "text", "text": text}, *attached]}
     return PredictRequest(messages=messages, profile=profile, model=target, request_id=request_id)
@@ -85,6 +85,11 @@ def request_id_of(headers: Mapping[str, str]) -> str | None:
     """Return the caller's name of its request; one that is too long for an id is none, as a part of it would join nothing."""
     found = next((headers[name] for name in REQUEST_HEADERS if headers.get(name)), None)
     return found if found is not None and len(found) <= MAX_REQUEST_ID else None
+
+
+def _count(attached: object) -> int:
+    """Return how many things a value is: of a list or an object its entries, of anything else but nothing one."""
+    return len(attached) if isinstance(attached, list | dict) else int(bool(attached))
 
 
 def _named(model: str, profiles: Mapping[str, object]) -> tuple[str | None, str | None]:

@@ -92,3 +92,9 @@ def test_an_assistant_may_refuse_or_speak_instead_of_writing():
     for turn in (refused, same, refused | {"content": ""}):
         assert Prompt.from_messages([user(FIRST), turn]).turns[1].text == "I cannot help with that."
     assert [Prompt.from_messages([user(FIRST), turn]).attachments for turn in (spoke, refused)] == [1, 0]
+
+
+def test_a_conversation_without_attachments_is_not_read_to_count_them():
+    prompt = Prompt.from_messages([user(FIRST), assistant("It is 13."), user("And why?")])
+    assert prompt.attachments == 0
+    assert "_wanted" not in vars(prompt)

@@ -24,11 +24,23 @@ FULL = os.environ.get("SOAK") == "full"
 
 @pytest.fixture(scope="session")
 def size():
-    """How much of everything: what the issue of the record asks for, or a tenth of it."""
+    """How much of everything: what the issue of the record asks for, or a small part of it."""
     return (
-        {"kills": 20, "outage_s": 30, "decisions": 1_000_000, "overload_requests": 200}
+        {
+            "kills": 20,
+            "workers_killed": 20,
+            "outage_s": 30,
+            "decisions": 1_000_000,
+            "overload_requests": 200,
+        }
         if FULL
-        else {"kills": 3, "outage_s": 5, "decisions": 20_000, "overload_requests": 8}
+        else {
+            "kills": 2,
+            "workers_killed": 2,
+            "outage_s": 5,
+            "decisions": 4_000,
+            "overload_requests": 8,
+        }
     )
 
 
@@ -86,10 +98,18 @@ class Server:
             family += [child for child, parent in parents.items() if parent == pid]
         return family
 
+    def workers(self):
+        """Processes that answer, or will."""
+        found = []
+        for pid in self.family():
+            with contextlib.suppress(OSError):
+                if b"worker" in Path(f"/proc/{pid}/cmdline").read_bytes():
+                    found.append(pid)
+        return found
+
     def kill(self, *, all_of_it):
         """End the worker, or all of it, as a lack of memory does: at once."""
-        family = self.family()
-        workers = [pid for pid in family if b"worker" in Path(f"/proc/{pid}/cmdline").read_bytes()]
+        workers, family = self.workers(), self.family()
         assert workers, "no worker is running"
         for pid in family if all_of_it else workers:
             with contextlib.suppress(ProcessLookupError):
@@ -124,10 +144,10 @@ def serve(tmp_path):
 
 
 class Load:
-    """Clients that ask one question after the other and note which decisions were acknowledged."""
+    """Clients that ask one question after the other and note which decisions were acknowledged; not as fast as they can in the small size."""
 
     def __init__(self, url, clients=8):
-        self.url, self.acknowledged, self.failed = url, {}, []
+        self.url, self.pause_s, self.acknowledged, self.failed = url, 0.0 if FULL else 0.2, {}, []
         self._stop, self._lock, self._asked = threading.Event(), threading.Lock(), 0
         self._threads = [threading.Thread(target=self._ask, args=(client,), daemon=True) for client in range(clients)]
 
@@ -142,7 +162,7 @@ class Load:
     def _ask(self, client):
         with httpx.Client(base_url=self.url, timeout=30) as http:
             n = 0
-            while not self._stop.is_set():
+            while not self._stop.wait(self.pause_s):
                 n += 1
                 name = f"{client}-{n}"
                 try:

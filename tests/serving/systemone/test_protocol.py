@@ -131,3 +131,11 @@ def test_the_models_are_the_profiles_the_default_first():
     assert told["data"][0] == {
         "id": "thinkworth/balanced", "object": "model", "created": 1793491200, "owned_by": "thinkworth",
     }  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("images", "n"), [(5, 1), (True, 1), ("data:", 1), (0, 0), ([], 0), ({}, 0), (None, 0), ([1, None], 2)]
+)
+def test_images_that_are_no_list_are_counted_as_one_thing(images, n):
+    content = request_of(asked(images=images), PROFILES).messages[-1]["content"]
+    assert (len(content) - 1 if isinstance(content, list) else 0) == n
