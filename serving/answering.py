@@ -3,6 +3,7 @@
 import asyncio
 from collections import Counter
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -90,7 +91,10 @@ class Answering:
 
     async def answer(self, request: PredictRequest, call: Call, router: Router | None = None) -> Answer:
         """Say whether thinking is worth its tokens on one prompt, by another router than the served one where one is given."""
-        asked, trail = self._asked(request, router or self.router), call.trail or Trail()
+        return (await self._decide(request, call, router or self.router)).answer
+
+    async def _decide(self, request: PredictRequest, call: Call, router: Router) -> Decided:
+        asked, trail = await call.aside(partial(self._asked, request, router)), call.trail or Trail()
         trail.note("asked")
         reading = asked.known
         if reading is None:
@@ -103,20 +107,21 @@ class Answering:
             trail.note("recorded")
         if self.shadow:
             self.shadow.offer(request, decided)
-        return decided.answer
+        return decided
 
     async def answer_batch(self, batch: BatchRequest, call: Call) -> BatchAnswer:
         """Answer several requests, in order; each as `answer` would."""
-        asked, router, trail = [], self.router, call.trail or Trail()  # a batch is answered by one bundle
-        for i, request in enumerate(batch.requests):
-            with place(i):
-                asked.append(self._asked(request, router))
+        router, trail = self.router, call.trail or Trail()  # a batch is answered by one bundle
+        asked = await call.aside(partial(self._all_asked, batch, router))
         unread = [one for one in asked if one.known is None]
         trail.parts = [Trail() for _ in unread]
         works = [self._reader(*pair) for pair in zip(unread, trail.parts, strict=True)]
         read = iter(await self.admission.run_all(works, call.deadline) if works else ())
         trail.note("resumed")
-        decided = [self._decided(one, one.known or next(read), trail) for one in asked]
+        decided = []
+        for each in asked:
+            decided.append(self._decided(each, each.known or next(read), trail))
+            await asyncio.sleep(0)  # others have their turn between: 256 decisions take tens of milliseconds
         trail.note("decided")
         if self.recorder and self.keeper:
             pairs = zip(batch.requests, decided, strict=True)
@@ -157,10 +162,12 @@ class Answering:
 
     async def answer_systemone(self, body: SystemOneRequest, call: Call) -> Reply:
         """Answer a gateway's questions about a prompt; it chooses the arm itself, so none is drawn."""
-        router = self.router.unexplored()
-        request = protocol.request_of(body, router.manifest.profiles, protocol.request_id_of(call.texts()))
-        answer = await self.answer(request, call, router)
-        read = len(router.scorer.encoder.window(prompt_of(request).whole)[0])
+        router, named = self.router.unexplored(), protocol.request_id_of(call.texts())
+        request = await call.aside(partial(protocol.request_of, body, router.manifest.profiles, named))
+        decided = await self._decide(request, call, router)
+        # in a thread: of a remembered prompt the whole is looked for anew
+        read = await asyncio.to_thread(lambda: len(router.scorer.encoder.window(decided.prompt.whole)[0]))
+        answer = decided.answer
         return Reply(protocol.answer_of(body, answer, read), {protocol.DECISION_HEADER: answer.decision_id})
 
     async def list_models(self, _: None, __: Call) -> Models:
@@ -174,7 +181,7 @@ class Answering:
     async def answer_portkey(self, raw: bytes, call: Call) -> portkey.PortkeyReply:
         """Give Portkey back the request that it sent, with thinking set; whatever goes wrong, it goes on as it was."""
         headers = call.texts()
-        webhook = portkey.read(raw, headers, protocol.request_id_of(headers))
+        webhook = await call.aside(partial(portkey.read, raw, headers, protocol.request_id_of(headers)))
         if webhook.request is None:
             return portkey.untouched(webhook.why or "nothing is asked")
         router = self.router if webhook.obeys else self.router.unexplored()
@@ -212,6 +219,13 @@ class Answering:
         refuse_large(request, self.door.settings.limits)
         router.profile(request.profile)
         return _Asked(router, request, prompt, router.recall(prompt, request.model))
+
+    def _all_asked(self, batch: BatchRequest, router: Router) -> list[_Asked]:
+        asked = []
+        for i, request in enumerate(batch.requests):
+            with place(i):
+                asked.append(self._asked(request, router))
+        return asked
 
     def _reader(self, asked: "_Asked", trail: Trail) -> Callable[[], Reading]:
         """Return the work of a thread; `trail` notes its steps."""

@@ -8,6 +8,7 @@ import json
 import logging
 import time
 from collections.abc import Awaitable, Callable, Mapping, MutableMapping
+from functools import partial
 from operator import attrgetter
 from typing import Any
 
@@ -18,7 +19,7 @@ from serving.access.authorise import ANYBODY
 from serving.access.door import Door
 from serving.access.middleware import CALLER
 from serving.observing.trail import TRAIL
-from serving.routes import ROUTES, Reply, Route, call_of
+from serving.routes import LARGE_BYTES, ROUTES, Reply, Route, call_of
 
 DRAINED = 64
 """A body over the limit is read up to so many times the limit and dropped, so that the client can read the answer."""
@@ -85,8 +86,8 @@ class Boundary:
         arrived, headers = time.monotonic(), dict(scope["headers"])
         door = self.door()
         body = await _read(receive, door.most_body_bytes)
-        call = call_of(headers, arrived, scope.get(TRAIL))
-        request = route.read(body) if route.read else None
+        call = call_of(headers, arrived, scope.get(TRAIL))._replace(is_large=len(body) > LARGE_BYTES)
+        request = await call.aside(partial(route.read, body)) if route.read else None
         del body  # a MiB, while the request waits
         door.weigh(scope.get(CALLER, ANYBODY), request)
         found = await getattr(self.service(), route.answered_by)(request, call)

@@ -18,10 +18,13 @@ class Reading(NamedTuple):
     Attributes:
         scored: the scores of the heads.
         effects: the largest effects of named features.
+        attachments: images, files and the like that were not read; it takes the ask to tell which count, and finding that is no work for
+            an event loop.
     """
 
     scored: Scored
     effects: tuple[Effect, ...]
+    attachments: int = 0
 
 
 class Readings:

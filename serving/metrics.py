@@ -4,6 +4,7 @@ A label never holds what a caller wrote: models are told by their family, routes
 To add a metric: a row of METRICS, and a method of `Metrics`.
 """
 
+import logging
 import os
 from collections.abc import Callable
 from functools import cache
@@ -23,6 +24,12 @@ SECONDS = (
     0.0005, 0.001, 0.002, 0.003, 0.004, 0.005, 0.0075, 0.01, 0.015, 0.02, 0.03, 0.05, 0.075, 0.1, 0.2, 0.5, 1.0, 2.0,
 )  # fmt: skip
 """Upper ends of the buckets of times: a remembered prompt takes half a millisecond, one that waits in a full queue two seconds."""
+
+
+RESERVED_BYTES = 2**18
+"""Room on the disk that is taken for each kind of figures: some thousand of them."""
+
+logger = logging.getLogger("thinkworth")
 
 
 class Metric(NamedTuple):
@@ -153,7 +160,27 @@ class Metrics:
 @cache
 def metrics_of_process() -> Metrics:
     """Return the metrics of this process, made when they are first asked for."""
+    if (folder := os.environ.get(FOLDER)) and not _reserved(Path(folder)):
+        from prometheus_client import values
+
+        logger.error("no room for metrics in %s: this worker counts for itself, and /metrics does not tell it", folder)
+        values.ValueClass = values.MutexValue
     return Metrics()
+
+
+def _reserved(folder: Path) -> bool:
+    """Take room for the figures of this process, which are written through mapped memory: without it a disk that fills up ends the process."""
+    kinds = {f"gauge_{metric.over}" if metric.over else metric.kind for metric in METRICS.values()}
+    made = [folder / f"{kind}_{os.getpid()}.db" for kind in kinds]
+    try:
+        for path in made:
+            if not path.exists():
+                path.write_bytes(bytes(RESERVED_BYTES))
+    except OSError:
+        for path in made:
+            path.unlink(missing_ok=True)
+        return False
+    return True
 
 
 def exposition() -> bytes:

@@ -1,9 +1,9 @@
 """A JSON body into a request, strictly: what is wrong is said in our one shape of error, and never with the input."""
 
 import json
-import re
 from typing import Any, TypeVar
 
+import numpy as np
 from pydantic import BaseModel, ValidationError
 
 from contract.errors import InvalidRequest
@@ -12,9 +12,8 @@ from serving.schemas import Outcome, PredictRequest
 
 T = TypeVar("T", bound=BaseModel)
 
-_BRACKET = re.compile(
-    rb'"(?:[^"\\]++|\\.)*+"?|[\[\]{}]', re.DOTALL
-)  # a string whole, so that what is in it is passed over
+_STEP = bytes({ord("["): 1, ord("{"): 1, ord("]"): 255, ord("}"): 255}.get(byte, 0) for byte in range(256))
+"""What each byte outside of strings does to the depth, as an int8: 255 is -1."""
 
 MAX_DEPTH = 64
 """Nesting of a JSON body; beyond it a body is refused before it is parsed."""
@@ -116,17 +115,11 @@ def _short(field: str | None) -> str | None:
 
 
 def _depth(raw: bytes) -> int:
-    """Return how deep brackets nest outside strings, stopping one past the limit."""
+    """Return how deep brackets nest outside strings; 0 for so few of them that no limit is reached."""
     if raw.count(b"[") + raw.count(b"{") <= MAX_DEPTH:
         return 0
-    depth = deepest = 0
-    for found in _BRACKET.finditer(raw):
-        first = found[0][0]
-        if first in b"[{":
-            depth += 1
-            deepest = max(deepest, depth)
-            if deepest > MAX_DEPTH:
-                break
-        elif first in b"]}":
-            depth -= 1
-    return deepest
+    # by numpy: a body may hold half a million brackets and strings, and other requests wait meanwhile
+    text = raw.replace(b"\\\\", b"").replace(b'\\"', b"")
+    inside = np.cumsum(np.frombuffer(text, np.uint8) == ord('"'), dtype=np.uint8) & 1  # behind an odd number of quotes
+    steps = np.where(inside, np.int8(0), np.frombuffer(text.translate(_STEP), np.int8))
+    return int(np.cumsum(steps, dtype=np.int32).max(initial=0))

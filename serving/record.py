@@ -23,8 +23,8 @@ from serving.router import Decided
 from serving.schemas import Outcome, PredictRequest
 from serving.secret import secret_key
 
-LANGUAGES = 4096
-"""Prompts whose language is remembered."""
+LEAST_LANGUAGES = 4096
+"""Prompts whose language is remembered at least: more than are ever on their way from their reading to their record."""
 
 logger = logging.getLogger("thinkworth")
 
@@ -40,7 +40,8 @@ class Keeper:
         self.settings = settings
         self._key = digest_key(settings.digest_key)
         self._redact = redaction_hook(settings.redact) if settings.redact else None
-        self._languages: LRUCache[str, str | None] = LRUCache(LANGUAGES)
+        # no prompt whose reading is remembered may be without its language: that would be looked for on the event loop
+        self._languages: LRUCache[str, str | None] = LRUCache(max(settings.remembered_prompts, LEAST_LANGUAGES))
         self._lock = Lock()
         language_of("warm")  # the first call reads the model
 

@@ -119,7 +119,7 @@ class Router:
     def read(self, prompt: Prompt, model: str | None, encoded: Callable[[], None] | None = None) -> Reading:
         """Return what the graphs say of a prompt for a target model, and remember it; `encoded` is called between encoder and heads."""
         scored = self.scorer.score(prompt, model, encoded=encoded)
-        reading = Reading(scored, tuple(effects(self.scorer, *scored.inputs)))
+        reading = Reading(scored, tuple(effects(self.scorer, *scored.inputs)), prompt.attachments)
         self.readings.put(key_of(prompt, model), reading)
         return reading
 
@@ -157,7 +157,7 @@ class Router:
             model_known=scored.model_known,
             truncated=scored.truncated,
             profile=terms.name,
-            reasons=[*self._reasons(decision, prompt, reading, named=request.model is not None), *told.reasons],
+            reasons=[*self._reasons(decision, reading, named=request.model is not None), *told.reasons],
             arm=decision.arm.value,
             p_reasoning=p_reasoning,
             params=told.params,
@@ -195,13 +195,13 @@ class Router:
             decision = replace(decision, reasons=(*decision.reasons, charge.reason))
         return carried_out(terms.request, self.controls, terms.profile, caps, decision)
 
-    def _reasons(self, decision: Decision, prompt: Prompt, reading: Reading, *, named: bool) -> list[str]:
+    def _reasons(self, decision: Decision, reading: Reading, *, named: bool) -> list[str]:
         """Return the decision's reasons, and what this prompt and, where one is named, its target model add to them."""
         reasons = list(decision.reasons)
         if decision.familiarity >= self.manifest.calibration.unfamiliar_below:
             reasons += [effect.text() for effect in reading.effects]
-        if prompt.attachments:
-            reasons.append(f"not read, being no text: images, files or the like ({prompt.attachments})")
+        if reading.attachments:
+            reasons.append(f"not read, being no text: images, files or the like ({reading.attachments})")
         if named and not reading.scored.model_known:
             reasons.append("no log is of this model: what is known of all models stands for it")
         return reasons

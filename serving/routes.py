@@ -4,9 +4,10 @@ BentoML's own machinery for a route (a context, two parsings of the body, a mult
 metrics, traces, OpenAPI and its clients, which see the same routes through `bentoml.api`.
 """
 
+import asyncio
 from collections.abc import Callable, Mapping
 from operator import attrgetter
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
 from pydantic import BaseModel
 
@@ -19,8 +20,13 @@ from serving.schemas import BatchRequest, Outcome, OutcomesRequest, PredictReque
 from serving.systemone import protocol
 from serving.systemone.schemas import SystemOneRequest
 
+T = TypeVar("T")
+
 LONGEST_WAIT_MS = 86_400_000
 """A day: the longest deadline of a request."""
+
+LARGE_BYTES = 65_536
+"""Beyond it a body is large: for what looks at all of it, the event loop, which all requests of a worker share, would stand still too long."""
 
 DEADLINE = b"x-request-timeout-ms"
 """Header with the milliseconds after which nobody waits for the answer any more."""
@@ -33,15 +39,21 @@ class Call(NamedTuple):
         headers: names in lower case; of several alike the last.
         deadline: time of the monotonic clock after which nobody waits for the answer; None: somebody does.
         trail: where the request's steps are noted; None: nobody looks.
+        is_large: whether the body has more than LARGE_BYTES.
     """
 
     headers: Mapping[bytes, bytes] = {}
     deadline: float | None = None
     trail: Trail | None = None
+    is_large: bool = False
 
     def texts(self) -> dict[str, str]:
         """Return the headers as texts."""
         return {name.decode("latin-1"): value.decode("latin-1") for name, value in self.headers.items()}
+
+    async def aside(self, work: Callable[[], T]) -> T:
+        """Return what work gives that looks at all of the body, done in a thread where that is large."""
+        return await asyncio.to_thread(work) if self.is_large else work()
 
 
 class Reply(NamedTuple):

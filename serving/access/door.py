@@ -26,7 +26,7 @@ OPEN = frozenset({"/livez", "/healthz", "/readyz", "/", "/docs.json", "/schema.j
 OPEN_BELOW = ("/static_content/", "/audit/")
 
 OF_METRICS: tuple[Scope, ...] = ("metrics", "admin")
-"""Scopes each of which suffices for /metrics, which BentoML answers."""
+"""Scopes each of which suffices for /metrics: a scraper need not be able to reload."""
 
 ADMIN = "/admin/"
 PROBES = ("/livez", "/healthz")

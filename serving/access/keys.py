@@ -11,6 +11,7 @@ import json
 import re
 import secrets
 import tomllib
+from collections import Counter
 from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
@@ -168,8 +169,8 @@ def _checked(entries: Iterable[Any], path: Path) -> tuple[ApiKey, ...]:
 
 def _each_once(entries: list[ApiKey], path: Path) -> tuple[ApiKey, ...]:
     for field in ("name", "hash"):
-        values = [getattr(key, field) for key in entries]
-        twice = next((key.name for key in entries if values.count(getattr(key, field)) > 1), None)
+        times = Counter(getattr(key, field) for key in entries)
+        twice = next((key.name for key in entries if times[getattr(key, field)] > 1), None)
         if twice:
             what = f"{path}: the {field} of the key {twice} occurs twice; each entry needs its own"
             raise InvalidInput(what, field=field)

@@ -6,8 +6,18 @@ from ipaddress import IPv6Address, ip_address
 from contract.errors import Forbidden, InvalidInput
 from contract.settings import Settings
 
-PROXIED = ("forwarded", "x-forwarded-for", "x-forwarded-host", "x-real-ip", "via")
-"""Headers that a proxy adds: the client is then another than the address that is seen."""
+PROXIED = (
+    "forwarded",
+    "x-forwarded-",
+    "x-real-ip",
+    "via",
+    "x-envoy-",
+    "x-client-ip",
+    "true-client-ip",
+    "cf-connecting-ip",
+)
+"""Beginnings of headers that a proxy adds: the client is then another than the address that is seen. A sidecar connects from a loopback address,
+and Envoy's says of itself no more than X-Forwarded-Proto."""
 
 LOCAL_NAMES = ("localhost", "127.0.0.1", "[::1]")
 
@@ -82,7 +92,7 @@ def refuse_elsewhere(client: str | None, headers: Mapping[str, str], what: str, 
     """
     if not is_loopback(client):
         raise Forbidden(f"{what} on the machine itself only, as long as there are no API keys; {remedy}")
-    proxied = next((name for name in PROXIED if name in headers), None)
+    proxied = next((name for name in headers if name.lower().startswith(PROXIED)), None)
     if proxied:
         raise Forbidden(f"the request has the header {proxied}, so it came through a proxy; {remedy}", field=proxied)
     if _name(headers.get("host", "")) not in LOCAL_NAMES:

@@ -48,7 +48,10 @@ class Agent:
         self._prepared: tuple[Order, Router] | None = None
         self._again_at = 0.0
         announce(self.router.manifest)
-        self._say(self.status)
+        try:
+            self._say(self.status)
+        except OSError as error:  # a full disk: it answers all the same, and is waited for in vain by whoever swaps
+            logger.error("swap: what this worker serves cannot be written (%s)", error.strerror)
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._run, name="swap", daemon=True)
         self._thread.start()

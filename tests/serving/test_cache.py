@@ -8,7 +8,7 @@ from contract.locate import ROOT
 from contract.prompt import Prompt
 from contract.scorer import Scorer
 from serving.cache import Readings, key_of
-from serving.router import Router
+from serving.router import Router, prompt_of
 from serving.schemas import PredictRequest
 
 SUM, SECRET = "What is 1 + 9900?", "heliotrope-77-marmalade"
@@ -96,3 +96,21 @@ def test_nothing_of_a_text_is_kept(router):
     counted = Router(router.scorer, remembers=8)
     counted.read(Prompt.from_text(f"{SECRET} is what?"), f"model-{SECRET}")
     assert SECRET.encode() not in pickle.dumps(dict(counted.readings._known))
+
+
+def test_the_ask_of_a_remembered_prompt_is_not_looked_for_again(counting, monkeypatch):
+    """It takes up to seconds of a long prompt, and what is remembered is answered on the event loop."""
+    counted, _ = counting
+    messages = [{"role": "user", "content": [{"type": "text", "text": SUM}, {"type": "image_url"}]}]
+    request = PredictRequest(messages=messages)
+    reading = counted.read(prompt_of(request), None)
+    first = counted.decide_on(request, prompt_of(request), reading).answer
+    assert any("not read" in reason for reason in first.reasons)
+
+    def looked_for(turns):
+        raise AssertionError("the ask was looked for")
+
+    monkeypatch.setattr("contract.prompt.wanted", looked_for)
+    prompt = prompt_of(request)
+    again = counted.decide_on(request, prompt, counted.recall(prompt, None)).answer
+    assert again.reasons == first.reasons

@@ -9,10 +9,11 @@ import pytest
 
 from contract.errors import InvalidInput
 from contract.locate import ROOT
+from contract.prompt import Prompt
 from contract.scorer import Scorer
 from contract.settings import Settings
 from contract.store import tables
-from serving.record import Keeper, bundle_record, digest_key, outcome_record, redaction_hook
+from serving.record import LEAST_LANGUAGES, Keeper, bundle_record, digest_key, outcome_record, redaction_hook
 from serving.router import Router
 from serving.schemas import Outcome, PredictRequest
 
@@ -163,3 +164,16 @@ def test_an_outcome_is_recorded_as_it_was_told():
     row = outcome_record(Outcome(request_id="r", arm="direct", score=0.0)).row
     assert (row["request_id"], row["score"], row["output_tokens"], row["source"]) == ("r", 0.0, None, "service")
     assert set(row) <= set(tables.outcomes.columns.keys())
+
+
+def test_no_prompt_that_is_remembered_is_without_its_language(keeper, decided, monkeypatch):
+    """Else it is looked for on the event loop, where what is remembered is answered."""
+    looked_for = []
+    monkeypatch.setattr("serving.record.language_of", looked_for.append)
+    kept = keeper(remembered_prompts=LEAST_LANGUAGES + 2)
+    kept.language(decided.prompt)
+    for i in range(LEAST_LANGUAGES + 1):
+        kept.language(Prompt.from_text(f"{i}"))
+    looked_for.clear()
+    kept.records(REQUEST, decided)
+    assert not looked_for

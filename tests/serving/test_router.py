@@ -1,6 +1,7 @@
 """Parsing and answering, without HTTP."""
 
 import copy
+import itertools
 import json
 import re
 import subprocess
@@ -90,6 +91,16 @@ def test_a_bad_body_is_refused(body, kind, field):
 def test_depth_counts_brackets_outside_strings_only():
     text = "[" * (MAX_DEPTH * 2) + '\\"' + "{" * MAX_DEPTH
     assert parse(PredictRequest, json.dumps({"prompt": text}).encode()).prompt == text
+
+
+@given(st.lists(st.sampled_from("[]{}") | st.text('[]{}"\\a', max_size=6).map(json.dumps), max_size=20))
+def test_depth_is_that_of_the_brackets_outside_of_strings(tokens):
+    """Counted by numpy as bracket by bracket, however quotes and backslashes follow each other within strings."""
+    tokens = ["["] * MAX_DEPTH + tokens
+    deepest = max(itertools.accumulate({"[": 1, "{": 1, "]": -1, "}": -1}.get(token, 0) for token in tokens))
+    with pytest.raises(InvalidRequest) as caught:
+        parse(PredictRequest, "".join(tokens).encode())
+    assert (caught.value.type == "too_deep") is (deepest > MAX_DEPTH)
 
 
 @given(st.text(min_size=1).filter(str.strip))

@@ -49,6 +49,7 @@ def test_metrics_are_read_without_a_key_on_the_machine_itself_alone(door, scope)
     at.admit(scope("/metrics", method="GET"))
     for other in (
         {"client": "10.0.0.7"}, {"server": "10.0.0.1"}, {"x_forwarded_for": "127.0.0.1"}, {"host": "evil.example"},
+        {"client": "127.0.0.6", "x_forwarded_proto": "http"}, {"x_envoy_attempt_count": "1"}, {"cf_connecting_ip": "1.2.3.4"},
     ):  # fmt: skip
         with pytest.raises(Unauthorised):
             at.admit(scope("/metrics", method="GET", **other))
@@ -134,7 +135,7 @@ def test_anonymous_is_everywhere_but_for_the_admin(door, scope):
 
 @pytest.mark.parametrize(
     "other",
-    [{"client": "10.0.0.7"}, {"x_forwarded_for": "127.0.0.1"}, {"via": "1.1 x"}, {"host": "evil.example"}, {"origin": "http://127.0.0.1:3000"},
+    [{"client": "10.0.0.7"}, {"x_forwarded_for": "127.0.0.1"}, {"x_forwarded_proto": "http"}, {"via": "1.1 x"}, {"host": "evil.example"}, {"origin": "http://127.0.0.1:3000"},
      {"sec_fetch_site": "cross-site"}],
 )  # fmt: skip
 def test_without_keys_the_admin_is_this_machine_and_no_browser(door, scope, other):

@@ -4,6 +4,7 @@ import asyncio
 import logging
 import subprocess
 import sys
+import threading
 from pathlib import Path
 
 import pytest
@@ -14,10 +15,12 @@ from contract.locate import ROOT
 from contract.settings import Settings
 from serving.access.door import Door
 from serving.boundary import Boundary
+from serving.metrics import RESERVED_BYTES
 from serving.observing.gauges import Gauges, resident_bytes
 from serving.observing.middleware import Observed
 from serving.observing.observer import route_of, trace_id
 from serving.observing.trail import TRAIL
+from serving.routes import LARGE_BYTES, ROUTES
 
 
 @pytest.mark.parametrize(
@@ -122,6 +125,24 @@ class Failing:
         raise ValueError("heliotrope")
 
 
+@pytest.mark.parametrize(("size", "thread"), [(0, "MainThread"), (LARGE_BYTES, "asyncio_0")])
+def test_a_large_body_is_looked_at_in_a_thread(size, thread, monkeypatch):
+    """The event loop, which all requests of a worker share, would stand still for it."""
+    names = []
+
+    class Answering:
+        async def answer(self, request, call):
+            await call.aside(lambda: names.append(threading.current_thread().name))
+            raise InvalidRequest("odd", type="odd")
+
+    def read(raw):
+        names.append(threading.current_thread().name)
+
+    monkeypatch.setitem(ROUTES, "/predict", ROUTES["/predict"]._replace(read=read))
+    asked(Boundary(answers(200), Answering, lambda: Door(Settings())), body=b"{" + b" " * size + b"}")
+    assert names == [thread, thread]
+
+
 def test_an_error_of_ours_has_an_id_that_the_log_has_too(caplog):
     with caplog.at_level(logging.ERROR, "thinkworth"):
         sent, scope = asked(Boundary(answers(200), Failing, lambda: Door(Settings())), body=b'{"prompt": "a"}')
@@ -161,3 +182,20 @@ def test_a_worker_that_ended_leaves_its_counts_and_no_gauge(tmp_path):
     text = worker("tell")
     assert "thinkworth_waiting 3.0" in text
     assert 'thinkworth_records_total{event="recorded"} 6.0' in text
+
+
+def test_room_for_figures_is_taken_before_they_are_written_through_memory(tmp_path):
+    """A disk that fills up later would end the process by a signal, with all that it answers."""
+    subprocess.run([sys.executable, "-c", WORKERS, tmp_path, "kill"], cwd=ROOT, check=True)
+    files = [path.stat() for path in tmp_path.iterdir()]
+    assert len(files) >= 3
+    assert all(file.st_blocks * 512 >= file.st_size >= RESERVED_BYTES for file in files)
+
+
+def test_a_worker_without_room_for_its_figures_counts_for_itself(tmp_path):
+    short = "import resource; resource.setrlimit(resource.RLIMIT_FSIZE, (4096, 4096))" + WORKERS
+    done = subprocess.run(
+        [sys.executable, "-c", short, tmp_path, "kill"], cwd=ROOT, check=True, capture_output=True, text=True
+    )
+    assert "no room for metrics" in done.stderr
+    assert not list(tmp_path.iterdir())
