@@ -4,6 +4,7 @@ import json
 import re
 from typing import Any, TypeVar
 
+import numpy as np
 from pydantic import BaseModel, ValidationError
 
 from contract.errors import InvalidRequest
@@ -12,9 +13,10 @@ from serving.schemas import Outcome, PredictRequest
 
 T = TypeVar("T", bound=BaseModel)
 
-_BRACKET = re.compile(
-    rb'"(?:[^"\\]++|\\.)*+"?|[\[\]{}]', re.DOTALL
-)  # a string whole, so that what is in it is passed over
+_STRING = re.compile(rb'"(?:[^"\\]++|\\.)*+"?', re.DOTALL)
+
+_STEP = np.zeros(256, np.int8)
+_STEP[list(b"[{")], _STEP[list(b"]}")] = 1, -1
 
 MAX_DEPTH = 64
 """Nesting of a JSON body; beyond it a body is refused before it is parsed."""
@@ -116,17 +118,8 @@ def _short(field: str | None) -> str | None:
 
 
 def _depth(raw: bytes) -> int:
-    """Return how deep brackets nest outside strings, stopping one past the limit."""
+    """Return how deep brackets nest outside strings; 0 where they are too few to nest deeper than the limit."""
     if raw.count(b"[") + raw.count(b"{") <= MAX_DEPTH:
         return 0
-    depth = deepest = 0
-    for found in _BRACKET.finditer(raw):
-        first = found[0][0]
-        if first in b"[{":
-            depth += 1
-            deepest = max(deepest, depth)
-            if deepest > MAX_DEPTH:
-                break
-        elif first in b"]}":
-            depth -= 1
-    return deepest
+    steps = _STEP[np.frombuffer(_STRING.sub(b"", raw), np.uint8)]
+    return int(np.cumsum(steps, dtype=np.int32).max(initial=0))

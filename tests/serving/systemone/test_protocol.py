@@ -6,6 +6,7 @@ import pytest
 from pydantic import ValidationError
 
 from contract.errors import BodyTooLarge, InternalError, InvalidRequest, StoreDown
+from serving.parsing import parse
 from serving.schemas import Answer, Expected, ModelInfo, Probabilities
 from serving.systemone.protocol import answer_of, error_of, models_of, request_id_of, request_of, status_of
 from serving.systemone.schemas import SystemOneRequest
@@ -139,3 +140,9 @@ def test_the_models_are_the_profiles_the_default_first():
 def test_images_that_are_no_list_are_counted_as_one_thing(images, n):
     content = request_of(asked(images=images), PROFILES).messages[-1]["content"]
     assert (len(content) - 1 if isinstance(content, list) else 0) == n
+
+
+def test_of_too_many_questions_none_is_looked_at():
+    with pytest.raises(InvalidRequest, match="129 questions; limit 128") as refused:
+        parse(SystemOneRequest, json.dumps({"state": "a", "questions": {str(i): 1 for i in range(129)}}).encode())
+    assert refused.value.field == "questions"
