@@ -5,7 +5,7 @@ PORT ?= 3000
 BIN := .venv/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint requirements.lock
 
-.PHONY: run test soak check train bench lock clean
+.PHONY: run test soak check train bench bento lock clean
 
 run: .venv/base
 	$(BIN)/thinkworth serve --port $(PORT)
@@ -45,6 +45,7 @@ bench: .venv/dev
 	$(BIN)/python benchmarks/growth.py
 	$(BIN)/python benchmarks/observing.py
 	$(BIN)/python benchmarks/audit_recovery.py
+	if [ -x .venv/litellm/bin/litellm ]; then $(BIN)/python benchmarks/litellm_hook.py; fi
 	if [ -x /usr/bin/chromium ]; then $(BIN)/python benchmarks/audit_page.py; fi
 	if [ -d ../shared/data ]; then $(BIN)/thinkworth evaluate models/default ../shared/data/bbh.parquet --json benchmarks/results/unseen.json; fi
 	if [ -d ../shared/data ]; then $(BIN)/thinkworth evaluate models/default ../shared/data/bbh.parquet $(SHARED) --json benchmarks/results/unseen_without_shared.json; fi
@@ -64,11 +65,13 @@ bench: .venv/dev
 		$(LEAVE_OUT) --out benchmarks/results/peers_without_qwen3_simpleqa_brumo.json; fi
 	if $(BIN)/python -c 'import torch, sentence_transformers' 2> /dev/null; then $(BIN)/python benchmarks/encoder_flips.py; fi
 
-# Resolve every dependency anew into the one lock file.
+# Resolve every dependency anew into the one lock file; of it, what serving needs goes to deploy/requirements.txt.
 lock: .venv/base
 	$(PIP) uv
 	$(BIN)/uv pip compile pyproject.toml --all-extras --group dev --universal --python-version 3.11 \
 		--no-emit-index-url --no-annotate --no-header --quiet --output-file requirements.lock
+	$(BIN)/uv pip compile pyproject.toml --extra postgres --universal --python-version 3.11 --constraint requirements.lock \
+		--no-emit-index-url --no-annotate --no-header --quiet --output-file deploy/requirements.txt
 	sed -i -E '/^(nvidia-cu|nvidia-n[cv]|cuda-|triton)/d' requirements.lock  # torch's CPU file needs none of these
 
 clean:
@@ -77,6 +80,10 @@ clean:
 .venv/bin/python:
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and f"Python 3.11 or newer is needed, this is {sys.version.split()[0]}; name one with PYTHON=")'
 	$(PYTHON) -m venv .venv
+
+# What answers requests as one thing: docs/deploy.md.
+bento: .venv/base
+	BENTOML_DO_NOT_TRACK=True $(BIN)/python -m bentoml build .
 
 # What serving needs: no torch, no scikit-learn.
 .venv/base: pyproject.toml requirements.lock | .venv/bin/python

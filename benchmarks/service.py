@@ -25,7 +25,8 @@ import matplotlib.pyplot as plt
 from load import Prompts, Served, asked, bodies, service
 from provenance import RESULTS, provenance, write
 
-from contract.encoder import Encoder, cores
+from contract.cores import cores
+from contract.encoder import Encoder
 from contract.locate import find
 
 TOKENS: tuple[int | None, ...] = (16, 64, 128, 256, None)

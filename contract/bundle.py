@@ -38,6 +38,9 @@ HEADS = "heads.onnx"
 QUANTILES: tuple[float, ...] = (0.1, 0.25, 0.5, 0.75, 0.9)
 """Levels of the token heads; budgets and the odds of finishing under a cap are read off them."""
 
+SHARE_EQUAL = 0.999
+"""Share of the rows on which a bundle's graph answers as the fitted heads do; with less it is neither written nor promoted."""
+
 REMEDY = "restore it, or make it again with `thinkworth train`"
 LEAST_NEIGHBOURS = 20
 """Logged prompts of a neighbourhood: fewer would say too much of each."""

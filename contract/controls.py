@@ -30,6 +30,8 @@ By = Literal[
     "effort", "nested_effort", "adaptive", "level", "anthropic_budget", "gemini_budget", "qwen_budget", "switch", "nova"
 ]
 
+Calls = Literal["last_call", "all_calls"]
+
 
 class Accepts(BaseModel):
     """What steers the thinking of a model at one provider.
@@ -45,7 +47,11 @@ class Accepts(BaseModel):
         efforts: words that are accepted, weakest first; `none` is no such word, `optional` says it.
         least_tokens: smallest budget, where one is taken.
         most_tokens: largest budget, where one is taken; None: only the cap on all output.
-        off_type: thinking.type that switches Anthropic's thinking off, or turns it as low as it goes.
+        off_type: thinking.type that switches Anthropic's thinking off, or turns it as low as it goes; None: nothing is sent, as it is off
+            by default and one of its hosts refuses to be told so.
+        thinks_with_tools: whether thinking is accepted in a request with function tools.
+        earlier_thinking: whose thinking must be in the messages for thinking to be accepted: of the last call of tools while its results
+            are the last message, or of all calls; None: nobody's.
         template: the chat template's variable that switches thinking, where a server of open weights renders it; None: none is known.
     """
 
@@ -57,7 +63,9 @@ class Accepts(BaseModel):
     efforts: tuple[Effort, ...] = ()
     least_tokens: int | None = Field(None, ge=1, le=1_000_000)
     most_tokens: int | None = Field(None, ge=1, le=1_000_000)
-    off_type: Literal["disabled", "between_tools"] = "disabled"
+    off_type: Literal["disabled", "between_tools"] | None = "disabled"
+    thinks_with_tools: bool = True
+    earlier_thinking: Calls | None = None
     template: Literal["enable_thinking", "thinking"] | None = None
 
     @model_validator(mode="after")
@@ -70,6 +78,8 @@ class Accepts(BaseModel):
             raise ValueError(f"by: {self.by} needs efforts; list the words that are accepted, weakest first")
         if self.takes_tokens != (self.least_tokens is not None):
             raise ValueError("least_tokens belongs to a budget as by; give both, or neither")
+        if self.off_type is None and self.on_by_default is not False:
+            raise ValueError("off_type: null sends nothing for off, which is off where on_by_default is false; say so")
         order = [ORDER.index(word) for word in self.efforts]
         if order != sorted(set(order)):
             raise ValueError("efforts are each named once, weakest first; put them in order")

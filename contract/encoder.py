@@ -13,7 +13,6 @@ threads instead, one a core.
 
 import hashlib
 import json
-import os
 import re
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -26,6 +25,7 @@ from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field
 from tokenizers import Tokenizer
 
+from contract.cores import cores
 from contract.errors import BundleMismatch
 from contract.manifest_file import MANIFEST, Files, read_manifest, verify
 
@@ -210,13 +210,6 @@ def _frame(tokenizer: Tokenizer) -> tuple[list[int], list[int]]:
     encoding = tokenizer.encode("a", add_special_tokens=True)
     inside = [i for i, special in enumerate(encoding.special_tokens_mask) if not special]
     return list(encoding.ids[: inside[0]]), list(encoding.ids[inside[-1] + 1 :])
-
-
-def cores() -> int:
-    """Return how many cores this process may use."""
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
 
 
 def _graph_name(folder: Path, files: dict[str, str]) -> str:

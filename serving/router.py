@@ -16,7 +16,7 @@ import uuid_utils
 from contract.bundle import Neighbourhood
 from contract.cache_charge import NO_CHARGE, CacheCharge, cache_charge, lost
 from contract.caps import Caps
-from contract.controls import Accepts, Controls, expressed, load_controls
+from contract.controls import Accepts, Controls, load_controls
 from contract.errors import InvalidRequest
 from contract.explain import effects, neighbours
 from contract.model_families import ModelFamilies, ModelFamily, load_model_families
@@ -28,7 +28,7 @@ from contract.scorer import Scored, Scorer
 from contract.settings import Exploration
 from serving.cache import Reading, Readings, key_of
 from serving.conversations import Conversations
-from serving.dialects.requests import both_arms, of_request
+from serving.dialects.requests import both_arms, carried_out, of_request
 from serving.exploration import LeftOut, draw, left_out_because
 from serving.schemas import Answer, Expected, ModelInfo, PredictRequest, Probabilities
 
@@ -135,9 +135,9 @@ class Router:
         caps = _caps(request, family)
         last_arm = self.conversations.last_arm(request.conversation_id, request.model)
         charge = self._charge(request, prompt, family, accepts, name, last_arm)
-        policy, enforced = expressed(self._decision(scored, name, caps, charge), accepts)
+        policy, enforced = self._carried_out(request, scored, name, caps, charge)
         rate = self.exploration.of(policy.verdict.value)
-        left_out = self._left_out(request, prompt, policy, scored, name, caps, accepts, charge) if rate else None
+        left_out = self._left_out(request, prompt, policy, scored, name, caps, charge) if rate else None
         decision, p_reasoning, _ = draw(policy, rate, left_out, self.random)
         profile = self.manifest.profiles[name]
         told = of_request(request, self.controls, profile, caps, decision.arm, decision.thinking_budget)
@@ -183,13 +183,17 @@ class Router:
         name, family = self.profile(request.profile), self.families.of(request.model) if request.model else None
         accepts = self.controls.of(request.model, request.provider)
         charge = self._charge(request, prompt, family, accepts, name, last_arm)
-        return expressed(self._decision(scored, name, _caps(request, family), charge), accepts)[0]
+        return self._carried_out(request, scored, name, _caps(request, family), charge)[0]
 
-    def _decision(self, scored: Scored, profile: str, caps: Caps, charge: CacheCharge) -> Decision:
-        decision = decide(
-            scored.scores, self.manifest.profiles[profile], self.manifest.calibration, caps, cache_charge=charge.points or 0.0
-        )  # fmt: skip
-        return replace(decision, reasons=(*decision.reasons, charge.reason)) if charge.reason else decision
+    def _carried_out(
+        self, request: PredictRequest, scored: Scored, name: str, caps: Caps, charge: CacheCharge
+    ) -> tuple[Decision, bool]:
+        """Return what the policy says as the request's model can carry it out, and whether it can be enforced."""
+        profile = self.manifest.profiles[name]
+        decision = decide(scored.scores, profile, self.manifest.calibration, caps, cache_charge=charge.points or 0.0)
+        if charge.reason:
+            decision = replace(decision, reasons=(*decision.reasons, charge.reason))
+        return carried_out(request, self.controls, profile, caps, decision)
 
     def _charge(
         self, request: PredictRequest, prompt: Prompt, family: ModelFamily | None, accepts: Accepts | None, profile: str,
@@ -217,11 +221,11 @@ class Router:
 
     def _left_out(
         self, request: PredictRequest, prompt: Prompt, policy: Decision, scored: Scored, profile: str, caps: Caps,
-        accepts: Accepts | None, charge: CacheCharge,
+        charge: CacheCharge,
     ) -> LeftOut | None:  # fmt: skip
         """Return why the arm of a request is not drawn, None where it may be."""
         free = Caps(tokens_per_second=caps.tokens_per_second)
-        without = policy if caps == free else expressed(self._decision(scored, profile, free, charge), accepts)[0]
+        without = policy if caps == free else self._carried_out(request, scored, profile, free, charge)[0]
         of_a_conversation = bool(request.conversation_id or request.cached_tokens)
         possible = both_arms(request, self.controls, self.manifest.profiles[profile], caps, policy.reasoning_budget)
         return left_out_because(

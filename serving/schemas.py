@@ -99,7 +99,7 @@ class Answer(BaseModel):
         None,
         description="to merge into the provider's request; {}: nothing to send; null: no provider named, or reasons say why",
     )
-    enforced: bool = Field(True, description="false where the model cannot do what arm says; reasons say why")
+    enforced: bool = Field(True, description="false where the model cannot do what was decided; reasons say why")
     neighbours: list[dict[str, Any]] | None = Field(
         None, description="the nearest neighbourhoods of logged prompts: task, n, mean gain and extra_tokens, cosine"
     )

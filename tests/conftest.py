@@ -1,6 +1,7 @@
-"""What tests share: the command in their own process, a taxonomy of few families, a PostgreSQL of their own, started once where one is
-installed, and a Ctrl-C that reaches what they start."""
+"""What tests share: the command in their own process, a taxonomy of few families, empty databases of MLflow, a PostgreSQL of their own,
+started once where one is installed, and a Ctrl-C that reaches what they start."""
 
+import fcntl
 import io
 import os
 import pwd
@@ -8,11 +9,12 @@ import secrets
 import shutil
 import signal
 import socket
+import sqlite3
 import subprocess
 import sys
 import tempfile
 from collections.abc import Callable, Iterator
-from contextlib import redirect_stderr, redirect_stdout
+from contextlib import closing, redirect_stderr, redirect_stdout
 from pathlib import Path
 from typing import NamedTuple
 
@@ -23,7 +25,7 @@ from contract.cli import main
 from contract.locate import ROOT
 
 SLOW = (
-    "test_example_loop.py", "test_readme_logs.py", "test_guide_ml_engineer.py", "test_record.py", "test_one_arm.py", "test_pipeline.py",
+    "test_example_loop.py", "test_readme_logs.py", "test_litellm_proxy_hook.py", "test_guide_ml_engineer.py", "test_record.py", "test_one_arm.py", "test_pipeline.py",
     "test_loop.py", "test_alias.py", "test_served.py", "test_in_browser.py", "test_readme.py", "test_encoder_export.py", "test_warm_start.py", "test_predict_command.py",
 )  # fmt: skip
 """Files that take longest, the longest first: dealt out in this order, so that none of them keeps one worker busy when the others are done."""
@@ -103,6 +105,49 @@ def few_families() -> Callable[[Path], None]:
     def put(folder: Path) -> None:
         (folder / "data").mkdir(exist_ok=True)
         (folder / "data" / "taxonomy.yaml").write_text(text, encoding="utf-8")
+
+    return put
+
+
+@pytest.fixture(scope="session")
+def once(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str, Callable[[Path], object]], Path]:
+    """What makes a folder once a run, by whichever worker needs it first, and returns it: what is there is to be copied, not changed."""
+    base = tmp_path_factory.getbasetemp()
+    shared = base.parent if "PYTEST_XDIST_WORKER" in os.environ else base
+
+    def once(name: str, make: Callable[[Path], object]) -> Path:
+        made = shared / f"once-{name}"
+        with (shared / f"{name}.lock").open("a") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)  # the system gives it back, however a worker ends
+            if not lock.seek(0, os.SEEK_END):
+                shutil.rmtree(made, ignore_errors=True)  # half of it, where a worker ended
+                made.mkdir()
+                make(made)
+                lock.write("made")
+        return made
+
+    return once
+
+
+@pytest.fixture(scope="session")
+def mlflow_database(once: Callable[[str, Callable[[Path], object]], Path]) -> Callable[[Path], str]:
+    """What puts an empty database of MLflow into a folder and returns its address: a copy, for one that MLflow makes takes it 2 seconds."""
+
+    def make(folder: Path) -> None:
+        from mlflow.tracking import MlflowClient
+
+        MlflowClient(f"sqlite:///{folder}/made.db").search_experiments()
+        with (
+            closing(sqlite3.connect(folder / "made.db")) as made,
+            closing(sqlite3.connect(folder / "mlflow.db")) as copy,
+        ):
+            made.backup(copy)
+            with copy:
+                copy.execute("DELETE FROM experiments")  # the default one says where it was made: MLflow makes it anew
+
+    def put(folder: Path) -> str:
+        shutil.copy(once("mlflow", make) / "mlflow.db", folder)
+        return f"sqlite:///{folder}/mlflow.db"
 
     return put
 

@@ -30,13 +30,7 @@ class Said(NamedTuple):
     err: str
 
 
-pytestmark = [
-    pytest.mark.slow,
-    pytest.mark.filterwarnings(
-        "ignore:The ``noload`` loader strategy", "ignore:.*Any type hint", "ignore:Operation with range"
-    ),  # MLflow's own
-    pytest.mark.filterwarnings("ignore:Field onnx.AttributeProto.ints"),  # skl2onnx's own
-]
+pytestmark = pytest.mark.slow
 
 GUIDE = (ROOT / "docs" / "guide-ml-engineer.md").read_text(encoding="utf-8")
 BLOCKS = re.findall(r"```bash\n(.*?)```", GUIDE, re.DOTALL)

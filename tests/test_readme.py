@@ -3,6 +3,7 @@
 import json
 import os
 import re
+import shlex
 import shutil
 import signal
 import socket
@@ -18,6 +19,8 @@ import pytest
 from contract.locate import ROOT
 
 README = (ROOT / "README.md").read_text(encoding="utf-8")
+SET_UPS = re.search(r"## In front of every request\n.*?\n(?=## )", README, re.DOTALL).group()
+README = README.replace(SET_UPS, "")
 BASH = r"```bash\n(.*?)```"
 LINES = [line for block in re.findall(BASH, README, re.DOTALL) for line in block.strip().splitlines()]
 INLINE_MAKE = sorted(set(re.findall(r"`(make [a-z.A-Z0-9 =]+)`", README)))
@@ -80,6 +83,15 @@ def test_the_curl_line_gives_the_answer_shown(server):
     assert json.loads(out.stdout)["counts"] == {"new": 1}
 
 
+def test_set_ups_are_those_of_the_pages_that_other_tests_run():
+    pages = [path.read_text(encoding="utf-8") for path in (ROOT / "docs" / "gateways").glob("*.md")]
+    blocks = re.findall(r"```\w+\n.*?```", SET_UPS, re.DOTALL)
+    assert len(blocks) >= 8
+    assert [block for block in blocks if not any(block in page for page in pages)] == []
+    for link in re.findall(r"\]\((docs/[^)#]+)", SET_UPS):
+        assert (ROOT / link).is_file(), link
+
+
 def test_no_command_is_run_by_nobody():
     rest = README.replace(re.search(r"## Train on your own logs\n.*?\n## ", README, re.DOTALL).group(), "")
     lines = [line for block in re.findall(BASH, rest, re.DOTALL) for line in block.strip().splitlines()]
@@ -95,7 +107,7 @@ def test_make_targets_exist(command):
     assert out.returncode == 0, out.stderr
 
 
-def test_the_evaluation_command_of_the_results(tmp_path):
+def test_the_evaluation_command_of_the_results(tmp_path, thinkworth, monkeypatch):
     """On a few tasks of the log, for embedding all of it takes minutes: they are sliced as in the figures that README's table has."""
     bbh = ROOT / ".." / "shared" / "data" / "bbh.parquet"
     if not bbh.exists():
@@ -103,9 +115,11 @@ def test_the_evaluation_command_of_the_results(tmp_path):
     log = pd.read_parquet(bbh)
     log[log.task.isin(TASKS)].to_parquet(tmp_path / "bbh.parquet")
     (line,) = re.findall(r"Command: `(thinkworth evaluate .*?)`", README)
-    line = line.replace("thinkworth evaluate models/default", f"{BIN}/thinkworth evaluate {ROOT}/models/default")
-    out = run(line.replace("../shared/data/bbh.parquet", "bbh.parquet --json r.json"), tmp_path)
-    assert out.returncode == 0, out.stderr[-2000:]
+    line = line.replace("evaluate models/default", f"evaluate {ROOT}/models/default")
+    line = line.replace("../shared/data/bbh.parquet", "bbh.parquet --json r.json")
+    monkeypatch.chdir(tmp_path)
+    said = thinkworth(*shlex.split(line)[1:])
+    assert said.code == 0, said.err
     found, told = (
         json.loads(path.read_text(encoding="utf-8"))
         for path in (tmp_path / "r.json", ROOT / "benchmarks" / "results" / "unseen.json")

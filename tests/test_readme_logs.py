@@ -25,6 +25,7 @@ import pytest
 import yaml
 
 from contract.locate import ROOT
+from training.config import TrainConfig
 
 SECTION = re.search(
     r"## Train on your own logs\n(.*?)\n## ", (ROOT / "README.md").read_text(encoding="utf-8"), re.DOTALL
@@ -36,13 +37,7 @@ LONG = f"{'A long text. ' * 500}What is 2 + 2?"
 KEY = f"sk-{uuid4().hex}"
 JSON = ("metadata", "request_tags", "messages", "response", "proxy_server_request")
 
-pytestmark = [
-    pytest.mark.slow,
-    pytest.mark.filterwarnings(
-        "ignore:The ``noload`` loader strategy", "ignore:.*Any type hint", "ignore:Operation with range"
-    ),  # MLflow's own
-    pytest.mark.filterwarnings("ignore:Field onnx.AttributeProto.ints"),  # skl2onnx's own
-]
+pytestmark = pytest.mark.slow
 needs_litellm = pytest.mark.skipif(not LITELLM.is_file(), reason=f"no LiteLLM proxy at {LITELLM} (or $LITELLM_PROXY)")
 
 # What LiteLLM would write to its database, which it cannot reach where Prisma's engine cannot be downloaded.
@@ -93,18 +88,23 @@ def block(language):
 
 
 @pytest.fixture(scope="module")
-def run(thinkworth):
+def run(thinkworth, mlflow_database):
     """What runs a command of README in a folder, with other addresses put in: thinkworth's own in this process, seconds faster."""
 
     def run(line, cwd, **places):
         for written, here in places.values():
             assert written in line
             line = line.replace(written, here)
+        if not (cwd / "mlflow.db").exists():
+            mlflow_database(cwd)
         variables = {"MLFLOW_TRACKING_URI": f"sqlite:///{cwd}/mlflow.db", "LITELLM_API_KEY": KEY}
         if line.startswith(".venv/bin/thinkworth ") and not set(line) & set("|&;<>()$`*?"):
             with pytest.MonkeyPatch.context() as patch:
                 patch.chdir(cwd)
                 patch.setattr("training.metrics.RESAMPLES", 30)
+                patch.setattr(
+                    "training.config.load_config", lambda _: TrainConfig(iterations=20, components=8)
+                )  # a tenth of the trees
                 for name, value in variables.items():
                     patch.setenv(name, value)
                 done = thinkworth(*shlex.split(line)[1:])
@@ -280,16 +280,14 @@ def test_litellm_by_the_callback(run, proxied):
 
 
 @pytest.fixture(scope="module")
-def tracking(model, tmp_path_factory):
+def tracking(model, tmp_path_factory, mlflow_database):
     """The address of an MLflow server that a traced program logged to."""
     folder = tmp_path_factory.mktemp("mlflow")
     address = f"http://127.0.0.1:{free_port()}"
     quiet = {"MLFLOW_DISABLE_TELEMETRY": "true", "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false"}
     env = {**os.environ, **quiet, "MLFLOW_TRACKING_URI": address, "MLFLOW_ENABLE_ASYNC_TRACE_LOGGING": "false"}
     port = address.rpartition(":")[2]
-    line = (
-        f"{sys.executable} -m mlflow server --backend-store-uri sqlite:///{folder}/mlflow.db --workers 1 --port {port}"
-    )
+    line = f"{sys.executable} -m mlflow server --backend-store-uri {mlflow_database(folder)} --workers 1 --port {port}"
     with started(line, f"{address}/health", folder, env):
         asked = json.dumps([(prompt, right(prompt)) for prompt in SUMS])
         program = [sys.executable, "-c", TRACED, model]

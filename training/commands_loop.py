@@ -67,7 +67,7 @@ def retrain(
         from training.config import load_config
         from training.files import check_replaceable
         from training.gate import REFUSED, load_gate
-        from training.gate.text import gate_text
+        from training.gate_text import gate_text
         from training.lock import alone
         from training.recipe import Options
         from training.retrain import check_new, new_files, retrain, training_set
@@ -206,7 +206,7 @@ def status(
     """
     with needs("train"):
         from training import promotion, registry, tracking_server
-        from training.gate.text import gate_text
+        from training.gate_text import gate_text
     with tracking_server.reached():
         told = promotion.status(tracking_server.client(), models or registry.models_folder())
     if as_json:

@@ -10,7 +10,7 @@ import onnx
 from numpy.typing import NDArray
 from onnx import TensorProto, helper
 
-from contract.bundle import MANIFEST, QUANTILES, Bundle, Manifest, sha256
+from contract.bundle import MANIFEST, QUANTILES, SHARE_EQUAL, Bundle, Manifest, sha256
 from contract.calibration import Calibration
 from contract.errors import ParityFailed
 from contract.features import FEATURE_NAMES
@@ -24,7 +24,6 @@ from training.heads import DEAREST, LEAST_PROBABILITY, MEMBERS, VERDICTS, Heads
 
 LARGEST_DIFFERENCE = 1e-5
 """Largest |difference| of a probability or score, on at least `SHARE_EQUAL` of the rows; tokens relative."""
-SHARE_EQUAL = 0.999
 
 Array = NDArray[Any]
 

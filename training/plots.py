@@ -11,13 +11,16 @@ from contract.calibration import Calibration, Curve
 from contract.scorer import Scorer
 from training.evidence import Rows
 from training.report.answers import predictions
+from training.report.figures import MARGINS
 from training.report.outcomes import realised_extra_tokens
 
 
 def gain_calibration(curves: Mapping[str, Curve]) -> Figure:
     """Draw realised against predicted gain with its local 95 % band, a panel for each curve."""
-    figure = Figure(figsize=(5.5 * len(curves), 4.5), layout="constrained")
-    panels = figure.subplots(1, len(curves), squeeze=False)[0]
+    figure = Figure(figsize=(5.5 * len(curves), 4.5))
+    panels = figure.subplots(
+        1, len(curves), squeeze=False, gridspec_kw=MARGINS | {"top": 0.9, "left": 0.08, "wspace": 0.2}
+    )[0]
     for axes, (name, curve) in zip(panels, curves.items(), strict=True):
         axes.fill_between(curve.x, curve.lower, curve.upper, alpha=0.25, label="95 % band of the local mean")
         axes.plot(curve.x, curve.y, marker="o", label="realised")
@@ -33,8 +36,8 @@ def cost_quality(
     worth: NDArray[Any], gain: NDArray[Any], extra_tokens: NDArray[Any], score_direct: NDArray[Any], title: str
 ) -> Figure:
     """Draw the score against the share of extra tokens spent when prompts think in descending worth."""
-    figure = Figure(figsize=(6, 4.5), layout="constrained")
-    axes = figure.subplots()
+    figure = Figure(figsize=(6, 4.5))
+    axes = figure.subplots(gridspec_kw=MARGINS | {"top": 0.92})
     for name, key in (("ours", worth), ("oracle", gain / np.maximum(extra_tokens, 1.0))):
         order = np.argsort(-key, kind="stable")
         spent = np.r_[0, np.cumsum(extra_tokens[order])] / extra_tokens.sum()

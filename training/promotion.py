@@ -8,10 +8,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
-from contract.bundle import Bundle
+from contract.bundle import SHARE_EQUAL, Bundle
 from contract.errors import BundleMismatch, InvalidInput, Refused
 from contract.scorer import Scorer
-from training.export import SHARE_EQUAL
 from training.lock import locked
 from training.moves import ROLLED_BACK, Move, Say, carry_out, finish, history, pending, point
 from training.register import CHALLENGER, GATE, GATE_REPORT

@@ -5,7 +5,7 @@ No dialect writes anything but what steers thinking; safety settings and guardra
 
 from collections.abc import Callable
 
-from contract.controls import Controls, Provider
+from contract.controls import Calls, Controls, Provider
 from contract.records import Arm
 from serving.dialects.anthropic import messages
 from serving.dialects.asking import Asked, Told
@@ -32,7 +32,7 @@ NO_MODEL = Told(None, False, ("params is null: it depends on the model, and none
 
 def translated(
     provider: Provider, model: str | None, controls: Controls, arm: Arm, thinking_budget: int, *,
-    cap: int | None = None, max_output_tokens: int | None = None,
+    cap: int | None = None, max_output_tokens: int | None = None, tools: bool = False, unthought: frozenset[Calls] = frozenset(),
 ) -> Told:  # fmt: skip
     """Return what to send to a provider for a model, so that it does what was decided.
 
@@ -44,6 +44,8 @@ def translated(
         thinking_budget: cap on thinking tokens in the arm reasoning.
         cap: thinking tokens that all caps leave; a budget is not raised above it.
         max_output_tokens: cap on all output tokens, the request's.
+        tools: the request has function tools.
+        unthought: calls of tools in its messages whose thinking is not there.
     """
     if not model:
         return NO_MODEL
@@ -51,6 +53,7 @@ def translated(
     asked = Asked(
         arm=arm, thinking_budget=thinking_budget, accepts=controls.of(model, host or provider), cap=cap,
         max_output_tokens=max_output_tokens, ladder=controls.ladder, takes_budgets=controls.vllm_takes_budgets,
+        tools=tools, unthought=unthought,
     )  # fmt: skip
     told = DIALECTS[host or provider](asked)
     return passed_on(told) if host else told

@@ -7,6 +7,7 @@ models that think by default: leave it out. temperature other than 1, and a forc
 
 from typing import Any
 
+from contract.controls import Accepts
 from serving.dialects.asking import Asked, Told, steered
 
 NO_MAX = "budget_tokens must be below the request's max_tokens: send max_output_tokens, and it is kept so"
@@ -19,8 +20,13 @@ def messages(asked: Asked) -> Told:
         return plan
     assert asked.accepts is not None
     if not plan.thinks:
-        return plan.told({"thinking": {"type": asked.accepts.off_type}})
+        return plan.told(switched_off(asked.accepts))
     if plan.effort:
         return plan.told({"thinking": {"type": "adaptive"}, "output_config": {"effort": plan.effort}})
     thinking: dict[str, Any] = {"type": "enabled", "budget_tokens": plan.tokens}
     return plan.told({"thinking": thinking}, *([] if asked.max_output_tokens else [NO_MAX]))
+
+
+def switched_off(accepts: Accepts) -> dict[str, Any]:
+    """Return `thinking` as it is off for a model; nothing where that is its default, which it refuses to be told."""
+    return {"thinking": {"type": accepts.off_type}} if accepts.off_type else {}

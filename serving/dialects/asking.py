@@ -4,9 +4,13 @@ from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 from contract.caps import ANSWER_SHARE
-from contract.controls import Accepts, By
+from contract.controls import Accepts, By, Calls
 from contract.ladders import ORDER, OWN, Effort, Ladder
 from contract.records import Arm
+
+LEAST_UNCAPPED = 128
+"""Thinking tokens below which thinking is not switched on where nothing holds it to them: no ladder gives any effort fewer, and of what a
+request leaves for so few (at most 170 of output) nothing would be left to answer with."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -21,6 +25,9 @@ class Asked:
         max_output_tokens: cap on all output tokens; None: not given.
         ladder: turns the budget into an effort.
         takes_budgets: the server was set up to take a budget; vLLM refuses one where it was not.
+        tools: the request has function tools.
+        unthought: calls of tools in the request's messages whose thinking is not there.
+        sends_budgets: the API is sent a budget where the model takes one.
     """
 
     arm: Arm
@@ -30,6 +37,9 @@ class Asked:
     max_output_tokens: int | None = None
     ladder: Ladder = OWN
     takes_budgets: bool = False
+    tools: bool = False
+    unthought: frozenset[Calls] = frozenset()
+    sends_budgets: bool = True
 
 
 class Told(NamedTuple):
@@ -39,11 +49,13 @@ class Told(NamedTuple):
         params: to merge into the request, {} where there is nothing to send; None: nothing can be said, reasons say why.
         enforced: the arm is what the model will do.
         reasons: sentences.
+        instead: the arm that these parameters carry out in the place of the one that was asked for; None: there is no such thing.
     """
 
     params: dict[str, Any] | None
     enforced: bool = True
     reasons: tuple[str, ...] = ()
+    instead: Arm | None = None
 
 
 class Plan(NamedTuple):
@@ -65,7 +77,8 @@ class Plan(NamedTuple):
 
     def told(self, params: dict[str, Any], *reasons: str) -> Told:
         """Return what to send, with what was clamped and more reasons."""
-        return Told(params, self.enforced, (*self.reasons, *reasons))
+        instead = Arm.DIRECT if not (self.thinks or self.enforced) else None
+        return Told(params, self.enforced, (*self.reasons, *reasons), instead)
 
 
 def unknown() -> Told:
@@ -110,6 +123,8 @@ def planned(asked: Asked, accepts: Accepts) -> Plan:
     direct = asked.arm is Arm.DIRECT
     if direct and accepts.thinking == "optional":
         return Plan(False)
+    if accepts.thinking == "optional" and (why := _left_off(asked, accepts)):
+        return Plan(False, enforced=False, reasons=(why,))
     if accepts.takes_tokens:
         return _tokens(asked, accepts, direct)
     if not accepts.efforts:
@@ -124,6 +139,17 @@ def planned(asked: Asked, accepts: Accepts) -> Plan:
         )
     effort, reasons = _effort(asked, accepts)
     return Plan(True, effort=effort, reasons=reasons)
+
+
+def _left_off(asked: Asked, accepts: Accepts) -> str | None:
+    """Return why thinking is not switched on: the request would be refused for it, or nothing would be left to answer with."""
+    if asked.tools and not accepts.thinks_with_tools:
+        return "this API refuses function tools beside this model's thinking: thinking is off"
+    if asked.thinking_budget < LEAST_UNCAPPED and not (accepts.takes_tokens and asked.sends_budgets):
+        return f"nothing would hold thinking to {asked.thinking_budget} tokens, which is all that is granted: thinking is off"
+    if accepts.earlier_thinking in asked.unthought:
+        return "tools were called without thinking, or their messages do not hold it: thinking now would be refused, and is off"
+    return None
 
 
 def _effort(asked: Asked, accepts: Accepts) -> tuple[Effort, tuple[str, ...]]:

@@ -11,6 +11,7 @@ dialects say, in `extra_body`, which LiteLLM merges into the host's body.
 from typing import Any
 
 from contract.controls import Accepts, Provider
+from serving.dialects.anthropic import switched_off
 from serving.dialects.asking import Asked, Plan, Told, steered
 
 HOSTS: dict[str, Provider] = {"hosted_vllm": "vllm", "vllm": "vllm", "dashscope": "dashscope"}
@@ -39,7 +40,7 @@ def completion(asked: Asked) -> Told:
 def _params(plan: Plan, accepts: Accepts) -> dict[str, Any]:
     if not plan.thinks:
         by_type = accepts.by in ("adaptive", "switch")
-        return {"thinking": {"type": accepts.off_type}} if by_type else {"reasoning_effort": "none"}
+        return switched_off(accepts) if by_type else {"reasoning_effort": "none"}
     if accepts.takes_tokens:
         return {"thinking": {"type": "enabled", "budget_tokens": plan.tokens}} if plan.tokens else {}
     return {"reasoning_effort": plan.effort} if plan.effort else {"thinking": {"type": "enabled"}}

@@ -1,11 +1,15 @@
 """Dialects for a request of `/predict`: its provider, its model and its caps, under a profile."""
 
+from dataclasses import replace
+
 from contract.caps import Caps, cap_of
-from contract.controls import Controls
+from contract.controls import Controls, expressed
+from contract.policy import Decision, effort_of
 from contract.profiles import Profile
 from contract.records import Arm
 from serving.dialects import translated
 from serving.dialects.asking import Told
+from serving.dialects.calls import unthought
 from serving.schemas import PredictRequest
 
 
@@ -17,8 +21,25 @@ def of_request(
         return Told(None)
     return translated(
         request.provider, request.model, controls, arm, budget, cap=cap_of(profile, caps).tokens,
-        max_output_tokens=request.max_output_tokens,
+        max_output_tokens=request.max_output_tokens, tools=bool(request.tools), unthought=unthought(request.messages),
     )  # fmt: skip
+
+
+def carried_out(
+    request: PredictRequest, controls: Controls, profile: Profile, caps: Caps, decision: Decision
+) -> tuple[Decision, bool]:
+    """Return a decision as the request's model can carry it out, over its provider where it names one, and whether it can be enforced.
+
+    The arm is direct where thinking cannot be had, so that what is answered, recorded and remembered is what is done.
+    """
+    decision, enforced = expressed(decision, controls.of(request.model, request.provider))
+    if decision.arm is Arm.DIRECT:
+        return decision, enforced
+    told = of_request(request, controls, profile, caps, decision.arm, decision.thinking_budget)
+    if told.instead is None:
+        return decision, enforced
+    reasons = (*decision.reasons, *told.reasons)
+    return replace(decision, arm=told.instead, thinking_budget=0, effort=effort_of(0), reasons=reasons), False
 
 
 def both_arms(request: PredictRequest, controls: Controls, profile: Profile, caps: Caps, budget: int) -> bool:

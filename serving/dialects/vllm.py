@@ -5,6 +5,8 @@
 request that has one. So a budget is sent where the operator's file says `vllm_takes_budgets: true`, else the switch alone.
 """
 
+from dataclasses import replace
+
 from serving.dialects.asking import Asked, Told
 from serving.dialects.templates import templated
 
@@ -15,7 +17,7 @@ NO_BUDGET = (
 
 def vllm(asked: Asked) -> Told:
     """Return the template's switch, and a budget where servers take one; a hint for an unknown model, which its template may ignore."""
-    told, tokens = templated(asked, "vLLM")
+    told, tokens = templated(replace(asked, sends_budgets=asked.takes_budgets), "vLLM")
     if tokens is None or told.params is None:
         return told
     if not asked.takes_budgets:

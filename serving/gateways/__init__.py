@@ -1,1 +1,1 @@
-"""What gateways need that neither ask /predict nor speak System One: one module a gateway."""
+"""What connects gateways beyond /predict and System One: one module a gateway, or a package that may be copied to it."""

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from contract.errors import InvalidRequest, ThinkworthError
-from serving.gateways.thinking import merged, sets_thinking
+from serving.gateways.thinking import merged, refused_beside, sets_thinking
 from serving.parsing import read_object
 from serving.schemas import Answer, PredictRequest
 
@@ -37,11 +37,18 @@ class Webhook(NamedTuple):
         json: the body that the model would get; None where it cannot be read or this is not the time to change it.
         request: what is asked of thinkworth; None where nothing is.
         why: what keeps the body as it is; None where nothing does yet.
+        refuses: key of the body that keeps it as it is where thinking is to be switched on; None: there is none.
     """
 
     json: dict[str, Any] | None
     request: PredictRequest | None
     why: str | None
+    refuses: str | None = None
+
+    @property
+    def obeys(self) -> bool:
+        """Whether either arm can be put in: an arm is drawn at random only where it is the one that is used."""
+        return self.why is None and self.refuses is None
 
 
 class PortkeyWebhook(BaseModel):
@@ -82,7 +89,7 @@ def reply(webhook: Webhook, answer: Answer) -> PortkeyReply:
         name: getattr(answer, name)
         for name in ("decision_id", "verdict", "arm", "thinking_budget", "effort", "revision")
     }
-    why = webhook.why or _not_put_in(answer)
+    why = webhook.why or _not_put_in(answer, webhook.refuses)
     if why is not None or webhook.json is None or answer.params is None:
         return PortkeyReply(data={**told, "applied": False, "why": why})
     changed = {"request": {"json": merged(webhook.json, answer.params)}}
@@ -104,9 +111,11 @@ def status_of(error: ThinkworthError) -> int:
     return error.status if error.status in NOT_LET_IN else 200
 
 
-def _not_put_in(answer: Answer) -> str | None:
+def _not_put_in(answer: Answer, refuses: str | None) -> str | None:
     if answer.params is None:
         return "no parameters are known for this provider and model"
+    if answer.params and answer.arm == "reasoning" and refuses:
+        return f"the provider refuses the request's {refuses} beside thinking"
     return None if answer.params else "the provider's default is what the decision asks for"
 
 
@@ -126,7 +135,7 @@ def _read(value: Mapping[str, Any], headers: Mapping[str, str], request_id: str 
         "profile": headers.get(PROFILE_HEADER), "tools": tools if isinstance(tools := body.get("tools"), list) else None, "max_output_tokens": most,
         "request_id": named if isinstance(named, str) and len(named) <= 200 else None,
     })  # fmt: skip
-    return Webhook(body, request, _why_untouched(body, dialect))
+    return Webhook(body, request, _why_untouched(body, dialect), refused_beside(body, dialect))
 
 
 def _why_untouched(body: Mapping[str, Any], dialect: str | None) -> str | None:

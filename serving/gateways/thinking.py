@@ -13,12 +13,33 @@ NESTS = ("extra_body", "chat_template_kwargs", "generationConfig", "generation_c
          "additional_model_request_fields", "config")  # fmt: skip
 """Keys that hold further parameters, these among them."""
 
+REFUSED_BESIDE: Mapping[str, tuple[str, ...]] = {
+    "anthropic": ("temperature", "top_p", "top_k", "tool_choice"), "openai": ("temperature", "top_p", "logprobs", "top_logprobs"),
+}  # fmt: skip
+"""Keys of a body that an API refuses beside thinking, by the dialect: OpenAI's for models that can do without, which take these there alone."""
+
+FREE_CHOICES = ("auto", "none")
+"""Values of tool_choice that force no tool."""
+
 
 def sets_thinking(body: Mapping[str, Any]) -> bool:
     """Return whether a request says itself how much is to be thought; null says nothing."""
     if any(body.get(key) is not None for key in OF_THINKING):
         return True
     return any(sets_thinking(inner) for key in NESTS if isinstance(inner := body.get(key), Mapping))
+
+
+def refused_beside(body: Mapping[str, Any], dialect: str | None) -> str | None:
+    """Return the key of a request that would be refused if thinking were switched on in it; None where none is known."""
+    return next((key for key in REFUSED_BESIDE.get(dialect or "", ()) if _says(key, body.get(key))), None)
+
+
+def _says(key: str, value: object) -> bool:
+    """Return whether a value is another than the default, which passes."""
+    if key == "tool_choice":
+        kind = value.get("type") if isinstance(value, Mapping) else value
+        return kind is not None and kind not in FREE_CHOICES
+    return value is True or not (value is None or value is False or value == 1)
 
 
 def merged(body: Mapping[str, Any], params: Mapping[str, Any]) -> dict[str, Any]:

@@ -28,9 +28,10 @@ def address(engine):
     return engine.url.render_as_string(hide_password=False)
 
 
-@pytest.mark.filterwarnings("ignore:The ``noload`` loader strategy")  # MLflow's use of SQLAlchemy
-def test_an_audit_is_in_the_store_in_a_folder_and_in_mlflow(put, engine, address, tmp_path, thinkworth, monkeypatch):
-    monkeypatch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{tmp_path / 'mlflow.db'}")
+def test_an_audit_is_in_the_store_in_a_folder_and_in_mlflow(
+    put, engine, address, tmp_path, thinkworth, monkeypatch, mlflow_database
+):  # fmt: skip
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", mlflow_database(tmp_path))
     monkeypatch.chdir(tmp_path)
     put(*[(BAD, [SCORED])] * 40, ({"p_reasoning": 1.0, "expected_gain": 0.9}, []))
     with engine.begin() as connection:

@@ -21,6 +21,7 @@ from contract.locate import ROOT
 from contract.model_families import ModelFamilies, ModelFamily
 from contract.policy import calibrated_gain
 from contract.prompt import Prompt
+from contract.records import Arm
 from contract.scorer import Scorer
 from contract.settings import Exploration
 from serving.parsing import MAX_DEPTH, parse
@@ -38,6 +39,13 @@ CONTROLS = {
     "known": {"thinking": "optional", "by": "anthropic_budget", "least_tokens": 1024},
     "always": {"thinking": "always", "by": "effort", "efforts": ["low", "high"]},
     "never": {"thinking": "never"},
+    "bound": {"thinking": "optional", "by": "anthropic_budget", "least_tokens": 1024, "earlier_thinking": "last_call"},
+    "toolless": {
+        "thinking": "optional",
+        "by": "effort",
+        "efforts": ["low", "high"],
+        "at": {"openai": {"thinks_with_tools": False}},
+    },
 }
 
 
@@ -189,12 +197,48 @@ def test_params_are_null_where_nothing_can_be_said(router):
 
 
 def test_a_floor_is_never_raised_above_the_caps(router):
-    answer = router.answer(PredictRequest(prompt=PUZZLE, model="known", provider="anthropic", max_thinking_tokens=500))
-    if answer.arm == "reasoning":
-        assert (answer.params, answer.enforced) == ({"thinking": {"type": "disabled"}}, False)
-        assert "the caps leave 500 thinking tokens" in answer.reasons[-1]
-    else:
-        assert (answer.params, answer.enforced) == ({"thinking": {"type": "disabled"}}, True)
+    asked = {"prompt": PUZZLE, "model": "known", "max_thinking_tokens": 500}
+    assert router.answer(PredictRequest(**asked)).arm == "reasoning", (
+        "where no floor is known of, 500 tokens are granted"
+    )
+    answer = router.answer(PredictRequest(**asked, provider="anthropic"))
+    assert (answer.params, answer.enforced) == ({"thinking": {"type": "disabled"}}, False)
+    assert sum("the caps leave 500 thinking tokens" in reason for reason in answer.reasons) == 1
+
+
+def test_the_arm_that_is_answered_is_the_one_that_the_parameters_carry_out(router):
+    """Else a gateway would tell, and a training read, an outcome of thinking that never took place."""
+    asked = {
+        "prompt": PUZZLE,
+        "model": "known",
+        "provider": "anthropic",
+        "max_thinking_tokens": 500,
+        "conversation_id": "c",
+    }
+    decided = router.decide(PredictRequest(**asked))
+    answer = decided.answer
+    assert (answer.arm, answer.thinking_budget, answer.effort, answer.p_reasoning) == ("direct", 0, "none", 0.0)
+    assert decided.policy.arm is Arm.DIRECT
+    assert router.judge(PredictRequest(**asked), decided.prompt, decided.scored, None).arm is Arm.DIRECT
+
+
+def test_the_messages_and_the_tools_of_a_request_reach_its_dialect(router):
+    call = {"role": "assistant", "content": None, "tool_calls": [{"id": "1", "type": "function"}]}
+    messages = [{"role": "user", "content": PUZZLE}, call, {"role": "tool", "tool_call_id": "1", "content": "42"}]
+    asked = {
+        "messages": messages,
+        "model": "bound",
+        "provider": "anthropic",
+        "tools": [{"type": "function"}],
+        "max_output_tokens": 9000,
+    }
+    assert router.answer(PredictRequest(**asked | {"model": "known"})).arm == "reasoning"
+    answer = router.answer(PredictRequest(**asked))
+    assert (answer.arm, answer.enforced, answer.params) == ("direct", False, {"thinking": {"type": "disabled"}})
+    assert any("tools were called without thinking" in reason for reason in answer.reasons)
+    chat = asked | {"model": "toolless", "provider": "openai", "messages": messages[:1]}
+    assert router.answer(PredictRequest(**chat)).params == {"reasoning_effort": "none"}
+    assert router.answer(PredictRequest(**chat | {"tools": None})).params != {"reasoning_effort": "none"}
 
 
 def test_an_arm_is_drawn_only_where_both_can_be_had(router):

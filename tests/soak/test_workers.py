@@ -28,7 +28,7 @@ def test_a_killed_worker_is_missed_by_none_but_those_whom_it_was_answering(serve
     until(lambda: serving(server) == 2)
     workers, away = server.workers(), []
     assert len(workers) == 2
-    with load(server.url, clients=CLIENTS, pause_s=size["pause_s"]) as clients:
+    with load(server.url, clients=CLIENTS) as clients:
         until(lambda: len(clients.acknowledged) > 40)
         for n in range(size["workers_killed"]):
             victim, survivor = (

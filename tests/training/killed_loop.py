@@ -19,6 +19,7 @@ from mlflow.tracking import MlflowClient
 from mlflow.utils import requirements_utils
 
 import training.mlflow_model  # noqa: F401 - loaded once, for all forks
+from contract import encoder as encoders
 from contract import scorer
 from contract.bundle import Bundle, sha256
 from contract.encoder import Encoder
@@ -35,6 +36,8 @@ from training.tracking_server import MODEL
 
 DEFAULT, OUT = ROOT / "models" / "default", Path("challenger")
 metrics.RESAMPLES = 30
+# a fork has none of the threads that a session started: a text would wait for them for ever
+encoders.THREADS_A_TEXT = 1
 encoder = Encoder(ROOT / "models" / "encoder")
 scorer.Encoder = lambda folder: encoder  # opened once, for all forks
 

@@ -17,10 +17,6 @@ from training.lock import alone
 from training.tracking_server import reached
 from training.unlogged import log_or_keep
 
-pytestmark = pytest.mark.filterwarnings(
-    "ignore:The ``noload`` loader strategy", "ignore:.*Any type hint", "ignore:Operation with range"
-)  # MLflow's own
-
 AWAY = "http://127.0.0.1:9"
 
 
@@ -78,6 +74,8 @@ class Server:
             try:
                 connection, _ = self.listening.accept()
             except OSError:
+                for one in held:
+                    one.close()
                 return
             held.append(connection)
             if self.greeting:
@@ -121,8 +119,8 @@ def test_a_password_that_is_repeated_as_it_was_quoted_for_the_network_is_not_sho
 
 
 @pytest.fixture(scope="module")
-def database(tmp_path_factory):
-    return f"sqlite:///{tmp_path_factory.mktemp('mlflow') / 'mlflow.db'}"
+def database(tmp_path_factory, mlflow_database):
+    return mlflow_database(tmp_path_factory.mktemp("mlflow"))
 
 
 class Figure:

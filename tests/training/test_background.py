@@ -13,10 +13,6 @@ from training.heads import MEMBERS, SAFE, equal
 from .test_export import CONFIG, PROFILES, D, FakeEncoder, rows, trained, unseen, written  # noqa: F401
 from .test_heads import at, families, logs_at, made_up, stacked
 
-pytestmark = pytest.mark.filterwarnings(
-    "ignore:Field onnx.AttributeProto.ints"
-)  # skl2onnx's booleans, which protobuf 6 takes
-
 
 @pytest.fixture(scope="module")
 def base(trained):  # noqa: F811

@@ -149,7 +149,6 @@ def test_evaluation_differs_in_nothing_but_the_budget(simulated, thinkworth, tmp
     assert f"{DERIVED} (120)" in (tmp_path / "r.html").read_text()
 
 
-@pytest.mark.filterwarnings("ignore:Field onnx.AttributeProto.ints")  # skl2onnx's booleans, which protobuf 6 takes
 def test_training_reads_them_for_budgets_and_says_so(simulated, tmp_path, thinkworth, few_families, monkeypatch):
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr("training.metrics.RESAMPLES", 30)

@@ -21,10 +21,6 @@ from training.heads import equal
 
 from .test_heads import CONFIG, D, families, logs_at, made_up, stacked
 
-pytestmark = pytest.mark.filterwarnings(
-    "ignore:Field onnx.AttributeProto.ints"
-)  # skl2onnx's booleans, which protobuf 6 takes
-
 PROFILES = {
     "balanced": Profile(tokens_per_point=20_000, max_thinking_tokens=8192),
     "dear": Profile(tokens_per_point=500, max_thinking_tokens=1024),

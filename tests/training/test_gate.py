@@ -9,7 +9,7 @@ import pytest
 from contract.errors import InvalidInput
 from contract.profiles import Profile
 from training.gate import NOT_BETTER, OUTCOMES, PROMOTABLE, REFUSED, GateConfig, Side, judge, load_gate
-from training.gate.text import gate_text
+from training.gate_text import gate_text
 
 PROFILE, N = Profile(tokens_per_point=20_000, max_thinking_tokens=8192), 300
 

@@ -21,24 +21,18 @@ from training.evidence import fraction
 from training.simulate import simulate_logs, write_simulated
 from training.taxonomy import load_taxonomy
 
-pytestmark = [
-    pytest.mark.slow,
-    pytest.mark.filterwarnings(
-        "ignore:The ``noload`` loader strategy", "ignore:.*Any type hint", "ignore:Operation with range"
-    ),  # MLflow's own
-    pytest.mark.filterwarnings("ignore:Field onnx.AttributeProto.ints"),  # skl2onnx's own
-]
+pytestmark = pytest.mark.slow
 
 PROGRAM = Path(__file__).with_name("killed_loop.py")
 
 
 @pytest.fixture(scope="module")
-def left(tmp_path_factory):
+def left(tmp_path_factory, mlflow_database):
     """The folder of the program, and what it wrote."""
     folder = tmp_path_factory.mktemp("loop")
     (folder / "models").mkdir()
     write_simulated(simulate_logs(load_taxonomy(), 100, seed=3), folder / "logs.jsonl")
-    variables = {"MLFLOW_TRACKING_URI": f"sqlite:///{folder}/mlflow.db", "OMP_NUM_THREADS": "1"}
+    variables = {"MLFLOW_TRACKING_URI": mlflow_database(folder), "OMP_NUM_THREADS": "1"}
     out = subprocess.run(
         [sys.executable, PROGRAM, "logs.jsonl"], cwd=folder, env={**os.environ, **variables}, capture_output=True, text=True, timeout=500
     )  # fmt: skip

@@ -1,6 +1,7 @@
 """Prompts with one arm through labels, training and evaluation, on simulated traffic whose truth is known."""
 
 import json
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -8,6 +9,7 @@ import pandas as pd
 import pytest
 
 from contract.profiles import load_profiles
+from training.config import TrainConfig
 from training.files import write_table
 from training.labels import label
 from training.one_arm import COLUMNS, gain_lines, mean_gains, with_pseudo_outcomes
@@ -24,8 +26,9 @@ def pool():
 
 
 @pytest.fixture(scope="module")
-def cache(tmp_path_factory):
-    return tmp_path_factory.mktemp("cache")
+def cache():
+    """The one of the commands, which embed the same prompts."""
+    return ROOT / "data" / "cache"
 
 
 def one_arm(pool, seed, *, logged=True):
@@ -82,10 +85,11 @@ def test_nothing_is_embedded_where_no_arm_can_be_compared(pool, cache, monkeypat
 
 
 @pytest.mark.slow
-@pytest.mark.filterwarnings("ignore:Field onnx.AttributeProto.ints")  # skl2onnx's booleans, which protobuf 6 takes
 def test_a_log_of_one_arm_is_labelled_trained_on_and_evaluated(pool, tmp_path, thinkworth, few_families, monkeypatch):
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr("training.metrics.RESAMPLES", 30)
+    for module in ("one_arm", "evaluate"):  # how good a label is, the test above says
+        monkeypatch.setattr(f"training.{module}.TrainConfig", partial(TrainConfig, iterations=20))
     few_families(tmp_path)
     log = tmp_path / "traffic.parquet"
     write_table(one_arm(pool, 0, logged=False), log)

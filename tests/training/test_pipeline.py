@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -17,13 +18,6 @@ from training.metrics import auc, interval, policy_table, q
 from training.register import named, register
 from training.taxonomy import load_taxonomy
 from training.tracking_server import tracking_uri
-
-pytestmark = [
-    pytest.mark.filterwarnings(
-        "ignore:The ``noload`` loader strategy", "ignore:.*Any type hint", "ignore:Operation with range"
-    ),  # MLflow's own
-    pytest.mark.filterwarnings("ignore:Field onnx.AttributeProto.ints"),  # skl2onnx's own
-]
 
 
 @pytest.fixture(scope="module")
@@ -41,29 +35,29 @@ def run(thinkworth):
     return run
 
 
-def simulate_and_train(run, folder, *more, **variables):
-    """Leave logs.jsonl and the bundle trained on it in the folder; return what the training said."""
-    (folder / "config.yaml").write_text("iterations: 12\ncomponents: 16\n")
-    made = run("simulate", "--prompts", 200, "--out", "logs.jsonl", "--seed", 3, cwd=folder)
-    assert made.code == 0, made.err
-    said = run("train", "logs.jsonl", "--out", "bundle", "--config", "config.yaml", *more, cwd=folder, **variables)
-    assert said.code == 0, said.err
-    return said
-
-
 @pytest.fixture(scope="module")
-def trained(tmp_path_factory, run, few_families):
-    folder = tmp_path_factory.mktemp("train")
-    few_families(folder)
-    uri = {"MLFLOW_TRACKING_URI": f"sqlite:///{folder}/mlflow.db"}
-    return folder, simulate_and_train(run, folder, **uri), uri
+def trained(tmp_path_factory, once, run, few_families, mlflow_database):
+    """A folder with logs.jsonl, the bundle trained on it and the registry that has it; what the training said; the registry's variable."""
+
+    def make(folder):
+        few_families(folder)
+        (folder / "config.yaml").write_text("iterations: 12\ncomponents: 16\n")
+        registry = {"MLFLOW_TRACKING_URI": mlflow_database(folder)}
+        made = run("simulate", "--prompts", 200, "--out", "logs.jsonl", "--seed", 3, cwd=folder)
+        assert made.code == 0, made.err
+        said = run("train", "logs.jsonl", "--out", "bundle", "--config", "config.yaml", cwd=folder, **registry)
+        assert said.code == 0, said.err
+        (folder / "said.txt").write_text(said.out)
+
+    folder = shutil.copytree(once("trained", make), tmp_path_factory.mktemp("train") / "copy")
+    return folder, (folder / "said.txt").read_text(), {"MLFLOW_TRACKING_URI": f"sqlite:///{folder}/mlflow.db"}
 
 
 def test_the_run_prints_its_bundle_and_report(trained):
     folder, said, _ = trained
-    assert "bundle: bundle" in said.out
-    assert "challenger" in said.out
-    assert "q " in said.out
+    assert "bundle: bundle" in said
+    assert "challenger" in said
+    assert "q " in said
     assert {p.name for p in (folder / "bundle").iterdir()} == {"manifest.json", "heads.onnx", "card.md", "report.json"}
 
 
@@ -261,8 +255,6 @@ def test_without_taxonomy_and_thinking_tokens_the_error_says_what_to_log(trained
 
 
 def test_a_changed_byte_of_the_heads_is_refused(trained, tmp_path, run):
-    import shutil
-
     folder, _, _ = trained
     copy = shutil.copytree(trained[0] / "bundle", tmp_path / "b")
     data = bytearray((copy / "heads.onnx").read_bytes())

@@ -17,17 +17,13 @@ from training import lock, runs
 from training.lock import alone, locked
 from training.tracking_server import experiment, reached
 
-pytestmark = pytest.mark.filterwarnings(
-    "ignore:The ``noload`` loader strategy", "ignore:.*Any type hint"
-)  # MLflow's own
-
 DAY_MS = 86_400_000
 HERE = socket.gethostname()
 
 
 @pytest.fixture(scope="module")
-def database(tmp_path_factory):
-    return f"sqlite:///{tmp_path_factory.mktemp('runs') / 'mlflow.db'}"
+def database(tmp_path_factory, mlflow_database):
+    return mlflow_database(tmp_path_factory.mktemp("runs"))
 
 
 @pytest.fixture

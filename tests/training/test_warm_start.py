@@ -11,7 +11,7 @@ from contract.prompt import Prompt
 from contract.scorer import Scorer
 from training.taxonomy import load_taxonomy
 
-from .test_pipeline import pytestmark, run, simulate_and_train  # noqa: F401 - the same bundle to start from
+from .test_pipeline import run, trained  # noqa: F401 - the same bundle to start from
 
 
 @pytest.fixture(scope="module")
@@ -25,11 +25,9 @@ def train(run):  # noqa: F811
 
 
 @pytest.fixture(scope="module")
-def started(tmp_path_factory, run, train, few_families):  # noqa: F811
+def started(trained, train):  # noqa: F811
     """A bundle started from the first on logs whose truth contradicts it: chit-chat gains what thinking costs ten times over."""
-    folder = tmp_path_factory.mktemp("warm")
-    few_families(folder)
-    simulate_and_train(run, folder, "--no-register")
+    folder, _, _ = trained
     family = next(family for family in load_taxonomy(folder / "data" / "taxonomy.yaml") if family.name == "chit_chat")
     rows = [
         {

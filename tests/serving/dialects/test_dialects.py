@@ -3,13 +3,14 @@
 import json
 from functools import lru_cache
 from itertools import product
+from typing import get_args
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from contract.caps import ANSWER_SHARE
-from contract.controls import PROVIDERS, Controls, load_controls
+from contract.controls import PROVIDERS, Calls, Controls, load_controls
 from contract.ladders import ORDER, OWN, SHIPPED_LADDERS
 from contract.locate import ROOT
 from contract.records import Arm
@@ -33,6 +34,8 @@ asked = st.fixed_dictionaries(
         "thinking_budget": st.integers(0, 40_000),
         "cap": st.none() | st.integers(0, 40_000),
         "max_output_tokens": st.none() | st.integers(1, 200_000),
+        "tools": st.booleans(),
+        "unthought": st.frozensets(st.sampled_from(get_args(Calls))),
     }
 )
 
@@ -97,6 +100,10 @@ def test_what_holds_of_every_dialect(provider, model, ladder, given):
     if told.params is None:
         assert not told.enforced
         assert any(reason.startswith("params is null") for reason in told.reasons)
+    if told.instead is not None:
+        assert (given["arm"], told.instead, told.enforced) == (Arm.REASONING, Arm.DIRECT, False)
+        assert thinks(told.params) in (False, None)
+        assert told.params == translated(provider, model, controls(ladder), **given | {"arm": Arm.DIRECT}).params
     if given["arm"] is Arm.DIRECT and told.enforced:
         assert thinks(told.params) in (False, None)
     if given["arm"] is Arm.REASONING and told.enforced:

@@ -11,10 +11,12 @@ from serving.dialects import translated
 SHIPPED = load_controls(shipped=ROOT / "data" / "dialects.yaml")
 
 
-def told(provider, model, budget, *, cap=None, most=8000, **settings):
+def told(provider, model, budget, *, cap=None, most=8000, tools=False, unthought=frozenset(), **settings):
     controls = Controls(SHIPPED.rows.by_name, **settings)
     arm = Arm.REASONING if budget else Arm.DIRECT
-    return translated(provider, model, controls, arm, budget, cap=cap, max_output_tokens=most)
+    return translated(
+        provider, model, controls, arm, budget, cap=cap, max_output_tokens=most, tools=tools, unthought=unthought
+    )
 
 
 def effort(word):
@@ -57,7 +59,7 @@ def more(params):
         ("openai_responses", "gpt-5.1", {"reasoning": {"effort": "none"}}, {"reasoning": {"effort": "low"}}, {"reasoning": {"effort": "high"}}),
         ("anthropic", "claude-sonnet-4-5-20250929", off(), budget(1024), budget(5000)),
         ("anthropic", "claude-3-7-sonnet-20250219", off(), budget(1024), budget(5000)),
-        ("anthropic", "claude-opus-4-7", off(), adaptive("low"), adaptive("high")),
+        ("anthropic", "claude-opus-4-7", {}, adaptive("low"), adaptive("high")),
         ("anthropic", "claude-sonnet-5-5", off("between_tools"), adaptive("low"), adaptive("high")),
         ("anthropic", "claude-fable-5", adaptive("low"), adaptive("low"), adaptive("high")),
         ("anthropic", "claude-3-5-haiku-20241022", {}, {}, {}),
@@ -83,7 +85,7 @@ def more(params):
         ("openrouter", "z-ai/glm-4.6", {"reasoning": {"effort": "none"}}, {"reasoning": {"enabled": True}}, {"reasoning": {"enabled": True}}),
         ("openrouter", "meta-llama/llama-3.3-70b-instruct", {}, {}, {}),
         ("bedrock", "us.anthropic.claude-sonnet-4-5-20250929-v1:0", more(off()), more(budget(1024)), more(budget(5000))),
-        ("bedrock", "us.anthropic.claude-opus-4-7", more(off()), more(adaptive("low")), more(adaptive("high"))),
+        ("bedrock", "us.anthropic.claude-opus-4-7", {}, more(adaptive("low")), more(adaptive("high"))),
         ("bedrock", "openai.gpt-oss-120b-1:0", more(effort("low")), more(effort("low")), more(effort("high"))),
         ("bedrock", "openai.gpt-6-sol", more({"reasoning": {"effort": "none"}}), more({"reasoning": {"effort": "low"}}), more({"reasoning": {"effort": "high"}})),
         ("bedrock", "us.amazon.nova-2-lite-v1:0", more({"reasoningConfig": {"type": "disabled"}}), more({"reasoningConfig": {"type": "enabled", "maxReasoningEffort": "low"}}),
@@ -117,7 +119,7 @@ def test_claudes_floor_is_reached_where_the_caps_leave_room_and_said():
 @pytest.mark.parametrize(("cap", "most", "left"), [(1023, None, 1023), (None, 1365, 1023), (5000, 400, 300)])
 def test_without_room_for_claudes_floor_thinking_is_off_and_that_is_not_the_arm(cap, most, left):
     shut = told("anthropic", "claude-sonnet-4-5", 300, cap=cap, most=most)
-    assert (shut.params, shut.enforced) == (off(), False)
+    assert (shut.params, shut.enforced, shut.instead) == (off(), False, Arm.DIRECT)
     assert shut.reasons == (
         f"the caps leave {left} thinking tokens, and this model accepts no fewer than 1024: thinking is off",
     )
@@ -180,10 +182,75 @@ def test_vllm_is_sent_a_budget_only_where_its_servers_take_one():
     assert "thinking_token_budget" not in plain.params
     assert "vllm_takes_budgets" in plain.reasons[0]
     taken = told("vllm", "Qwen/Qwen3-32B", 2000, vllm_takes_budgets=True)
-    assert taken == (template(enable_thinking=True) | {"thinking_token_budget": 2000}, True, ())
+    assert taken == (template(enable_thinking=True) | {"thinking_token_budget": 2000}, True, (), None)
     assert told("litellm", "hosted_vllm/Qwen/Qwen3-32B", 2000, vllm_takes_budgets=True).params == {
         "extra_body": taken.params
     }
     assert told("vllm", "openai/gpt-oss-20b", 2000, vllm_takes_budgets=True).params == effort("medium"), (
         "its parser has no delimiters"
     )
+
+
+@pytest.mark.parametrize("model", ["gpt-5.4", "gpt-5.6-terra", "gpt-6-sol"])
+def test_openais_chat_refuses_tools_beside_thinking_so_it_is_off_there(model):
+    shut = told("openai", model, 2000, tools=True)
+    assert (shut.params, shut.enforced, shut.instead) == (effort("none"), False, Arm.DIRECT)
+    assert shut.reasons == ("this API refuses function tools beside this model's thinking: thinking is off",)
+    assert told("openai", model, 0, tools=True) == (effort("none"), True, (), None)
+    assert told("openai", model, 2000).params == effort("medium")
+    for elsewhere in ("openai_responses", "litellm", "openrouter"):
+        assert told(elsewhere, model, 2000, tools=True) == told(elsewhere, model, 2000)
+
+
+def test_older_models_of_openai_think_beside_tools():
+    for model in ("gpt-5.1", "gpt-5.2", "gpt-5"):
+        assert told("openai", model, 2000, tools=True) == told("openai", model, 2000)
+
+
+@pytest.mark.parametrize(
+    ("provider", "model", "calls", "shut"),
+    [
+        ("anthropic", "claude-sonnet-4-5", "last_call", off()),
+        ("bedrock", "us.anthropic.claude-sonnet-4-5-20250929-v1:0", "last_call", more(off())),
+        ("litellm", "anthropic/claude-sonnet-4-5", "last_call", effort("none")),
+        ("deepseek", "deepseek-v4-pro", "all_calls", off()),
+        ("litellm", "deepseek/deepseek-v4-pro", "all_calls", off()),
+    ],
+)
+def test_thinking_is_off_where_it_would_be_refused_without_that_of_earlier_calls(provider, model, calls, shut):
+    off_here = told(provider, model, 2000, unthought=frozenset({calls}))
+    assert (off_here.params, off_here.enforced, off_here.instead) == (shut, False, Arm.DIRECT)
+    assert "tools were called without thinking" in off_here.reasons[0]
+    (other,) = {"last_call", "all_calls"} - {calls}
+    assert told(provider, model, 2000, unthought=frozenset({other})) == told(provider, model, 2000)
+
+
+@pytest.mark.parametrize(
+    ("provider", "model"), [("anthropic", "claude-sonnet-4-6"), ("vllm", "deepseek-v4-pro"), ("openai", "gpt-5.1")]
+)
+def test_who_asks_for_no_earlier_thinking_is_not_switched_off(provider, model):
+    both = frozenset({"last_call", "all_calls"})
+    assert told(provider, model, 2000, unthought=both) == told(provider, model, 2000)
+
+
+@pytest.mark.parametrize(
+    ("provider", "model", "shut"),
+    [
+        ("openai", "gpt-5.1", effort("none")),
+        ("anthropic", "claude-opus-5", off()),
+        ("openrouter", "z-ai/glm-4.6", {"reasoning": {"effort": "none"}}),
+        ("vllm", "Qwen/Qwen3-32B", template(enable_thinking=False)),
+    ],
+)
+def test_a_handful_of_tokens_that_nothing_holds_thinking_to_is_no_thinking(provider, model, shut):
+    """Else a request for 16 tokens of output would be thought about to its end, and answered with nothing."""
+    few = told(provider, model, 12, cap=12, most=16)
+    assert (few.params, few.enforced, few.instead) == (shut, False, Arm.DIRECT)
+    assert few.reasons == ("nothing would hold thinking to 12 tokens, which is all that is granted: thinking is off",)
+    assert told(provider, model, 128, cap=128).params != shut
+
+
+def test_a_budget_that_is_sent_may_be_small():
+    assert told("qwen", "qwen3-32b", 12, cap=12, most=16).params == {"enable_thinking": True, "thinking_budget": 12}
+    served = told("vllm", "Qwen/Qwen3-32B", 12, cap=12, most=16, vllm_takes_budgets=True)
+    assert served.params == template(enable_thinking=True) | {"thinking_token_budget": 12}

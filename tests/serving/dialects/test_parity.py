@@ -43,7 +43,10 @@ def test_anthropic_takes_every_thinking_and_effort():
     thinking = TypeAdapter(types.ThinkingConfigParam)
     output = TypeAdapter(with_config(ConfigDict(extra="forbid"))(types.OutputConfigParam))
     seen = set()
-    for _, _, told in every("anthropic", "adaptive", "anthropic_budget"):
+    for model, arm, told in every("anthropic", "adaptive", "anthropic_budget"):
+        if not told.params:
+            assert (arm, CONTROLS.of(model).on_by_default) == (Arm.DIRECT, False)
+            continue
         assert thinking.validate_python(told.params["thinking"]) == told.params["thinking"]
         seen.add(told.params["thinking"]["type"])
         if "output_config" in told.params:

@@ -31,17 +31,17 @@ def sent(headers=None, **keys):
     return read(json.dumps({**SENT, **keys}).encode(), headers or {})
 
 
-def answer(params):
+def answer(params, arm="direct"):
     return Answer(
         decision_id="d-1", request_id=None, verdict="avoid", thinking_budget=0, effort="none",
         probabilities=Probabilities(use=0.0, maybe=0.1, avoid=0.9), expected=Expected(gain=0.0, extra_tokens=1.0, net_benefit=-0.1), task="t",
-        familiarity=1.0, model_known=False, truncated=False, profile="balanced", reasons=[], arm="direct", p_reasoning=0.0, params=params,
+        familiarity=1.0, model_known=False, truncated=False, profile="balanced", reasons=[], arm=arm, p_reasoning=0.0, params=params,
         revision="r",
     )  # fmt: skip
 
 
-def replied(webhook, params):
-    told = reply(webhook, answer(params)).model_dump(exclude_none=True)
+def replied(webhook, params, arm="direct"):
+    told = reply(webhook, answer(params, arm)).model_dump(exclude_none=True)
     assert told["verdict"] is True
     return told
 
@@ -104,6 +104,37 @@ def test_without_parameters_the_request_goes_on_as_it_was(params):
     told = replied(sent(), params)
     assert "transformedData" not in told
     assert told["data"]["why"]
+
+
+@pytest.mark.parametrize(
+    ("provider", "own", "key"),
+    [
+        ("openai", {"temperature": 0.3}, "temperature"),
+        ("openai", {"temperature": 0}, "temperature"),
+        ("azure-openai", {"temperature": 1, "top_p": 0.9}, "top_p"),
+        ("openai", {"temperature": None, "logprobs": True}, "logprobs"),
+        ("anthropic", {"temperature": 0.3}, "temperature"),
+        ("anthropic", {"temperature": 1, "top_k": 40}, "top_k"),
+        ("anthropic", {"temperature": 1, "tool_choice": {"type": "tool", "name": "f"}}, "tool_choice"),
+        ("anthropic", {"temperature": 1, "tool_choice": "required"}, "tool_choice"),
+        ("openai", {"temperature": 1, "logprobs": False, "tool_choice": "required"}, None),
+        ("anthropic", {"temperature": 1.0, "tool_choice": {"type": "auto"}}, None),
+        ("openrouter", {"temperature": 0.3}, None),
+    ],
+)
+def test_thinking_is_not_switched_on_beside_what_is_refused_there(provider, own, key):
+    webhook = sent(provider=provider, request={"json": {**BODY, **own}})
+    assert webhook.obeys is (key is None)
+    told = replied(webhook, {"x": 1}, "reasoning")
+    assert ("transformedData" in told) is (key is None)
+    assert key is None or told["data"]["why"] == f"the provider refuses the request's {key} beside thinking"
+    assert "transformedData" in replied(webhook, {"x": 1}, "direct"), "beside no thinking it is accepted"
+
+
+def test_an_arm_is_drawn_only_where_it_is_the_one_that_is_used():
+    assert sent(request={"json": {**BODY, "temperature": 1}}).obeys
+    assert not sent(request={"json": {**BODY, "temperature": 1, "reasoning_effort": "low"}}).obeys
+    assert not sent(provider="groq", request={"json": {**BODY, "temperature": 1}}).obeys
 
 
 def test_objects_are_merged_and_nothing_is_dropped():

@@ -12,7 +12,7 @@ import yaml
 from contract.locate import ROOT
 
 FOLDER = ROOT / "docs" / "gateways"
-BODY = {"model": "gpt-5.1", "messages": [{"role": "user", "content": "What is 1 + 9900?"}], "temperature": 0.3}
+BODY = {"model": "gpt-5.1", "messages": [{"role": "user", "content": "What is 1 + 9900?"}], "temperature": 1}
 
 
 def blocks(name, language):
@@ -57,7 +57,39 @@ def test_the_python_client(served):
             None,
         )
         assert client["with_thinking"]({"prompt": "hi"}) == ({"prompt": "hi"}, None)
+        unknown = {**BODY, "model": "house-7b"}
+        assert client["with_thinking"](unknown) == (unknown, None), "an arm that is not put in is not told of"
         client["thinkworth"].close()
+
+
+HARD = {
+    **BODY,
+    "messages": [
+        {
+            "role": "user",
+            "content": "Alice is older than Bob, Carol is younger than Bob but older than Dan. Who is second?",
+        }
+    ],
+}
+"""What is thought about."""
+
+
+def test_the_python_client_leaves_alone_what_is_refused_beside_thinking(served):
+    (code,) = blocks("plain.md", "python")
+    client: dict = {}
+    exec(code.replace("http://127.0.0.1:3000", served.url).replace("timeout=0.2", "timeout=60"), client)
+    for own in ({"temperature": 0.3}, {"top_p": 0}, {"logprobs": True}):
+        assert client["with_thinking"]({**HARD, **own}) == ({**HARD, **own}, None)
+    body, decision = client["with_thinking"]({**HARD, "max_completion_tokens": 900})
+    assert decision["arm"] == "reasoning"
+    assert body["reasoning_effort"] in ("low", "medium", "high")
+    assert decision["thinking_budget"] <= 675, "the cap on the answer is sent along"
+    claude = {"model": "claude-opus-5", "messages": HARD["messages"], "output_format": {"a": 1}}
+    assert client["merged"]({"output_config": {"format": 1}}, {"output_config": {"effort": "low"}}) == {
+        "output_config": {"format": 1, "effort": "low"}
+    }
+    assert client["with_thinking"](claude, "anthropic")[0]["thinking"] == {"type": "adaptive"}
+    client["thinkworth"].close()
 
 
 class Kong:
@@ -159,6 +191,19 @@ def test_kong_puts_the_parameters_in(served, plugin, body, params, upstream):
     assert all(asked["provider"] == "openai" and asked["request_id"] == "req-9" for asked in kong.asked)
     if "temperature" in body and body.get("reasoning_effort") is None:
         assert len(kong.headers["x-thinkworth-decision-id"]) == 36
+
+
+@pytest.mark.parametrize("plugin", [pre_function, request_callout])
+@pytest.mark.parametrize(
+    ("own", "put"), [({"temperature": 0.3}, False), ({}, True), ({"logprobs": True}, False), ({"top_p": 0}, False)]
+)
+def test_kong_puts_no_thinking_beside_what_is_refused_there(served, plugin, own, put):
+    body = {**HARD, **own, "max_tokens": 900}
+    kong = Kong(body, served.url, None)
+    plugin(kong)
+    assert ("reasoning_effort" in kong.upstream) is put
+    assert {key: kong.upstream[key] for key in body} == body
+    assert all(asked["max_output_tokens"] == 900 for asked in kong.asked)
 
 
 @pytest.mark.parametrize("plugin", [pre_function, request_callout])

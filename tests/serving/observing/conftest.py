@@ -86,6 +86,6 @@ def watched(serving, collector, tmp_path_factory):
         "OTEL_EXPORTER_OTLP_ENDPOINT": f"http://127.0.0.1:{collector.server_port}", "OTEL_BSP_SCHEDULE_DELAY": "200",
         "THINKWORTH_WORKERS": "2",
     }  # fmt: skip
-    with serving(home / "server.log", environment) as server:
+    with serving(home, **environment) as server:
         port = re.search(r":(\d+)$", server.url)[1]
         yield Watched(server.url, server.log, home / "store" / "bentoml" / port / "prometheus_multiproc_dir")

@@ -11,6 +11,8 @@ import pytest
 from contract.bands import BANDS, band_of
 from contract.errors import InvalidRequest
 from contract.locate import ROOT
+from contract.settings import Settings
+from serving.access.door import Door
 from serving.boundary import Boundary
 from serving.observing.gauges import Gauges, resident_bytes
 from serving.observing.middleware import Observed
@@ -105,7 +107,7 @@ def test_an_answer_does_not_fail_for_want_of_a_figure(caplog):
 def test_status_and_error_are_noted():
     kept = Kept()
     asked(Observed(answers(404), lambda: kept))
-    asked(Observed(Boundary(answers(200), lambda: Refusing()), lambda: kept), body=b'{"prompt": "a"}')
+    asked(Observed(Boundary(answers(200), Refusing, lambda: Door(Settings())), lambda: kept), body=b'{"prompt": "a"}')
     assert [(trail.status, trail.error) for trail in kept.trails] == [(404, None), (400, "odd")]
 
 
@@ -122,7 +124,7 @@ class Failing:
 
 def test_an_error_of_ours_has_an_id_that_the_log_has_too(caplog):
     with caplog.at_level(logging.ERROR, "thinkworth"):
-        sent, scope = asked(Boundary(answers(200), lambda: Failing()), body=b'{"prompt": "a"}')
+        sent, scope = asked(Boundary(answers(200), Failing, lambda: Door(Settings())), body=b'{"prompt": "a"}')
     text = sent[1]["body"].decode()
     name = text.split("as error ")[1].split('"')[0]
     assert len(name) == 36

@@ -27,10 +27,7 @@ from training.importers.mlflow_traces import read
 from training.importers.run import import_log
 from training.importers.scores import Scale
 
-pytestmark = [
-    pytest.mark.slow,
-    pytest.mark.filterwarnings("ignore:The ``noload`` loader strategy"),  # MLflow's use of SQLAlchemy
-]
+pytestmark = pytest.mark.slow
 
 LOGGER = Path(__file__).with_name("mlflow_logged.py")
 WHY = [{"role": "user", "content": "Why?"}]
@@ -57,13 +54,13 @@ def environment(uri):
 
 
 @pytest.fixture(scope="module")
-def places(tmp_path_factory):
+def places(tmp_path_factory, mlflow_database):
     """The addresses of one store, by what it is reached: its database, and a server."""
     folder = tmp_path_factory.mktemp("mlflow")
     with socket.socket() as found:
         found.bind(("127.0.0.1", 0))
         port = found.getsockname()[1]
-    server, database = f"http://127.0.0.1:{port}", f"sqlite:///{folder}/mlflow.db"
+    server, database = f"http://127.0.0.1:{port}", mlflow_database(folder)
     # what `mlflow server` runs, without the seconds that its command takes to load
     command = ["-m", "uvicorn", "--port", str(port), "mlflow.server.fastapi_app:app"]
     variables = {**environment(database), "_MLFLOW_SERVER_FILE_STORE": database}

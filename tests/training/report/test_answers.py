@@ -78,10 +78,9 @@ def log(tmp_path_factory):
     return path
 
 
-@pytest.mark.filterwarnings("ignore:The ``noload`` loader strategy")  # MLflow's use of SQLAlchemy
-def test_the_command_writes_the_whole_report_in_every_form(log, thinkworth, tmp_path, monkeypatch):
+def test_the_command_writes_the_whole_report_in_every_form(log, thinkworth, tmp_path, monkeypatch, mlflow_database):
     monkeypatch.setattr("training.metrics.RESAMPLES", 40)
-    monkeypatch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{tmp_path}/mlflow.db")
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", mlflow_database(tmp_path))
     monkeypatch.chdir(tmp_path)
     extra = {"title": "Learning curve", "columns": ["pairs", "q"], "rows": [[100, 0.25]]}
     (tmp_path / "curve.json").write_text(json.dumps(extra))

@@ -1,0 +1,532 @@
+"""What the hook asks, sets and tells, against LiteLLM's own idea of each model."""
+
+import asyncio
+import re
+import sys
+import threading
+from collections import Counter
+from dataclasses import fields
+from types import SimpleNamespace
+
+import pytest
+
+from contract.locate import ROOT
+from serving.gateways.litellm_hook import Away, Declined, HookSettings, ThinkworthHook
+from serving.gateways.litellm_hook.aside import Aside
+from serving.gateways.litellm_hook.asking import request_of
+from serving.gateways.litellm_hook.breaker import Breaker
+from serving.gateways.litellm_hook.decision import decision_of
+from serving.gateways.litellm_hook.deployments import Deployments, accepted
+from serving.gateways.litellm_hook.outbox import Outbox
+from serving.gateways.litellm_hook.refusals import IN_A_ROW, PAUSE_S, Refusals
+from serving.gateways.litellm_hook.settings import settings_of
+from serving.gateways.litellm_hook.telling import outcome_of
+from serving.gateways.litellm_hook.thinking import applied, arm_said, parameters_of, said
+from serving.schemas import Outcome, PredictRequest
+from training.importers.arms import Undecidable, arm_of
+
+PAGE = (ROOT / "docs" / "gateways" / "litellm-hook.md").read_text(encoding="utf-8")
+ANSWER = {
+    "decision_id": "d1", "verdict": "use", "arm": "reasoning", "effort": "medium", "thinking_budget": 3000, "p_reasoning": 1.0,
+    "params": None, "enforced": True, "revision": "thinkworth/1",
+}  # fmt: skip
+DIRECT = {"verdict": "avoid", "arm": "direct", "effort": "none", "thinking_budget": 0, "p_reasoning": 0.0}
+
+pytestmark = [
+    # LiteLLM's own: pydantic's model_fields read off an instance, and its warning of a TypedDict when a module is first needed
+    pytest.mark.filterwarnings("ignore:Accessing the 'model_.*fields' attribute on the instance:DeprecationWarning"),
+    pytest.mark.filterwarnings("ignore:Items? .* on TypedDict class:UserWarning"),
+]
+
+
+class Predictor:
+    """Gives one answer and keeps what it is asked and told."""
+
+    def __init__(self, **answer):
+        self.answer, self.asked, self.told = {**ANSWER, **answer}, [], []
+
+    async def predict(self, request):
+        self.asked.append(request)
+        return {**self.answer, "decision_id": f"d{len(self.asked)}"}
+
+    async def outcomes(self, outcomes):
+        self.told.extend(outcomes)
+
+
+class Clock:
+    now = 0.0
+
+    def __call__(self):
+        return self.now
+
+
+def chat(**parameters):
+    return {
+        "model": "m",
+        "messages": [{"role": "user", "content": "What is 2 + 2?"}],
+        "litellm_call_id": "call-1",
+        **parameters,
+    }
+
+
+def log(**fields):
+    usage = {"completion_tokens_details": {"reasoning_tokens": fields.pop("hidden", 0)}}
+    whole = {
+        "completion_tokens": 12,
+        "prompt_tokens": 20,
+        "startTime": 5.0,
+        "endTime": 7.5,
+        "response_cost": 0.25,
+        "cache_hit": False,
+    }
+    return {**whole, "metadata": {"usage_object": usage}, **fields}
+
+
+def went_through(
+    predictor, data, *, deployment="openai/unheard-of", event=None, meanwhile=None, response=None, **settings
+):
+    """Take a request through the hook as the proxy does; gives what the deployment is sent and what is told."""
+
+    async def main():
+        hook = ThinkworthHook(predictor=predictor, linger_s=0, **settings)
+        sent = await hook.async_pre_call_hook(None, None, data, "acompletion")
+        attempt = {**sent, "model": deployment, **(meanwhile or {})}
+        attempt = await hook.async_pre_call_deployment_hook(attempt, None) or attempt
+        kwargs = {"litellm_params": {"metadata": attempt["metadata"]}, "standard_logging_object": event or log()}
+        answer = response or SimpleNamespace(choices=[SimpleNamespace(finish_reason="stop")])
+        await hook.async_log_success_event(kwargs, answer, None, None)
+        await hook.close()
+        assert hook.counts["errors"] == 0
+        return {name: value for name, value in attempt.items() if name not in chat() and name != "metadata"}, hook
+
+    sent, hook = asyncio.run(main())
+    return sent, predictor.told, hook
+
+
+@pytest.mark.parametrize(
+    ("answer", "settings", "parameters", "sent"),
+    [
+        ({}, {}, {}, {"reasoning_effort": "medium"}),
+        (DIRECT, {}, {}, {"reasoning_effort": "none"}),
+        ({"effort": "none", "thinking_budget": 0}, {}, {}, {"reasoning_effort": "low"}),
+        ({}, {"say": "budget"}, {}, {"thinking": {"type": "enabled", "budget_tokens": 3000}}),
+        ({}, {"say": "budget"}, {"max_tokens": 2000}, {"thinking": {"type": "enabled", "budget_tokens": 1999}, "max_tokens": 2000}),
+        ({}, {"say": "budget"}, {"max_tokens": 1024}, {"thinking": {"type": "disabled"}, "max_tokens": 1024}),
+        ({"thinking_budget": 300}, {"say": "budget"}, {}, {"thinking": {"type": "enabled", "budget_tokens": 1024}}),
+        (DIRECT, {"say": "budget"}, {}, {"thinking": {"type": "disabled"}}),
+        ({"params": {"reasoning_effort": "high"}}, {}, {}, {"reasoning_effort": "high"}),
+        ({"params": {"reasoning_effort": "high", "model": "other", "api_base": "http://x", "max_tokens": 1}}, {}, {}, {"reasoning_effort": "high"}),
+        ({"params": {}}, {}, {}, {}),
+        (
+            {"params": {"extra_body": {"chat_template_kwargs": {"enable_thinking": False}}}}, {}, {"extra_body": {"top_k": 3}},
+            {"extra_body": {"top_k": 3, "chat_template_kwargs": {"enable_thinking": False}}},
+        ),
+    ],
+)  # fmt: skip
+def test_what_is_sent(answer, settings, parameters, sent):
+    model = "anthropic/claude-sonnet-4-5" if settings.get("say") == "budget" else "openai/unheard-of"
+    assert went_through(Predictor(**answer), chat(**parameters), deployment=model, **settings)[0] == sent
+
+
+CALLERS = [
+    ({"reasoning_effort": "none"}, "direct"),
+    ({"reasoning_effort": "high"}, "reasoning"),
+    ({"thinking": {"type": "enabled", "budget_tokens": 2048}}, "reasoning"),
+    ({"thinking": {"type": "disabled"}}, "direct"),
+    ({"reasoning": {"effort": "low"}}, "reasoning"),
+    ({"output_config": {"effort": "high"}}, None),
+    ({"enable_thinking": False}, "direct"),
+    ({"chat_template_kwargs": {"enable_thinking": True}}, "reasoning"),
+    ({"extra_body": {"enable_thinking": False, "thinking_budget": 0}}, "direct"),
+    ({"extra_body": {"google": {"thinking_config": {"thinking_budget": -1}}}}, "reasoning"),
+    ({"reasoning_effort": "none", "thinking": {"type": "enabled", "budget_tokens": 2048}}, None),
+]
+
+
+@pytest.mark.parametrize(("callers", "arm"), CALLERS)
+def test_the_callers_parameters_stay_and_are_told(callers, arm):
+    predictor = Predictor()
+    sent, told, _ = went_through(predictor, chat(**callers))
+    assert sent == callers
+    assert len(predictor.asked) == 1  # asked all the same, so that it is recorded
+    assert [(one["arm"], one["overridden"]) for one in told] == ([(arm, True)] if arm else [])
+
+
+@pytest.mark.parametrize(("callers", "arm"), CALLERS)
+def test_arms_are_read_as_importers_read_them(callers, arm):
+    try:
+        read = arm_of(callers, thinking_tokens=None).arm.value
+    except Undecidable:
+        read = None
+    assert arm_said(callers) == arm == read
+
+
+@pytest.mark.parametrize(("callers", "arm"), CALLERS)
+def test_the_operator_may_override_callers(callers, arm):
+    sent, told, _ = went_through(Predictor(), chat(**callers), override_caller=True)
+    assert (said(sent), sent.keys()) == ({"reasoning_effort": "medium"}, {"reasoning_effort"})
+    assert (told[0]["arm"], told[0]["overridden"]) == ("reasoning", False)
+
+
+def test_what_says_nothing_of_thinking_is_no_callers_wish():
+    other = {
+        "extra_body": {"top_k": 3},
+        "chat_template_kwargs": {"tone": "dry"},
+        "output_config": {"format": {}},
+        "thinking": None,
+    }
+    assert said(other) == {}
+    assert applied({**other, "reasoning_effort": "low"}, {"reasoning_effort": "low"}, {}) == other
+
+
+@pytest.mark.parametrize(
+    ("model", "parameters", "right"),
+    [
+        ("gpt-4o", {"reasoning_effort": "low"}, False),
+        ("openai/gpt-5-pro", {"reasoning_effort": "none"}, False),
+        ("openai/gpt-5-pro", {"reasoning_effort": "high"}, True),
+        ("openai/unheard-of", {"reasoning_effort": "none"}, True),
+        ("openai/unheard-of", {"thinking": {"type": "enabled", "budget_tokens": 2048}}, False),
+        ("anthropic/claude-sonnet-4-5", {"thinking": {"type": "enabled", "budget_tokens": 2048}}, True),
+        ("anthropic/claude-3-5-sonnet-20240620", {"reasoning_effort": "low"}, False),
+        ("gemini/gemini-2.5-flash", {"reasoning_effort": "none"}, True),
+        ("nobody-knows-whose", {"reasoning_effort": "low"}, False),
+        ("gpt-4o", {"extra_body": {"enable_thinking": False}}, True),
+    ],
+)
+def test_what_litellm_would_refuse_is_left_out(model, parameters, right):
+    assert accepted(model, None, parameters) is right
+    sent, _, hook = went_through(Predictor(params=parameters), chat(), deployment=model)
+    assert (sent, hook.counts["unable"]) == (parameters if right else {}, not right)
+
+
+def test_the_caller_may_vouch_for_a_parameter():
+    sent, *_ = went_through(
+        Predictor(), chat(), deployment="gpt-4o", meanwhile={"allowed_openai_params": ["reasoning_effort"]}
+    )
+    assert sent["reasoning_effort"] == "medium"
+
+
+@pytest.mark.parametrize(
+    ("answer", "event", "meanwhile", "outcome"),
+    [
+        ({}, {"hidden": 9}, {}, {"arm": "reasoning", "overridden": False, "thinking_tokens": 9}),
+        ({}, {"hidden": 0}, {}, {"arm": "reasoning", "overridden": False, "thinking_tokens": 0}),  # it chose not to think
+        (DIRECT, {}, {}, {"arm": "direct", "overridden": False, "output_tokens": 12, "input_tokens": 20, "latency_s": 2.5, "cost_usd": 0.25}),
+        (DIRECT, {"hidden": 9}, {}, {"arm": "reasoning", "overridden": True}),  # it thought all the same
+        (DIRECT, {}, {"reasoning_effort": "high"}, {"arm": "reasoning", "overridden": True}),  # a router had its way
+        ({**DIRECT, "params": {}}, {}, {}, {"arm": "direct", "overridden": False}),  # a model that never thinks
+        # the least of a model that always thinks
+        ({**DIRECT, "params": {"reasoning_effort": "low"}}, {}, {}, {"arm": "reasoning", "overridden": True}),
+        (  # words that only the service knows
+            {**DIRECT, "params": {"thinking": {"type": "between_tools"}}}, {}, {"model": "anthropic/claude-sonnet-4-5"},
+            {"arm": "direct", "overridden": False},
+        ),
+        (DIRECT, {}, {"attempted_fallbacks": 1}, {"arm": "direct", "overridden": True}),
+        (DIRECT, {"response_cost": 0.0}, {}, {"cost_usd": None}),
+        (DIRECT, {"hidden": 13}, {}, {"thinking_tokens": None, "output_tokens": 12}),  # more than all output: unknown
+    ],
+)  # fmt: skip
+def test_what_is_told(answer, event, meanwhile, outcome):
+    data = chat(metadata={"attempted_fallbacks": meanwhile.pop("attempted_fallbacks", 0)})
+    _, (told,), _ = went_through(Predictor(**answer), data, event=log(**event), meanwhile=meanwhile)
+    assert {name: told.get(name) for name in outcome} == outcome
+    assert (told["decision_id"], told["finish_reason"]) == ("d1", "stop")
+    Outcome.model_validate(told)  # the service takes it
+
+
+@pytest.mark.parametrize(
+    ("word", "event", "metadata", "deployment"),
+    [
+        ("cached", {"cache_hit": True}, {}, "openai/x"),
+        ("undecidable", {}, {}, "gpt-4o"),  # what was set was left out, and nothing says whether it thought
+        ("disconnected", {}, {"client_disconnected": True}, "openai/x"),
+    ],
+)
+def test_what_is_not_told_is_counted(word, event, metadata, deployment):
+    _, told, hook = went_through(Predictor(), chat(metadata=metadata), event=log(**event), deployment=deployment)
+    assert (told, hook.counts[word]) == ([], 1)
+
+
+def test_a_log_without_numbers_tells_nothing():
+    odd = {
+        "completion_tokens": "many",
+        "prompt_tokens": None,
+        "startTime": "now",
+        "response_cost": "?",
+        "metadata": None,
+    }
+    assert outcome_of(odd, None, decision_id="d", arm="direct", meant="direct") == "empty"
+
+
+def test_nothing_is_told_where_that_is_off():
+    assert went_through(Predictor(), chat(), tell=False)[1] == []
+
+
+def test_only_named_models_and_chat_completions_are_asked_about():
+    async def main():
+        predictor = Predictor()
+        hook = ThinkworthHook(predictor=predictor, only=["thinker"])
+        for call_type, model in (
+            ("aresponses", "thinker"),
+            ("anthropic_messages", "thinker"),
+            ("aembedding", "thinker"),
+            ("acompletion", "m"),
+        ):
+            data = chat(model=model)
+            assert await hook.async_pre_call_hook(None, None, data, call_type) == chat(model=model)
+        assert predictor.asked == []
+        await hook.async_pre_call_hook(None, None, chat(model="thinker"), "acompletion")
+        assert len(predictor.asked) == 1
+
+    asyncio.run(main())
+
+
+def test_three_refusals_in_a_row_and_it_is_left_alone():
+    async def main():
+        hook = ThinkworthHook(predictor=Predictor())
+        efforts = []
+        for status in (400, 500, 400, 429, 400, 400):
+            data = await hook.async_pre_call_hook(None, None, chat(), "acompletion")
+            attempt = {**data, "model": "openai/picky"}
+            efforts.append(
+                (await hook.async_pre_call_deployment_hook(attempt, None) or attempt).get("reasoning_effort")
+            )
+            kwargs = {
+                "litellm_params": {"metadata": data["metadata"]},
+                "exception": SimpleNamespace(status_code=status),
+            }
+            await hook.async_log_failure_event(kwargs, None, None, None)
+        return efforts
+
+    assert asyncio.run(main()) == ["medium"] * 5 + [None]
+
+
+def test_refusals_are_forgotten_by_an_answer_and_by_time():
+    clock = Clock()
+    refusals = Refusals(clock)
+    for _ in range(IN_A_ROW - 1):
+        assert not refusals.refused("m")
+    refusals.answered("m")
+    assert [refusals.refused("m") for _ in range(IN_A_ROW)] == [False] * (IN_A_ROW - 1) + [True]
+    assert refusals.left_alone("m")
+    clock.now = PAUSE_S
+    assert not refusals.left_alone("m")
+
+
+def test_what_is_asked():
+    settings = settings_of({"profile": "balanced"})
+    message = {
+        "role": "user",
+        "content": [{"type": "text", "text": "What is this?"}, {"type": "image_url", "image_url": {"url": "data:..."}}],
+        "name": "x",
+    }
+    data = chat(
+        messages=[message], tools=[{"type": "function", "function": {"name": "f", "parameters": {}}}], max_tokens=900, max_completion_tokens=700,
+        litellm_session_id="s-1", metadata={"session_id": "s-2", "cached_tokens": 64}, temperature=1,
+    )  # fmt: skip
+    body = request_of(data, model="openai/x", settings=settings)
+    assert body == {
+        "messages": [{"role": "user", "content": [{"type": "text", "text": "What is this?"}, {"type": "image_url"}]}], "model": "openai/x",
+        "provider": "litellm", "profile": "balanced", "tools": [{"type": "function"}], "max_output_tokens": 700, "conversation_id": "s-1",
+        "cached_tokens": 64, "request_id": "call-1",
+    }  # fmt: skip
+    PredictRequest.model_validate(body)
+
+
+def test_the_conversation_of_a_header():
+    settings = settings_of({"conversation_header": "X-Thread"})
+    data = chat(litellm_session_id="s-1", proxy_server_request={"headers": {"x-thread": "t-1"}})
+    assert request_of(data, model="m", settings=settings)["conversation_id"] == "t-1"
+    assert "conversation_id" not in request_of(chat(litellm_session_id="s-1"), model="m", settings=settings)
+
+
+@pytest.mark.parametrize(
+    ("most", "kept"),
+    [(100, ["system", "a" * 30, "b" * 30, "c" * 30]), (65, ["b" * 30, "c" * 30]), (30, ["c" * 30]), (29, None)],
+)
+def test_of_a_long_conversation_the_oldest_turns_are_left_out(most, kept):
+    turns = [("system", "system"), ("user", "a" * 30), ("assistant", "b" * 30), ("user", "c" * 30)]
+    data = chat(messages=[{"role": role, "content": text} for role, text in turns])
+    body = request_of(data, model="m", settings=settings_of({"max_characters": most}))
+    assert (body and [message["content"] for message in body["messages"]]) == kept
+
+
+@pytest.fixture
+def router(monkeypatch):
+    """A real router of LiteLLM's where the proxy keeps its own."""
+    from litellm import Router
+
+    def deployment(name, model, **info):
+        return {"model_name": name, "litellm_params": {"model": model, "api_key": "none"}, "model_info": info}
+
+    router = Router(
+        [
+            deployment("one", "openai/gpt-5"), deployment("two", "openai/gpt-5"), deployment("two", "azure/gpt-5"), deployment("mixed", "openai/gpt-5"),
+            deployment("mixed", "openai/gpt-4o"), deployment("named", "azure/my-own-name", base_model="azure/gpt-5"), deployment("openai/*", "openai/*"),
+        ]
+    )  # fmt: skip
+    monkeypatch.setitem(sys.modules, "litellm.proxy.proxy_server", SimpleNamespace(llm_router=router))
+    return router
+
+
+def test_the_model_behind_a_name(router):
+    deployments = Deployments({"mine": "qwen3-8b"})
+    names = ("mine", "one", "two", "mixed", "named", "openai/gpt-5.1", "nobody")
+    assert [deployments.model_of(name) for name in names] == [
+        "qwen3-8b", "openai/gpt-5", "azure/gpt-5", "mixed", "azure/gpt-5", "openai/gpt-5.1", "nobody",
+    ]  # fmt: skip
+
+
+def test_a_changed_model_list_is_seen(router):
+    from litellm import Deployment
+
+    clock = Clock()
+    deployments = Deployments({}, clock)
+    assert deployments.model_of("later") == "later"
+    router.add_deployment(Deployment(model_name="later", litellm_params={"model": "openai/gpt-5", "api_key": "none"}))
+    assert deployments.model_of("later") == "later"
+    clock.now = 60.0
+    assert deployments.model_of("later") == "openai/gpt-5"
+
+
+def test_a_breaker_opens_after_failures_in_a_row_and_lets_one_try():
+    clock = Clock()
+    breaker = Breaker(failures=2, cooldown_s=10, clock=clock)
+    assert [breaker.failed(), breaker.succeeded(), breaker.failed(), breaker.open] == [False, False, False, False]
+    assert (breaker.failed(), breaker.allows()) == (True, False)
+    assert breaker.failed() is False  # began before it opened: the cooldown is not lengthened
+    clock.now = 10.0
+    assert [breaker.allows() for _ in range(3)] == [True, False, False]
+    assert (breaker.failed(), breaker.allows()) == (False, False)
+    clock.now = 20.0
+    assert breaker.allows()
+    breaker.undecided()
+    assert breaker.allows()
+    assert (breaker.succeeded(), breaker.allows(), breaker.allows()) == (True, True, True)
+
+
+@pytest.mark.parametrize(("asked", "until"), [(None, 10), (3.0, 10), (30.0, 30), (1e9, 60)])
+def test_a_server_may_ask_for_a_longer_pause_but_not_for_ever(asked, until):
+    clock = Clock()
+    breaker = Breaker(failures=1, cooldown_s=10, clock=clock)
+    breaker.failed(asked)
+    clock.now = until - 0.1
+    assert not breaker.allows()
+    clock.now = until
+    assert breaker.allows()
+
+
+class Post:
+    """Takes posts of outcomes, or fails as the script says."""
+
+    def __init__(self, *script):
+        self.script, self.posts = list(script), []
+
+    async def __call__(self, outcomes):
+        self.posts.append([one["n"] for one in outcomes])
+        if self.script and (error := self.script.pop(0)):
+            raise error
+
+
+def posted(post, numbers, **settings):
+    counts = Counter()
+
+    async def main():
+        outbox = Outbox(
+            post, counts=counts, aside=aside, **{"limit": 10, "linger_s": 0, "pause_s": 0, "timeout_s": 20, **settings}
+        )
+        for n in numbers:
+            outbox.put({"n": n})
+        assert await outbox.drained(20)
+
+    aside = Aside()
+    asyncio.run(main())
+    aside.close()
+    return counts
+
+
+def test_outcomes_go_together_and_what_finds_no_room_is_counted():
+    post = Post()
+    assert posted(post, range(12)) == {"outcomes_told": 10, "outcomes_dropped": 2}
+    assert post.posts == [list(range(10))]
+
+
+def test_outcomes_wait_while_the_service_is_away():
+    post = Post(Away("status 503"), OSError())
+    assert posted(post, range(3)) == {"outcomes_told": 3, "posts_failed": 2}
+    assert post.posts == [[0, 1, 2]] * 3
+
+
+def test_one_bad_outcome_does_not_hold_up_the_others():
+    post = Post(Declined(""), None, Declined(""), Away(""))
+    assert posted(post, range(4)) == {"outcomes_told": 3, "outcomes_declined": 1, "posts_failed": 1}
+    assert post.posts == [[0, 1, 2, 3], [0], [1], [2], [2, 3]]
+
+
+@pytest.mark.parametrize(
+    ("given", "why"),
+    [
+        ({"time_out_s": 1}, "time_out_s is no setting of the hook; there are url"),
+        ({"url": "localhost:3000"}, "url is 'localhost:3000'"),
+        ({"timeout_s": 0}, "timeout_s is 0"),
+        ({"timeout_s": True}, "timeout_s is True"),
+        ({"breaker_failures": "5"}, "breaker_failures is '5'"),
+        ({"say": "tokens"}, "say is 'tokens'"),
+        ({"only": "gpt"}, "only is the text 'gpt'"),
+        ({"models": ["a"]}, "models is no mapping"),
+    ],
+)
+def test_a_setting_that_cannot_be_meant_is_refused(given, why):
+    with pytest.raises(ValueError, match=why):
+        ThinkworthHook(**given)
+
+
+def test_a_key_is_sent_and_never_shown():
+    hook = ThinkworthHook(api_key="secret-key")
+    assert "secret-key" not in repr(hook.settings)
+
+
+def test_a_program_needs_no_server():
+    program = re.findall(r"```python\n(.*?)```", PAGE.split("## Without a server")[1], re.DOTALL)[0]
+    assert "timeout_s=0.05" in program
+    names = {}
+    exec(program.replace("timeout_s=0.05", "timeout_s=60"), names)
+    hook = names["hook"]
+
+    async def main(**parameters):
+        return await hook.async_pre_call_hook(None, None, chat(**parameters), "acompletion")
+
+    sent = asyncio.run(main())
+    assert sent["reasoning_effort"] == "none"
+    assert sent["metadata"]["thinkworth"]["verdict"] == "avoid"
+    bad = asyncio.run(main(messages=[{"role": "nobody", "content": "hi"}]))
+    assert ("reasoning_effort" in bad, hook.counts["declined"], hook.counts["away"]) == (False, 1, 0)
+    asyncio.run(hook.close())
+
+
+def test_the_page_has_every_setting():
+    table = PAGE.split("## Settings")[1].split("\n## ")[0]
+    named = {name for row in re.findall(r"^\| ([a-z_, ]+) \|", table, re.MULTILINE) for name in row.split(", ")}
+    assert named == {"setting", *(field.name for field in fields(HookSettings))}
+
+
+def test_a_thread_that_blocks_is_not_waited_for(monkeypatch):
+    class Blocking(Predictor):
+        async def predict(self, request):
+            over.wait(60)  # no await: the hook's thread stands still
+            return ANSWER
+
+    over = threading.Event()
+    monkeypatch.setattr("serving.gateways.litellm_hook.aside.GRACE_S", 0.05)
+    hook = ThinkworthHook(predictor=Blocking(), timeout_s=0.01)
+    assert asyncio.run(hook.async_pre_call_hook(None, None, chat(metadata={}), "acompletion")) == chat(metadata={})
+    assert hook.counts["away"] == 1
+    over.set()
+    asyncio.run(hook.close())
+
+
+def test_a_decision_is_read_from_an_answer_of_the_service():
+    decision = decision_of({**ANSWER, "expected": {}, "new": 1})
+    assert parameters_of(decision, say="effort", max_output_tokens=None) == {"reasoning_effort": "medium"}
+    assert decision.marks()["decision_id"] == "d1"

@@ -1,0 +1,149 @@
+"""What is deployed: the Bento is built and answers as the checkout does; the image's files are there; Kubernetes would take the manifests."""
+
+import os
+import re
+import signal
+import socket
+import subprocess
+import sys
+import time
+import tomllib
+
+import httpx
+import kubernetes_validate
+import pytest
+import yaml
+
+from contract.locate import ROOT
+from contract.scorer import Scorer
+from contract.settings import Settings
+from serving.router import Router
+from serving.schemas import PredictRequest
+
+DEPLOY = ROOT / "deploy"
+MANIFESTS = {path.stem: yaml.safe_load(path.read_text()) for path in sorted((DEPLOY / "kubernetes").glob("*.yaml"))}
+KUSTOMIZATION = MANIFESTS.pop("kustomization")
+DOCKERFILE = (DEPLOY / "Dockerfile").read_text()
+PROMPTS = (
+    "What is 1 + 9900?",
+    "Prove that the square root of 2 is irrational.",
+    "Translate 'good morning' into German.",
+)
+
+
+def pins(text):
+    return dict(re.findall(r"^([\w.-]+)(?:\[[\w,-]+\])?==([^\s;]+)", text, re.MULTILINE))
+
+
+def test_what_serving_needs_is_pinned_as_in_the_lock():
+    needed, lock = (pins(path.read_text()) for path in (DEPLOY / "requirements.txt", ROOT / "requirements.lock"))
+    assert needed.items() <= lock.items()
+    declared = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["dependencies"]
+    assert {re.match(r"[\w.-]+", one).group() for one in declared} <= needed.keys()
+    assert not {"torch", "mlflow", "scikit-learn", "pandas"} & needed.keys()
+
+
+@pytest.mark.parametrize("version", ["1.31", kubernetes_validate.latest_version()])
+@pytest.mark.parametrize("name", MANIFESTS)
+def test_kubernetes_takes_the_manifest(name, version):
+    kubernetes_validate.validate(MANIFESTS[name], version, strict=True)
+
+
+def test_the_manifests_agree():
+    pods = MANIFESTS["deployment"]["spec"]["template"]
+    (container,) = pods["spec"]["containers"]
+    labels, ports = pods["metadata"]["labels"], {port["name"]: port["containerPort"] for port in container["ports"]}
+    spec = {name: manifest.get("spec", {}) for name, manifest in MANIFESTS.items()}
+    selectors = [spec["deployment"]["selector"], spec["disruption"]["selector"], spec["network"]["podSelector"]]
+    assert [*(one["matchLabels"] for one in selectors), spec["service"]["selector"]] == [labels] * 4
+    target = spec["autoscaler"]["scaleTargetRef"]
+    assert (target["kind"], target["name"]) == ("Deployment", MANIFESTS["deployment"]["metadata"]["name"])
+    assert {port["targetPort"] for port in spec["service"]["ports"]} <= ports.keys()
+    assert container["resources"]["requests"]["cpu"] == container["resources"]["limits"]["cpu"]
+    waits = int(container["lifecycle"]["preStop"]["exec"]["command"][1])
+    assert pods["spec"]["terminationGracePeriodSeconds"] > waits + 30  # BentoML's own patience with requests in flight
+    kept = {volume["name"]: volume for volume in pods["spec"]["volumes"]}
+    assert {mount["name"] for mount in container["volumeMounts"]} == kept.keys()
+    assert kept["config"]["configMap"]["name"] == MANIFESTS["config"]["metadata"]["name"]
+    assert kept["secret"]["secret"]["secretName"] == MANIFESTS["secret.example"]["metadata"]["name"]
+    assert set(KUSTOMIZATION["resources"]) == {f"{name}.yaml" for name in MANIFESTS} - {"secret.example.yaml"}
+
+
+def test_the_settings_of_the_pods_are_settings_and_their_secrets_exist():
+    given = tomllib.loads(MANIFESTS["config"]["data"]["thinkworth.toml"])
+    settings = Settings.model_validate(given)
+    (container,) = MANIFESTS["deployment"]["spec"]["template"]["spec"]["containers"]
+    assert settings.port == container["ports"][0]["containerPort"]
+    mounts = {mount["name"]: mount["mountPath"] for mount in container["volumeMounts"]}
+    assert str(settings.store_folder) == mounts["state"]
+    secrets = {f"{mounts['secret']}/{name}" for name in MANIFESTS["secret.example"]["stringData"]}
+    assert {str(settings.digest_key_file), str(settings.api_keys_file)} <= secrets
+    named = {one["name"]: one for one in container["env"]}
+    assert named["THINKWORTH_CONFIG"]["value"] == f"{mounts['config']}/thinkworth.toml"
+    assert (
+        named["THINKWORTH_STORE_URL"]["valueFrom"]["secretKeyRef"]["key"] in MANIFESTS["secret.example"]["stringData"]
+    )
+
+
+def test_the_image_copies_what_is_there_and_runs_as_nobody_in_particular():
+    sources = [
+        word for line in re.findall(r"^COPY (?!--from)(.+)", DOCKERFILE, re.MULTILINE) for word in line.split()[:-1]
+    ]
+    assert len(sources) > 8
+    assert [source for source in sources if not (ROOT / source).exists()] == []
+    let_through = [
+        line[1:] for line in (DEPLOY / "Dockerfile.dockerignore").read_text().splitlines() if line[:1] == "!"
+    ]
+    assert sorted(let_through) == sorted(set(sources))
+    pods = MANIFESTS["deployment"]["spec"]["template"]["spec"]
+    final = DOCKERFILE.rpartition("\nFROM ")[2]
+    assert re.findall(r"^USER (.+)", final, re.MULTILINE) == [str(pods["securityContext"]["runAsUser"])] != ["0"]
+    assert f"--uid {pods['securityContext']['runAsUser']} " in final
+    assert re.search(r"^HEALTHCHECK .*/livez", final, re.MULTILINE)
+    assert final.rstrip().endswith('CMD ["thinkworth", "serve"]')
+
+
+@pytest.mark.slow
+def test_the_bento_is_built_and_answers_as_the_checkout_does(tmp_path):
+    home, elsewhere = tmp_path / "bentoml", tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    env = {**os.environ, "BENTOML_HOME": str(home), "BENTOML_DO_NOT_TRACK": "True"}
+    env |= {"THINKWORTH_STORE_FOLDER": str(tmp_path / "store"), "THINKWORTH_DURABILITY": "off"}
+    bentoml = [sys.executable, "-m", "bentoml"]
+    built = subprocess.run([*bentoml, "build", ROOT], cwd=ROOT, env=env, capture_output=True, text=True, timeout=300)
+    assert built.returncode == 0, built.stdout[-2000:] + built.stderr[-2000:]
+    (bento,) = (home / "bentos" / "thinkworth").glob("*/src")
+    packed = {path.relative_to(bento).parts[0] for path in bento.rglob("*") if path.is_file()}
+    assert packed == {"contract", "serving", "models", "data", "bentofile.yaml"}
+    assert {path.name for path in (bento / "models").iterdir()} == {"encoder", "default"}
+    assert pins((bento.parent / "env" / "python" / "requirements.txt").read_text()).items() >= pins(
+        (DEPLOY / "requirements.txt").read_text()
+    ).items()  # fmt: skip
+    code = bento / "serving" / "service.py"  # marked, to tell it from the checkout's, which is installed here too
+    code.write_text(code.read_text().replace("Say whether thinking", "In a Bento: say whether thinking"))
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    command = [*bentoml, "serve", "thinkworth:latest", "--host", "127.0.0.1", "--port", str(port)]
+    with (tmp_path / "log").open("wb") as log:
+        server = subprocess.Popen(command, cwd=elsewhere, env=env, stdout=log, stderr=log, start_new_session=True)
+    try:
+        url = f"http://127.0.0.1:{port}"
+        for _ in range(480):
+            assert server.poll() is None, (tmp_path / "log").read_text()
+            try:
+                if httpx.get(f"{url}/readyz", timeout=30).status_code == 200:
+                    break
+            except httpx.TransportError:
+                time.sleep(0.25)
+        assert httpx.get(f"{url}/livez", timeout=30).status_code == 200
+        told = [httpx.post(f"{url}/predict", json={"prompt": prompt}, timeout=60).json() for prompt in PROMPTS]
+        described = httpx.get(f"{url}/docs.json", timeout=60).text
+    finally:
+        os.killpg(server.pid, signal.SIGTERM)
+        server.wait(60)
+    assert "In a Bento: say whether thinking" in described
+    router = Router(Scorer.load(ROOT / "models" / "default"))
+    for prompt, answer in zip(PROMPTS, told, strict=True):
+        own = router.answer(PredictRequest(prompt=prompt)).model_dump(mode="json")
+        assert {**answer, "decision_id": None} == {**own, "decision_id": None}
