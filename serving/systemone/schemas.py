@@ -1,8 +1,8 @@
 """What System One sends and is answered: another's protocol, so keys that are not named here are passed over, not refused."""
 
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, JsonValue
+from pydantic import BaseModel, ConfigDict, Field, JsonValue, field_validator
 
 from serving.schemas import Answer
 
@@ -35,10 +35,18 @@ class SystemOneRequest(BaseModel):
     model: str = Field(
         "", max_length=200, description="thinkworth/PROFILE or thinkworth/PROFILE/TARGET MODEL; any other name is taken"
     )
-    state: str | dict[str, JsonValue] | list[JsonValue] = Field(
+    state: str | dict[str, Any] | list[Any] = Field(  # JSON by now: checked as such, a megabyte of it takes a second
         description="the request that a model is about to get: a text, LiteLLM's envelope of one, or messages"
     )
     questions: dict[Annotated[str, Field(min_length=1)], Question] = Field(min_length=1, max_length=MAX_QUESTIONS)
+
+    @field_validator("questions", mode="before")
+    @classmethod
+    def _are_few(cls, questions: object) -> object:
+        """Refuse too many before each of them is looked at."""
+        if isinstance(questions, dict) and len(questions) > MAX_QUESTIONS:
+            raise ValueError(f"{len(questions)} questions; limit {MAX_QUESTIONS}; ask fewer at a time")
+        return questions
 
 
 class ChoiceAnswer(BaseModel):

@@ -7,6 +7,7 @@ from pydantic import ValidationError
 
 from contract.errors import BodyTooLarge, InternalError, InvalidRequest, StoreDown
 from serving.asked import prompt_of
+from serving.parsing import parse
 from serving.schemas import Answer, Expected, ModelInfo, Probabilities
 from serving.systemone.protocol import answer_of, error_of, models_of, request_id_of, request_of, status_of
 from serving.systemone.schemas import SystemOneRequest
@@ -152,3 +153,9 @@ def test_a_conversation_without_a_message_is_refused_not_judged_as_the_text_of_i
 
 def test_an_error_about_the_state_names_it_as_it_was_sent():
     assert error_of(InvalidRequest("no", field="state.str"))["error"]["field"] == "state"
+
+
+def test_of_too_many_questions_none_is_looked_at():
+    with pytest.raises(InvalidRequest, match="129 questions; limit 128") as refused:
+        parse(SystemOneRequest, json.dumps({"state": "a", "questions": {str(i): 1 for i in range(129)}}).encode())
+    assert refused.value.field == "questions"
