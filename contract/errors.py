@@ -10,6 +10,7 @@
     │   ├── RecordingOff (409)
     │   ├── NotReloaded (409)
     │   ├── DeadlinePassed (408)
+    │   ├── ClientGone (499)
     │   └── Overloaded (429)
     ├── InternalError (500)       a bug: its message never repeats the request
     ├── StoreDown (503)           the decision store cannot be reached
@@ -137,6 +138,13 @@ class DeadlinePassed(InvalidRequest):
 
     type = "deadline_passed"
     status = 408
+
+
+class ClientGone(InvalidRequest):
+    """The client closed its connection while the request waited; nobody reads this, but those who count errors."""
+
+    type = "client_gone"
+    status = 499
 
 
 class Overloaded(InvalidRequest):

@@ -1,17 +1,17 @@
 """Who may use the cores: one request a core at a time, a bounded queue before them, and an answer at once for what finds no place.
 
 A queue that is longer than what its callers wait for costs work that nobody reads. So beyond `most_waiting` a request is refused at once, with
-the time after which there should be room, and one whose deadline passes in the queue is dropped before it costs any compute.
+the time after which there should be room, and one whose deadline passes or whose client leaves while it waits gives its place up and costs no compute.
 """
 
 import asyncio
 import math
 import time
 from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from typing import TypeAlias, TypeVar
+from concurrent.futures import Future, ThreadPoolExecutor
+from typing import Any, TypeAlias, TypeVar
 
-from contract.errors import DeadlinePassed, Overloaded
+from contract.errors import ClientGone, DeadlinePassed, Overloaded
 
 T = TypeVar("T")
 
@@ -23,6 +23,12 @@ REMEMBERED = 0.95
 
 Work: TypeAlias = Callable[[], T]
 
+Gone: TypeAlias = Callable[[], "asyncio.Future[None]"]
+"""Gives what is done once the client has left; asked for only where a request has to wait."""
+
+
+LATE = "its time was over before a core was free; give it more, or send less at a time"
+
 
 class Admission:
     """A pool of threads with a bounded queue; used from one event loop."""
@@ -31,33 +37,35 @@ class Admission:
         """Take the number of threads, and how many requests may wait for one."""
         self.threads, self.most_waiting = threads, most_waiting
         self.in_flight = 0
-        self.shed = self.late = 0
+        self.shed = self.late = self.gone = 0
         self._mean_s = 0.02
         self._pool = ThreadPoolExecutor(threads, thread_name_prefix="score")
 
-    async def run(self, work: Work[T], deadline: float | None = None) -> T:
+    async def run(self, work: Work[T], deadline: float | None = None, gone: Gone | None = None) -> T:
         """Return what work gives on a thread; `deadline` is a time of the monotonic clock.
 
         Raises:
             Overloaded: too many wait.
-            DeadlinePassed: the deadline passed before a thread was free.
+            DeadlinePassed, ClientGone: that came before a thread was free.
         """
         self._let_in()
-        return await self._on_a_thread(work, deadline)
+        return await self._on_a_thread(work, deadline, gone)
 
-    async def run_all(self, works: Sequence[Work[T]], deadline: float | None = None) -> list[T]:
+    async def run_all(
+        self, works: Sequence[Work[T]], deadline: float | None = None, gone: Gone | None = None
+    ) -> list[T]:
         """Return what each work of a batch gives, in order; a batch is let in whole, and takes few places of the queue at a time.
 
         Raises:
             Overloaded: too many wait.
-            DeadlinePassed: the deadline passed before the last of it had a thread; the rest of it is not begun.
+            DeadlinePassed, ClientGone: that came before the last of it had a thread; the rest of it is not begun.
         """
         self._let_in()
         places = asyncio.Semaphore(OF_A_BATCH * self.threads)
 
         async def one(work: Work[T]) -> T:
             async with places:
-                return await self._on_a_thread(work, deadline)
+                return await self._on_a_thread(work, deadline, gone)
 
         try:
             async with asyncio.TaskGroup() as group:
@@ -67,10 +75,10 @@ class Admission:
         return [task.result() for task in tasks]
 
     def state(self) -> dict[str, int]:
-        """Return how many wait, how many may, and how many were refused for that or dropped at their deadline."""
+        """Return how many wait, how many may, and how many were refused for that, dropped at their deadline, or left by their client."""
         return {
             "threads": self.threads, "waiting": max(self.in_flight - self.threads, 0), "limit": self.most_waiting,
-            "shed": self.shed, "late": self.late,
+            "shed": self.shed, "late": self.late, "gone": self.gone,
         }  # fmt: skip
 
     def close(self) -> None:
@@ -85,18 +93,47 @@ class Admission:
         what = f"{self.in_flight - self.threads} requests wait already; limit {self.most_waiting}; try again in {seconds} s"
         raise Overloaded(what, limit=self.most_waiting, retry_after_s=seconds)
 
-    async def _on_a_thread(self, work: Work[T], deadline: float | None) -> T:
+    async def _on_a_thread(self, work: Work[T], deadline: float | None, gone: Gone | None) -> T:
+        waits = self.in_flight >= self.threads
         self.in_flight += 1
         try:
-            return await asyncio.get_running_loop().run_in_executor(self._pool, self._timed, work, deadline)
+            future = self._pool.submit(self._timed, work, deadline)
+            ended = asyncio.wrap_future(future)
+            if waits:
+                await self._while_somebody_waits(future, ended, deadline, gone)
+            return await ended
         finally:
             self.in_flight -= 1
+
+    async def _while_somebody_waits(
+        self, future: "Future[T]", ended: "asyncio.Future[T]", deadline: float | None, gone: Gone | None
+    ) -> None:
+        """Return when work has ended, or has begun and nobody waits for it any more.
+
+        Raises:
+            DeadlinePassed, ClientGone: nobody waits, and it has not begun: its place is free.
+        """
+        left = gone() if gone else None
+        seconds = None if deadline is None else max(deadline - time.monotonic(), 0)
+        waited_for: set[asyncio.Future[Any]] = {ended, left} if left else {ended}
+        try:
+            await asyncio.wait(waited_for, timeout=seconds, return_when=asyncio.FIRST_COMPLETED)
+        except asyncio.CancelledError:  # of a batch that has failed
+            future.cancel()
+            raise
+        if ended.done() or not future.cancel():
+            return
+        if left and left.done():
+            self.gone += 1
+            raise ClientGone("the client left before a core was free")
+        self.late += 1
+        raise DeadlinePassed(LATE)
 
     def _timed(self, work: Work[T], deadline: float | None) -> T:
         start = time.monotonic()
         if deadline is not None and start > deadline:
             self.late += 1
-            raise DeadlinePassed("its time was over before a core was free; give it more, or send less at a time")
+            raise DeadlinePassed(LATE)
         try:
             return work()
         finally:

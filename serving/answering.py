@@ -98,7 +98,7 @@ class Answering:
         trail.note("asked")
         reading = asked.known
         if reading is None:
-            reading = await self.admission.run(self._reader(asked, trail), call.deadline)
+            reading = await self.admission.run(self._reader(asked, trail), call.deadline, call.gone)
         trail.note("resumed")
         decided = self._decided(asked, reading, trail)
         trail.note("decided")
@@ -116,7 +116,7 @@ class Answering:
         unread = [one for one in asked if one.known is None]
         trail.parts = [Trail() for _ in unread]
         works = [self._reader(*pair) for pair in zip(unread, trail.parts, strict=True)]
-        read = iter(await self.admission.run_all(works, call.deadline) if works else ())
+        read = iter(await self.admission.run_all(works, call.deadline, call.gone) if works else ())
         trail.note("resumed")
         decided = []
         for each in asked:

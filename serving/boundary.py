@@ -4,6 +4,7 @@ BentoML and pydantic would answer a bad body in shapes of their own and log it w
 checked here, and what is no route of ours (health, OpenAPI) is passed on without one.
 """
 
+import asyncio
 import json
 import logging
 import time
@@ -86,11 +87,15 @@ class Boundary:
         arrived, headers = time.monotonic(), dict(scope["headers"])
         door = self.door()
         body = await _read(receive, door.most_body_bytes)
-        call = call_of(headers, arrived, scope.get(TRAIL))._replace(is_large=len(body) > LARGE_BYTES)
+        gone = _Departure(receive)
+        call = call_of(headers, arrived, scope.get(TRAIL))._replace(is_large=len(body) > LARGE_BYTES, gone=gone)
         request = await call.aside(partial(route.read, body)) if route.read else None
         del body  # a MiB, while the request waits
         door.weigh(scope.get(CALLER, ANYBODY), request)
-        found = await getattr(self.service(), route.answered_by)(request, call)
+        try:
+            found = await getattr(self.service(), route.answered_by)(request, call)
+        finally:
+            gone.end()
         return found if isinstance(found, Reply) else Reply(found)
 
     def _state(self) -> dict[str, Any]:
@@ -98,6 +103,27 @@ class Boundary:
         service = self.service()
         state: dict[str, Any] = service.state() if service is not None else {"ready": True}
         return state
+
+
+class _Departure:
+    """Gives what is done once the client has left; a connection is watched only from when it is asked for."""
+
+    def __init__(self, receive: Receive) -> None:
+        self._receive = receive
+        self._watch: asyncio.Task[None] | None = None
+
+    def __call__(self) -> "asyncio.Future[None]":
+        if self._watch is None:
+            self._watch = asyncio.create_task(self._left())
+        return self._watch
+
+    def end(self) -> None:
+        if self._watch is not None:
+            self._watch.cancel()
+
+    async def _left(self) -> None:
+        while (await self._receive())["type"] != "http.disconnect":
+            pass
 
 
 class _Answer:

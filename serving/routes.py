@@ -13,6 +13,7 @@ from pydantic import BaseModel
 
 from contract.errors import InvalidRequest, ThinkworthError
 from serving.access.keys import Scope
+from serving.admission import Gone
 from serving.gateways import portkey
 from serving.observing.trail import Trail
 from serving.parsing import checked, parse, read_object
@@ -40,12 +41,14 @@ class Call(NamedTuple):
         deadline: time of the monotonic clock after which nobody waits for the answer; None: somebody does.
         trail: where the request's steps are noted; None: nobody looks.
         is_large: whether the body has more than LARGE_BYTES.
+        gone: gives what is done once the client has left; None: nobody can tell.
     """
 
     headers: Mapping[bytes, bytes] = {}
     deadline: float | None = None
     trail: Trail | None = None
     is_large: bool = False
+    gone: Gone | None = None
 
     def texts(self) -> dict[str, str]:
         """Return the headers as texts."""

@@ -19,6 +19,7 @@ from serving.observing.gauges import looked_at
 from serving.observing.middleware import Observed
 from serving.observing.observer import Observer
 from serving.openapi import document
+from serving.orphans import end_with_parent
 from serving.page.app import audit_app
 from serving.routes import Call
 from serving.schemas import (
@@ -51,6 +52,8 @@ class Thinkworth:
         limit_heads()
         # None: no worker of `serve`, but alone in a process, as under a test client
         of_many = bentoml.server_context.worker_index is not None
+        if of_many:
+            end_with_parent()
         folder = shared_folder(settings) if of_many else None
         self.answering = Answering(settings, door, metrics_of_process(), lambda: document(Thinkworth), folder)
         observer.watch(lambda: looked_at(self.answering.admission, self.answering.router, self.answering.recorder))

@@ -6,7 +6,7 @@ import time
 
 import pytest
 
-from contract.errors import DeadlinePassed, Overloaded
+from contract.errors import ClientGone, DeadlinePassed, Overloaded
 from serving.admission import OF_A_BATCH, Admission
 
 
@@ -74,6 +74,60 @@ def test_who_has_left_costs_no_compute():
         assert await asyncio.gather(first, patient) == ["first", "patient"]
         assert cores.begun == ["first", "patient"]
         assert admission.late == 1
+
+    run(case())
+
+
+def test_who_stops_waiting_gives_up_the_place_at_once():
+    async def case():
+        admission, cores = Admission(threads=1, most_waiting=1), Cores()
+        first = asyncio.create_task(admission.run(cores.work("first")))
+        await until(lambda: cores.begun)
+        with pytest.raises(DeadlinePassed):  # while the core is still busy
+            await admission.run(cores.work("late"), deadline=time.monotonic() + 0.01)
+        left = asyncio.get_running_loop().create_future()
+        vanishing = asyncio.create_task(admission.run(cores.work("gone"), gone=lambda: left))
+        await until(lambda: admission.in_flight == 2)
+        left.set_result(None)
+        with pytest.raises(ClientGone):
+            await vanishing
+        batch = asyncio.create_task(admission.run_all([cores.work(i) for i in range(9)], gone=lambda: left))
+        with pytest.raises(ClientGone):
+            await batch
+        assert admission.in_flight == 1
+        patient = asyncio.create_task(admission.run(cores.work("patient")))  # there is room again
+        await asyncio.sleep(0.01)
+        cores.go.set()
+        assert await asyncio.gather(first, patient) == ["first", "patient"]
+        assert cores.begun == ["first", "patient"]
+        assert admission.late == 1
+        assert admission.gone >= 2
+        assert admission.in_flight == 0
+
+    run(case())
+
+
+def test_what_has_begun_is_ended_whoever_waits():
+    async def case():
+        admission, cores = Admission(threads=1, most_waiting=1), Cores()
+        first = asyncio.create_task(admission.run(cores.work("first")))
+        await until(lambda: cores.begun)
+        left = asyncio.get_running_loop().create_future()
+        second = asyncio.create_task(admission.run(cores.work("second"), gone=lambda: left))
+        await until(lambda: admission.in_flight == 2)
+        cores.go.set()
+        await first
+        await until(lambda: "second" in cores.begun)
+        left.set_result(None)
+        assert await second == "second"
+
+    run(case())
+
+
+def test_a_connection_is_watched_only_where_a_request_waits():
+    async def case():
+        admission = Admission(threads=2, most_waiting=1)
+        assert await admission.run(lambda: 1, gone=lambda: pytest.fail("watched")) == 1
 
     run(case())
 

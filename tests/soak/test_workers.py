@@ -4,6 +4,7 @@ import os
 import re
 import signal
 import time
+from pathlib import Path
 
 import httpx
 import pytest
@@ -59,3 +60,17 @@ def test_a_killed_worker_is_missed_by_none_but_those_whom_it_was_answering(serve
         "kills": size["workers_killed"], "clients": CLIENTS, "acknowledged": len(clients.acknowledged), "cut_off": len(clients.failed),
         "until_two_serve_again_s": [round(seconds, 1) for seconds in sorted(away)],
     }  # fmt: skip
+
+    workers = server.workers()
+    assert len(workers) == 2
+    os.kill(server.process.pid, signal.SIGKILL)  # what starts workers anew; without it they end, and leave the port
+    server.process.wait()
+    until(lambda: not any(map(runs, workers)))
+
+
+def runs(pid):
+    """Whether a process answers; of one that has ended and was not waited for there is no command line."""
+    try:
+        return bool(Path(f"/proc/{pid}/cmdline").read_bytes())
+    except OSError:
+        return False
