@@ -115,7 +115,7 @@ class Settings(BaseModel):
         conversation_ttl_s: seconds after its last turn for which it remembers one.
         dialects: a file that adds to data/dialects.yaml or replaces rows of it; None: there is none.
         queue: requests that may wait for a core of a worker; beyond it they are refused with 429.
-        remembered_prompts: prompts of which a worker remembers what the graphs said, some 8 KiB each; 0: none.
+        remembered_prompts: prompts of which a worker remembers what the graphs said, some 10 KiB each; 0: none.
         log_format: of the lines that thinkworth logs itself.
         log_decisions: whether each decision, and each request that is refused, is a line of the log.
     """

@@ -55,10 +55,6 @@ class Shadow:
         self._thread = threading.Thread(target=self._run, name="shadow", daemon=True)
         self._thread.start()
 
-    def challenge(self, challengers: Sequence[Router]) -> None:
-        """Take other challengers in the place of those that are there, from the next request on."""
-        self.challengers = tuple(challengers)
-
     def offer(self, request: PredictRequest, decided: Decided) -> None:
         """Let challengers score a request that is decided and recorded; return at once, also where it is dropped."""
         if not self.challengers:

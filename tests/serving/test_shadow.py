@@ -150,15 +150,6 @@ def test_what_finds_no_room_is_dropped_and_counted_and_answers_go_on(champion, o
     assert beside.state()["dropped"] >= 10
 
 
-def test_others_take_the_place_of_challengers(champion, other, kept, shadow):
-    beside = shadow()
-    beside.offer(*ask(champion))
-    assert beside.state() == {"revisions": [], "scored": 0, "dropped": 0, "failed": 0}
-    beside.challenge([other])
-    beside.offer(*ask(champion))
-    assert len(kept.wait(1)) == 1
-
-
 def test_a_bundle_that_cannot_be_loaded_is_left_out(champion, tmp_path, caplog):
     found = load_challengers([str(tmp_path / "nowhere"), str(ROOT / "models" / "default")], champion)
     assert [one.manifest.revision for one in found] == [champion.manifest.revision]
