@@ -21,7 +21,7 @@ from serving.systemone.schemas import SystemOneRequest
 
 from .test_service import same
 
-EXAMPLES = 5000 if os.environ.get("SOAK") == "full" else 60
+EXAMPLES = 5000 if os.environ.get("SOAK") == "full" else 40
 bounded = settings(max_examples=EXAMPLES, deadline=None, suppress_health_check=list(HealthCheck))
 
 TEXTS = [

@@ -48,7 +48,7 @@ def test_a_wrong_method_is_told_the_right_ones(http, path, allowed):
 @pytest.mark.timeout(7200)
 @pytest.mark.skipif(not SCHEMATHESIS.exists(), reason="schemathesis is not installed")
 def test_the_running_service_keeps_its_contract(http, served, tmp_path):
-    phases, examples = ("examples,coverage,fuzzing", "1000") if FULL else ("examples,fuzzing", "10")
+    phases, examples = ("examples,coverage,fuzzing", "1000") if FULL else ("examples,fuzzing", "6")
     done = subprocess.run(
         [SCHEMATHESIS, "--config-file", Path(__file__).with_name("schemathesis.toml"), "--no-color", "run", f"{served.url}/docs.json",
          "--phases", phases, "--max-examples", examples, "--seed", "7", "--continue-on-failure", "--generation-database", "none"],
