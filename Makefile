@@ -39,6 +39,9 @@ bench: .venv/dev
 	$(BIN)/python benchmarks/label_scale.py
 	$(BIN)/python benchmarks/import_scale.py
 	$(BIN)/python benchmarks/feature_cost.py
+	$(BIN)/python benchmarks/service.py
+	$(BIN)/python benchmarks/shadow.py
+	$(BIN)/python benchmarks/hot_swap.py
 	$(BIN)/python benchmarks/access.py
 	$(BIN)/python benchmarks/interval_coverage.py
 	$(BIN)/python benchmarks/recording.py
