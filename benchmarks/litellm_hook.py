@@ -16,7 +16,6 @@ import json
 import os
 import shutil
 import signal
-import socket
 import statistics
 import subprocess
 import sys
@@ -27,11 +26,11 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import httpx
+from load import free_port, prompt
 from provenance import RESULTS, provenance, write
 
 from contract.locate import ROOT
 
-sys.path.remove(str(Path(__file__).parent))  # serving.py beside this script would stand for the package
 os.environ.setdefault("LITELLM_LOCAL_MODEL_COST_MAP", "True")  # or its import asks the network for prices
 
 from serving.gateways.litellm_hook.aside import Aside
@@ -42,28 +41,6 @@ CONCURRENCY = (1, 8)
 DEADLINE_S = 0.05
 KEY = "sk-benchmark"
 LITELLM = Path(os.environ.get("LITELLM_PROXY", ROOT / ".venv" / "litellm" / "bin" / "litellm"))
-WORDS = [
-    "river",
-    "stone",
-    "market",
-    "window",
-    "paper",
-    "engine",
-    "garden",
-    "letter",
-    "number",
-    "silver",
-    "kitchen",
-    "planet",
-    "doctor",
-    "bridge",
-    "winter",
-    "coffee",
-]
-
-
-def prompt(n: int) -> str:
-    return f"Question {n}: " + " ".join(WORDS[(n * 7 + i * (n % 5 + 1)) % len(WORDS)] for i in range(56)) + "?"
 
 
 async def model_server(port: int) -> None:
@@ -86,12 +63,6 @@ async def model_server(port: int) -> None:
 
     async with await asyncio.start_server(serve, "127.0.0.1", port) as server:
         await server.serve_forever()
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 @contextlib.contextmanager

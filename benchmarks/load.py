@@ -19,6 +19,25 @@ import yaml
 from contract.encoder import Encoder
 from contract.locate import ROOT
 
+WORDS = [
+    "river",
+    "stone",
+    "market",
+    "window",
+    "paper",
+    "engine",
+    "garden",
+    "letter",
+    "number",
+    "silver",
+    "kitchen",
+    "planet",
+    "doctor",
+    "bridge",
+    "winter",
+    "coffee",
+]
+
 
 class Served(NamedTuple):
     """A running service: its port, and the id of its first process."""
@@ -131,3 +150,8 @@ class Prompts:
 def bodies(texts: Sequence[str]) -> list[bytes]:
     """Return the bodies of `/predict`."""
     return [json.dumps({"prompt": text}).encode() for text in texts]
+
+
+def prompt(n: int) -> str:
+    """Return the n-th of prompts of some 64 tokens, all different."""
+    return f"Question {n}: " + " ".join(WORDS[(n * 7 + i * (n % 5 + 1)) % len(WORDS)] for i in range(56)) + "?"

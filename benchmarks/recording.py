@@ -9,12 +9,7 @@ own. They are asked in turn, round by round, so that a busy machine slows them a
 
 import argparse
 import contextlib
-import os
-import signal
-import socket
 import statistics
-import subprocess
-import sys
 import tempfile
 import time
 from collections.abc import Iterator
@@ -22,57 +17,18 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import httpx
+import load
+from load import prompt
 from provenance import RESULTS, provenance, write
-
-from contract.locate import ROOT
 
 REQUESTS, WARM = 400, 60
 CONCURRENCY = (1, 8)
-WORDS = [
-    "river",
-    "stone",
-    "market",
-    "window",
-    "paper",
-    "engine",
-    "garden",
-    "letter",
-    "number",
-    "silver",
-    "kitchen",
-    "planet",
-    "doctor",
-    "bridge",
-    "winter",
-    "coffee",
-]
-
-
-def prompt(n: int) -> str:
-    return f"Question {n}: " + " ".join(WORDS[(n * 7 + i * (n % 5 + 1)) % len(WORDS)] for i in range(56)) + "?"
 
 
 @contextlib.contextmanager
 def service(folder: Path, **environment: str) -> Iterator[str]:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-    own = {**os.environ, "THINKWORTH_STORE_FOLDER": str(folder), **environment}
-    command = [Path(sys.executable).with_name("thinkworth"), "serve", "--port", str(port)]
-    process = subprocess.Popen(
-        command, cwd=ROOT, env=own, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True
-    )
-    url = f"http://127.0.0.1:{port}"
-    try:
-        for _ in range(400):
-            with contextlib.suppress(httpx.TransportError):
-                if httpx.get(f"{url}/readyz").status_code == 200:
-                    break
-            time.sleep(0.1)
-        yield url
-    finally:
-        os.killpg(process.pid, signal.SIGTERM)
-        process.wait(30)
+    with load.service(folder, **environment) as served:
+        yield f"http://127.0.0.1:{served.port}"
 
 
 def asked(url: str, first: int, n: int, concurrency: int) -> tuple[list[float], float]:

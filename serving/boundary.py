@@ -8,7 +8,7 @@ import asyncio
 import json
 import logging
 import time
-from collections.abc import Awaitable, Callable, Mapping, MutableMapping
+from collections.abc import Callable, Mapping
 from functools import partial
 from operator import attrgetter
 from typing import Any
@@ -19,6 +19,7 @@ from contract.errors import BodyTooLarge, InternalError, InvalidRequest, MethodN
 from serving.access.authorise import ANYBODY
 from serving.access.door import Door
 from serving.access.middleware import CALLER
+from serving.asgi import App, Message, Receive, Send
 from serving.observing.trail import TRAIL
 from serving.routes import LARGE_BYTES, ROUTES, Reply, Route, call_of
 
@@ -28,10 +29,6 @@ DRAINED = 64
 PAGE = "/audit"
 """Where the audit page is mounted: it answers people, in HTML, its errors too."""
 
-Message = MutableMapping[str, Any]
-Receive = Callable[[], Awaitable[Message]]
-Send = Callable[[Message], Awaitable[None]]
-App = Callable[[Any, Receive, Send], Awaitable[None]]
 
 logger = logging.getLogger("thinkworth")
 

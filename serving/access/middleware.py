@@ -1,11 +1,12 @@
 """The ASGI middleware in front of all others: the door, and the headers that every answer has."""
 
 import json
-from collections.abc import Awaitable, Callable, Mapping, MutableMapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from contract.errors import ThinkworthError
 from serving.access.door import Door
+from serving.asgi import App, Message, Receive, Send
 from serving.observing.trail import TRAIL
 from serving.routes import ROUTES
 
@@ -29,10 +30,6 @@ FRAMES = {**HEADERS, "content-security-policy": "frame-ancestors 'none'"}
 MAX_DROPPED_BYTES = 2**20
 """Of the body of a request that is not let in, this much is read."""
 
-Message = MutableMapping[str, Any]
-Receive = Callable[[], Awaitable[Message]]
-Send = Callable[[Message], Awaitable[None]]
-App = Callable[[Any, Receive, Send], Awaitable[None]]
 Body = dict[str, Any]
 
 

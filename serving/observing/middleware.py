@@ -1,16 +1,12 @@
 """The ASGI middleware that gives each request its trail, and hands it to the observer when the answer is on its way."""
 
 import logging
-from collections.abc import Awaitable, Callable, MutableMapping
+from collections.abc import Callable
 from typing import Any
 
+from serving.asgi import App, Message, Receive, Send
 from serving.observing.observer import Observer
 from serving.observing.trail import TRAIL, Trail
-
-Message = MutableMapping[str, Any]
-Receive = Callable[[], Awaitable[Message]]
-Send = Callable[[Message], Awaitable[None]]
-App = Callable[[Any, Receive, Send], Awaitable[None]]
 
 logger = logging.getLogger("thinkworth")
 
