@@ -19,14 +19,16 @@ def language_of(text: str) -> str | None:
     By py3langid, a naive Bayes classifier of byte n-grams (Lui and Baldwin 2012, "langid.py: An off-the-shelf language identification
     tool"), among languages that have a code of two letters: a dialect would share the probability of its language.
     """
-    code, probability = _identifier().classify(text[:WINDOW])
-    return str(code) if probability >= SURE and code != NO_LANGUAGE else None
+    shares = [
+        (code, share) for code, share in _identifier().rank(text[:WINDOW]) if len(code) == 2 or code == NO_LANGUAGE
+    ]
+    code, share = shares[0]
+    return str(code) if code != NO_LANGUAGE and share >= SURE * sum(share for _, share in shares) else None
 
 
 @cache
 def _identifier() -> Any:
     from py3langid.langid import MODEL_FILE, LanguageIdentifier
 
-    identifier = LanguageIdentifier.from_model_file(MODEL_FILE, norm_probs=True)
-    identifier.set_languages([code for code in identifier.labels if len(code) == 2 or code == NO_LANGUAGE])
-    return identifier
+    # not restricted by its `set_languages`, which keeps the whole table beside the smaller one
+    return LanguageIdentifier.from_model_file(MODEL_FILE, norm_probs=True)
