@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from contract import features
+from contract.ablation import ablated
 from contract.bundle import REMEDY, Bundle, Manifest, TargetModel
 from contract.encoder import Encoder, open_graph
 from contract.errors import BundleMismatch
@@ -22,6 +23,14 @@ TARGET_WIDTH = len(TargetModel.model_fields)
 """Statistics of a target model that the heads read."""
 
 
+class GainHeads(NamedTuple):
+    """What the heads say of the gain, uncalibrated: the arguments of `contract.policy.expected_gain`."""
+
+    from_logs: float
+    gain_logs: float
+    gain_prior: float
+
+
 class Scored(NamedTuple):
     """The scores of a prompt, whether its text was cut to the encoder's window, and whether logs hold its target model."""
 
@@ -32,6 +41,8 @@ class Scored(NamedTuple):
     """Embedding [2 d], features and words [f + w] and statistics of the target model [3], for `contract.explain`."""
     cosines: NDArray[np.float32]
     """To the centroids of the manifest's neighbourhoods, [c]."""
+    gains: tuple[GainHeads, ...]
+    """Of the prompt, and of it without each group of features in turn, [1 + g], for `contract.explain`."""
 
 
 class Scorer:
@@ -49,6 +60,7 @@ class Scorer:
         _check_encoder(bundle, self.encoder)
         _check_features(bundle)
         self._heads = open_graph(bundle.heads, remedy=REMEDY)
+        self._usual = np.array(bundle.manifest.usual_features, dtype=np.float32)
         self._outputs = [output.name for output in self._heads.get_outputs()]
         self._check_outputs()
 
@@ -92,8 +104,11 @@ class Scorer:
         self, embeddings: NDArray[np.float32], vector: NDArray[np.float32], model: str | None, truncated: bool
     ) -> Scored:
         inputs = embeddings, vector, self.targets([model])[0]
-        row = self.run(*(values[None] for values in inputs))
-        return Scored(self.unpack(row, 0), truncated, self.knows(model), inputs, row["cosines"][0])
+        vectors = ablated(vector, self._usual)
+        n = len(vectors)
+        rows = self.run(np.repeat(embeddings[None], n, axis=0), vectors, np.repeat(inputs[2][None], n, axis=0))
+        gains = tuple(map(GainHeads, *(rows[name].tolist() for name in GainHeads._fields)))
+        return Scored(self.unpack(rows, 0), truncated, self.knows(model), inputs, rows["cosines"][0].copy(), gains)
 
     def knows(self, model: str | None) -> bool:
         """Return whether logs hold a model, whatever its name's provider, date and case."""

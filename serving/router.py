@@ -119,7 +119,7 @@ class Router:
     def read(self, prompt: Prompt, model: str | None, encoded: Callable[[], None] | None = None) -> Reading:
         """Return what the graphs say of a prompt for a target model, and remember it; `encoded` is called between encoder and heads."""
         scored = self.scorer.score(prompt, model, encoded=encoded)
-        reading = Reading(scored, tuple(effects(self.scorer, *scored.inputs)), prompt.attachments)
+        reading = Reading(scored, tuple(effects(self.manifest, scored.inputs[1], scored.gains)), prompt.attachments)
         self.readings.put(key_of(prompt, model), reading)
         return reading
 
@@ -162,7 +162,7 @@ class Router:
             p_reasoning=p_reasoning,
             params=told.params,
             enforced=enforced and told.enforced,
-            neighbours=list(map(_neighbour, neighbours(self.scorer, scored.cosines))) if request.explain else None,
+            neighbours=list(map(_neighbour, neighbours(self.manifest, scored.cosines))) if request.explain else None,
             revision=self.manifest.revision,
         )
         self.conversations.answered(

@@ -9,11 +9,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
+from contract.ablation import ABSENT, GROUPS, ablated
 from contract.bundle import LEAST_NEIGHBOURS, Neighbourhood
 from contract.calibration import Curve
-from contract.explain import ABSENT, EFFECTS, GROUPS, LEAST_EFFECT, NEIGHBOURS, Effect, effects, neighbours
+from contract.explain import EFFECTS, LEAST_EFFECT, NEIGHBOURS, Effect, effects, neighbours
 from contract.features import FEATURE_NAMES
 from contract.policy import calibrated_gain
+from contract.scorer import GainHeads
 
 from .test_policy import CALIBRATION, SCORES
 
@@ -52,7 +54,11 @@ def heads_of(weights, **known):
 
 
 def told(heads, vector):
-    return effects(heads, EMBEDDING, vector, TARGET)
+    vectors = ablated(vector, np.array(heads.manifest.usual_features, np.float32))
+    n = len(vectors)
+    out = heads.run(np.repeat(EMBEDDING[None], n, axis=0), vectors, np.repeat(TARGET[None], n, axis=0))
+    gains = list(map(GainHeads, *(out[name].tolist() for name in GainHeads._fields)))
+    return effects(heads.manifest, vector, gains)
 
 
 def test_every_feature_is_in_one_group():
@@ -133,17 +139,15 @@ def test_effects_are_of_the_calibrated_and_mixed_gain():
     assert told(heads_of(weights, calibration=flat), vector) == []
 
 
-def test_all_groups_are_one_run_in_which_nothing_but_the_features_changes():
-    heads, vector = heads_of(np.ones(F)), at(numbers=1, turns=2, ask_words=3)
+def test_of_an_ablation_nothing_but_the_features_of_its_group_changes():
+    vector, usual = np.arange(F + 3, dtype=np.float32) + 1, -np.arange(F, dtype=np.float32) - 1
     before = vector.copy()
-    told(heads, vector)
-    ((embeddings, vectors, targets),) = heads.runs
-    assert len(embeddings) == len(vectors) == len(targets) == len(GROUPS) + 1
-    assert {values.dtype for values in heads.runs[0]} == {np.dtype(np.float32)}
-    assert (embeddings == EMBEDDING).all()
-    assert (targets == TARGET).all()
-    np.testing.assert_array_equal(vectors[0], before)
+    first, *rest = ablated(vector, usual)
+    np.testing.assert_array_equal(first, vector)
     np.testing.assert_array_equal(vector, before)
+    for names, row in zip(GROUPS.values(), rest, strict=True):
+        wanted = np.where(np.isin(FEATURE_NAMES, names), usual, vector[:F])
+        np.testing.assert_array_equal(row, np.concatenate([wanted, vector[F:]]))
 
 
 @pytest.mark.parametrize(("points", "said"), [(0.123, "+0.12"), (-0.123, "-0.12")])
@@ -159,7 +163,7 @@ def known(n):
 @given(arrays(np.float32, st.integers(0, 12), elements=st.floats(-1, 1, width=32)))
 def test_neighbours_are_the_nearest_the_nearest_first_three_at_most(cosines):
     all_known = known(len(cosines))
-    found = list(neighbours(Heads(None, known=all_known), cosines))
+    found = list(neighbours(Heads(None, known=all_known).manifest, cosines))
     assert len(found) == min(NEIGHBOURS, len(cosines))
     assert [cosine for _, cosine in found] == sorted(map(float, cosines), reverse=True)[:NEIGHBOURS]
     assert len({one.n for one, _ in found}) == len(found)
@@ -168,11 +172,12 @@ def test_neighbours_are_the_nearest_the_nearest_first_three_at_most(cosines):
 
 def test_neighbours_that_are_equally_near_stand_as_in_the_manifest():
     found = [
-        one.n for one, _ in neighbours(Heads(None, known=known(5)), np.array([0.1, 0.5, 0.5, 0.1, 0.5], np.float32))
+        one.n
+        for one, _ in neighbours(Heads(None, known=known(5)).manifest, np.array([0.1, 0.5, 0.5, 0.1, 0.5], np.float32))
     ]
     assert found == [LEAST_NEIGHBOURS + i for i in (1, 2, 4)]
 
 
 def test_a_bundle_without_neighbourhoods_names_none():
     """Its graph still has a column of cosines: an empty constant is no graph."""
-    assert list(neighbours(Heads(None), np.array([0.9], np.float32))) == []
+    assert list(neighbours(Heads(None).manifest, np.array([0.9], np.float32))) == []

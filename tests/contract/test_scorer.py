@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from contract import features
+from contract.ablation import GROUPS, ablated
 from contract.bundle import HEADS, MANIFEST, REMEDY, Bundle, TargetModel, sha256
 from contract.encoder import Encoder, open_graph
 from contract.errors import BundleMismatch
@@ -16,7 +17,7 @@ from contract.features import FEATURE_NAMES, WIDTH
 from contract.locate import ROOT
 from contract.model_names import normalised
 from contract.prompt import Prompt
-from contract.scorer import SCALARS, TARGET_WIDTH, Scorer
+from contract.scorer import SCALARS, TARGET_WIDTH, GainHeads, Scorer
 
 DEFAULT, ENCODER = ROOT / "models" / "default", ROOT / "models" / "encoder"
 LONG = " ".join(f"Line {i} of the ledger says that {i * 7} crates left the port." for i in range(300))
@@ -86,12 +87,31 @@ def most_unlike(scorer, statistic):
     return name, known[name], usual
 
 
+def with_ablations(scorer, embeddings, vectors, targets):
+    """Return what the heads say of a prompt's rows as the scorer runs them: the prompt, and it without each group of features."""
+    rows = ablated(vectors[0], np.array(scorer.manifest.usual_features, np.float32))
+    return scorer.run(np.repeat(embeddings, len(rows), axis=0), rows, np.repeat(targets, len(rows), axis=0))
+
+
 def test_a_score_is_that_of_many_and_that_of_the_heads_bit_by_bit(scorer):
     scored = [scorer.score(prompt) for prompt in PROMPTS]
     assert said_of_each(scorer.score_many(PROMPTS)) == said_of_each(scored)
     read = inputs(scorer, PROMPTS)
     for i, one in enumerate(scored):
-        assert scorer.unpack(scorer.run(*(values[i : i + 1] for values in read)), 0) == one.scores
+        rows = with_ablations(scorer, *(values[i : i + 1] for values in read))
+        assert scorer.unpack(rows, 0) == one.scores
+        assert one.gains == tuple(zip(*(rows[name].tolist() for name in GainHeads._fields), strict=True))
+
+
+def test_a_prompt_and_its_ablations_are_one_run_of_the_heads(scorer, monkeypatch):
+    runs, run = [], scorer.run
+    monkeypatch.setattr(scorer, "run", lambda *inputs: runs.append(inputs) or run(*inputs))
+    scored = scorer.score(PROMPTS[0])
+    ((embeddings, vectors, targets),) = runs
+    assert len(embeddings) == len(vectors) == len(targets) == len(GROUPS) + 1
+    assert (embeddings == scored.inputs[0]).all()
+    assert (vectors == ablated(scored.inputs[1], np.array(scorer.manifest.usual_features, np.float32))).all()
+    assert (targets == scored.inputs[2]).all()
 
 
 def test_rows_run_together_score_as_they_do_alone(scorer):
@@ -149,7 +169,7 @@ def test_a_score_comes_with_what_it_was_read_off(scorer):
     """What explains it needs no second pass through the encoder."""
     for prompt in PROMPTS:
         scored = scorer.score(prompt)
-        out = scorer.run(*(values[None] for values in scored.inputs))
+        out = with_ablations(scorer, *(values[None] for values in scored.inputs))
         assert scorer.unpack(out, 0) == scored.scores
         np.testing.assert_array_equal(out["cosines"][0], scored.cosines)
 

@@ -14,9 +14,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
+from contract.ablation import ABSENT, GROUPS
 from contract.controls import Control, Controls
 from contract.errors import InvalidRequest
-from contract.explain import ABSENT, EFFECTS, GROUPS, LEAST_EFFECT
+from contract.explain import EFFECTS, LEAST_EFFECT
 from contract.features import FEATURE_NAMES
 from contract.locate import ROOT
 from contract.model_families import ModelFamilies, ModelFamily
