@@ -103,7 +103,7 @@ class Answering:
         decided = self._decided(asked, reading, trail)
         trail.note("decided")
         if self.recorder and self.keeper:
-            await self.recorder.record(self.keeper.records(request, decided))
+            await self.recorder.record(self.keeper.later([(request, decided)]))
             trail.note("recorded")
         if self.shadow:
             self.shadow.offer(request, decided)
@@ -124,8 +124,7 @@ class Answering:
             await asyncio.sleep(0)  # others have their turn between: 256 decisions take tens of milliseconds
         trail.note("decided")
         if self.recorder and self.keeper:
-            pairs = zip(batch.requests, decided, strict=True)
-            await self.recorder.record([record for pair in pairs for record in self.keeper.records(*pair)])
+            await self.recorder.record(self.keeper.later(list(zip(batch.requests, decided, strict=True))))
             trail.note("recorded")
         if self.shadow:
             for request, one in zip(batch.requests, decided, strict=True):
@@ -232,8 +231,6 @@ class Answering:
 
         def read() -> Reading:
             trail.note("begun")
-            if self.keeper:
-                self.keeper.language(asked.prompt)  # remembered there; its text is not looked at on the event loop
             reading = asked.router.read(asked.prompt, asked.request.model, lambda: trail.note("encoded"))
             trail.note("read")
             return reading

@@ -4,7 +4,7 @@ import hmac
 import importlib
 import json
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from threading import Lock
@@ -22,9 +22,13 @@ from serving.language import language_of
 from serving.router import Decided
 from serving.schemas import Outcome, PredictRequest
 from serving.secret import secret_key
+from serving.waiting import Later
 
-LEAST_LANGUAGES = 4096
-"""Prompts whose language is remembered at least: more than are ever on their way from their reading to their record."""
+LANGUAGES = 4096
+"""Prompts whose language is remembered."""
+
+HELD_BYTES = 16_384
+"""What a decision is taken to hold until it is recorded, beside its prompt: its answer, what the heads said, what they read."""
 
 logger = logging.getLogger("thinkworth")
 
@@ -40,8 +44,7 @@ class Keeper:
         self.settings = settings
         self._key = digest_key(settings.digest_key)
         self._redact = redaction_hook(settings.redact) if settings.redact else None
-        # no prompt whose reading is remembered may be without its language: that would be looked for on the event loop
-        self._languages: LRUCache[str, str | None] = LRUCache(max(settings.remembered_prompts, LEAST_LANGUAGES))
+        self._languages: LRUCache[str, str | None] = LRUCache(LANGUAGES)
         self._lock = Lock()
         language_of("warm")  # the first call reads the model
 
@@ -55,9 +58,16 @@ class Keeper:
             self._languages[prompt.digest] = found
         return found
 
-    def records(self, request: PredictRequest, decided: Decided) -> list[Record]:
-        """Return what is recorded of a decision."""
+    def later(self, pairs: Sequence[tuple[PredictRequest, Decided]]) -> Later:
+        """Return what is recorded of the decisions of a request, made by the thread that writes it: that takes a millisecond each."""
         now = datetime.now(UTC)
+        held = HELD_BYTES * len(pairs) + sum(len(turn.text) for _, decided in pairs for turn in decided.prompt.turns)
+        each = 1 + (self.settings.store_prompts != "off")
+        return Later(lambda: [one for pair in pairs for one in self.records(*pair, now)], each * len(pairs), held)
+
+    def records(self, request: PredictRequest, decided: Decided, now: datetime | None = None) -> list[Record]:
+        """Return what is recorded of a decision that was made at a time, now where none is given."""
+        now = now or datetime.now(UTC)
         rows = [Record("decisions", self._decision(request, decided, now))]
         if self.settings.store_prompts != "off":
             rows += self._prompt(decided, now)

@@ -87,7 +87,7 @@ class Recorder:
     def submit(self, records: Sequence[Record]) -> None:
         """Hand records to the writer, or to the journal, and return at once."""
         done: Done = Future()
-        if not self._goes_to_store(records, done):
+        if not self._goes_to_store(records, done, lingers=True):
             self._spill(records, done)
 
     def state(self) -> dict[str, Any]:
@@ -139,8 +139,8 @@ class Recorder:
         ended, _ = await asyncio.wait({waiting}, timeout=self.settings.store_timeout_s)
         return bool(ended)
 
-    def _goes_to_store(self, records: Sequence[Record], done: Done) -> bool:
-        return self.mender.up and self._for_store.put((records, done))
+    def _goes_to_store(self, records: Sequence[Record], done: Done, *, lingers: bool = False) -> bool:
+        return self.mender.up and self._for_store.put((records, done), lingers=lingers)
 
     def _write_all(self) -> None:
         while group := self._for_store.take():

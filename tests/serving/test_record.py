@@ -3,17 +3,17 @@
 import json
 import sys
 import types
+from datetime import UTC, datetime
 
 import numpy as np
 import pytest
 
 from contract.errors import InvalidInput
 from contract.locate import ROOT
-from contract.prompt import Prompt
 from contract.scorer import Scorer
 from contract.settings import Settings
 from contract.store import tables
-from serving.record import LEAST_LANGUAGES, Keeper, bundle_record, digest_key, outcome_record, redaction_hook
+from serving.record import Keeper, bundle_record, digest_key, outcome_record, redaction_hook
 from serving.router import Router
 from serving.schemas import Outcome, PredictRequest
 
@@ -166,14 +166,27 @@ def test_an_outcome_is_recorded_as_it_was_told():
     assert set(row) <= set(tables.outcomes.columns.keys())
 
 
-def test_no_prompt_that_is_remembered_is_without_its_language(keeper, decided, monkeypatch):
-    """Else it is looked for on the event loop, where what is remembered is answered."""
+def test_the_language_of_a_prompt_is_looked_for_once(keeper, decided, monkeypatch):
     looked_for = []
     monkeypatch.setattr("serving.record.language_of", looked_for.append)
-    kept = keeper(remembered_prompts=LEAST_LANGUAGES + 2)
-    kept.language(decided.prompt)
-    for i in range(LEAST_LANGUAGES + 1):
-        kept.language(Prompt.from_text(f"{i}"))
+    kept = keeper()
     looked_for.clear()
     kept.records(REQUEST, decided)
-    assert not looked_for
+    kept.records(REQUEST, decided)
+    assert looked_for == [decided.prompt.ask]
+
+
+def test_records_are_made_when_they_are_looked_at_with_the_time_of_the_decision(keeper, decided, monkeypatch):
+    kept, made = keeper(store_prompts="text"), []
+    make = kept.records
+    monkeypatch.setattr(kept, "records", lambda *args: made.append(args) or make(*args))
+    before = datetime.now(UTC)
+    later = kept.later([(REQUEST, decided), (REQUEST, decided)])
+    after = datetime.now(UTC)
+    assert len(later) == 4
+    assert later.size_bytes > 2 * len(decided.prompt.whole)
+    assert made == []
+    assert [record.table for record in later] == ["decisions", "prompts"] * 2
+    assert before <= later[0].row["time"] <= after
+    assert len(list(later)) == 4
+    assert len(made) == 2
