@@ -9,7 +9,7 @@ import math
 import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from typing import Any, TypeAlias, TypeVar
+from typing import Any, NoReturn, TypeAlias, TypeVar
 
 from contract.errors import ClientGone, DeadlinePassed, Overloaded
 
@@ -17,6 +17,9 @@ T = TypeVar("T")
 
 OF_A_BATCH = 2
 """Requests of one batch for each thread that wait at a time: single requests pass between them, and no thread runs dry."""
+
+LONGEST_BATCH_S = 10.0
+"""Seconds of work beyond which a batch is refused where others are unfinished: BentoML ends a request after 30, and a core may slow down."""
 
 REMEMBERED = 0.95
 """Share of the mean time of a request that is kept when a new one ends."""
@@ -37,6 +40,7 @@ class Admission:
         """Take the number of threads, and how many requests may wait for one."""
         self.threads, self.most_waiting = threads, most_waiting
         self.in_flight = 0
+        self.owed = 0  # requests of batches that have no place of the queue yet
         self.shed = self.late = self.gone = 0
         self._mean_s = 0.02
         self._pool = ThreadPoolExecutor(threads, thread_name_prefix="score")
@@ -57,14 +61,19 @@ class Admission:
         """Return what each work of a batch gives, in order; a batch is let in whole, and takes few places of the queue at a time.
 
         Raises:
-            Overloaded: too many wait.
+            Overloaded: too many wait, or the batches that are unfinished leave too much to do.
             DeadlinePassed, ClientGone: that came before the last of it had a thread; the rest of it is not begun.
         """
         self._let_in()
-        places = asyncio.Semaphore(OF_A_BATCH * self.threads)
+        if self.owed and self._seconds(len(works)) > LONGEST_BATCH_S:
+            self._refuse(f"{self.owed} requests of other batches are to be answered first")
+        places, left = asyncio.Semaphore(OF_A_BATCH * self.threads), len(works)
+        self.owed += left
 
         async def one(work: Work[T]) -> T:
+            nonlocal left
             async with places:
+                left, self.owed = left - 1, self.owed - 1
                 return await self._on_a_thread(work, deadline, gone)
 
         try:
@@ -72,6 +81,8 @@ class Admission:
                 tasks = [group.create_task(one(work)) for work in works]
         except BaseExceptionGroup as errors:  # the rest is cancelled; one error tells it
             raise errors.exceptions[0] from None
+        finally:
+            self.owed -= left  # those that were never begun
         return [task.result() for task in tasks]
 
     def state(self) -> dict[str, int]:
@@ -88,10 +99,16 @@ class Admission:
     def _let_in(self) -> None:
         if self.in_flight < self.threads + self.most_waiting:
             return
+        self._refuse(f"{self.in_flight - self.threads} requests wait already; limit {self.most_waiting}")
+
+    def _refuse(self, why: str) -> NoReturn:
         self.shed += 1
-        seconds = max(math.ceil(self.in_flight * self._mean_s / self.threads), 1)
-        what = f"{self.in_flight - self.threads} requests wait already; limit {self.most_waiting}; try again in {seconds} s"
-        raise Overloaded(what, limit=self.most_waiting, retry_after_s=seconds)
+        seconds = max(math.ceil(self._seconds()), 1)
+        raise Overloaded(f"{why}; try again in {seconds} s", limit=self.most_waiting, retry_after_s=seconds)
+
+    def _seconds(self, more: int = 0) -> float:
+        """Return how long all that is let in, and so many more, will take."""
+        return (self.in_flight + self.owed + more) * self._mean_s / self.threads
 
     async def _on_a_thread(self, work: Work[T], deadline: float | None, gone: Gone | None) -> T:
         waits = self.in_flight >= self.threads

@@ -7,7 +7,7 @@ import time
 import pytest
 
 from contract.errors import ClientGone, DeadlinePassed, Overloaded
-from serving.admission import OF_A_BATCH, Admission
+from serving.admission import LONGEST_BATCH_S, OF_A_BATCH, Admission
 
 
 def run(case):
@@ -128,6 +128,50 @@ def test_a_connection_is_watched_only_where_a_request_waits():
     async def case():
         admission = Admission(threads=2, most_waiting=1)
         assert await admission.run(lambda: 1, gone=lambda: pytest.fail("watched")) == 1
+
+    run(case())
+
+
+def test_a_batch_is_refused_where_others_leave_too_much_to_do_and_told_when_to_come_again():
+    async def case():
+        admission, cores = Admission(threads=1, most_waiting=8), Cores()
+        admission._mean_s = LONGEST_BATCH_S / 50
+        alone = asyncio.create_task(admission.run_all([cores.work(i) for i in range(100)]))  # twice that, but alone
+        await until(lambda: cores.begun)
+        assert admission.owed == 100 - OF_A_BATCH
+        with pytest.raises(Overloaded) as refused:
+            await admission.run_all([cores.work("batch")])
+        assert refused.value.headers["Retry-After"] == "20"
+        single = asyncio.create_task(admission.run(cores.work("single")))  # passes between
+        await asyncio.sleep(0.01)
+        cores.go.set()
+        assert await single == "single"
+        assert await alone == list(range(100))
+        assert (admission.owed, admission.in_flight) == (0, 0)
+        assert await admission.run_all([cores.work("again")]) == ["again"]
+
+    run(case())
+
+
+def test_batches_share_the_cores_while_there_is_time():
+    async def case():
+        admission, cores = Admission(threads=1, most_waiting=8), Cores()
+        admission._mean_s = LONGEST_BATCH_S / 1000
+        batches = [asyncio.create_task(admission.run_all([cores.work(i) for i in range(50)])) for _ in range(3)]
+        await until(lambda: admission.owed == 3 * (50 - OF_A_BATCH))
+        cores.go.set()
+        assert await asyncio.gather(*batches) == [list(range(50))] * 3
+        assert admission.owed == 0
+
+    run(case())
+
+
+def test_a_batch_that_fails_owes_nothing_more():
+    async def case():
+        admission = Admission(threads=1, most_waiting=8)
+        with pytest.raises(ZeroDivisionError):
+            await admission.run_all([lambda: 1 // 0] * 50)
+        assert (admission.owed, admission.in_flight) == (0, 0)
 
     run(case())
 
