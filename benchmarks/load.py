@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 import httpx
+import psutil
 import yaml
 
 from contract.encoder import Encoder
@@ -48,17 +49,9 @@ class Served(NamedTuple):
 
     def memory_mib(self) -> list[float]:
         """Return the resident memory of each process of it, the largest first."""
-        parents = {}
-        for folder in Path("/proc").glob("[0-9]*"):
-            with contextlib.suppress(OSError):
-                parents[int(folder.name)] = int((folder / "stat").read_text().rsplit(")", 1)[1].split()[1])
-        family = [self.pid]
-        for pid in family:
-            family += [child for child, parent in parents.items() if parent == pid]
-        lines = [Path(f"/proc/{pid}/status").read_text().splitlines() for pid in family]
-        return sorted(
-            (int(line.split()[1]) / 1024 for one in lines for line in one if line.startswith("VmRSS")), reverse=True
-        )
+        first = psutil.Process(self.pid)
+        family = [first, *first.children(recursive=True)]
+        return sorted((process.memory_info().rss / 2**20 for process in family), reverse=True)
 
 
 def free_port() -> int:

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 import httpx
+import psutil
 import pytest
 
 from contract.locate import ROOT
@@ -27,14 +28,7 @@ class Served(NamedTuple):
 
     def processes(self) -> list[int]:
         """The server and all that it started; workers have process groups of their own."""
-        parents = {}
-        for folder in Path("/proc").glob("[0-9]*"):
-            with contextlib.suppress(OSError):
-                parents[int(folder.name)] = int((folder / "stat").read_text().rsplit(")", 1)[1].split()[1])
-        family = [self.pid]
-        for pid in family:
-            family += [child for child, parent in parents.items() if parent == pid]
-        return family
+        return [self.pid, *(child.pid for child in psutil.Process(self.pid).children(recursive=True))]
 
 
 @contextlib.contextmanager
