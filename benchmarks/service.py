@@ -24,10 +24,12 @@ from typing import Any
 import matplotlib.pyplot as plt
 from load import Prompts, Served, asked, bodies, service
 from provenance import RESULTS, provenance, write
+from targets import MB_A_MIB, told
 
 from contract.cores import cores
 from contract.encoder import Encoder
 from contract.locate import find
+from contract.processor import adds_int8_exactly
 
 TOKENS: tuple[int | None, ...] = (16, 64, 128, 256, None)
 CONCURRENCY = (1, 8, 32)
@@ -79,7 +81,7 @@ def latency(port: int, encoder: Encoder, prompts: Prompts, tokens: int | None, s
     p50 = statistics.median(bare)
     return {
         **found, "bare_p50_ms": p50, "p50_less_bare_ms": found["p50_ms"] - p50, "p99_over_p50": found["p99_ms"] / found["p50_ms"],
-        "bare_p99_over_p50": percentiles(bare)["p99_ms"] / p50,
+        "bare_p99_over_p50": percentiles(bare)["p99_ms"] / p50, "n": len(http),
     }  # fmt: skip
 
 
@@ -200,6 +202,7 @@ def measured(
     served: Served, noop: Served, encoder: Encoder, prompts: Prompts, options: argparse.Namespace
 ) -> dict[str, Any]:
     found: dict[str, Any] = {"latency": {}}
+    memory = [served.memory_mib()[0]]
     for tokens in TOKENS:
         one = {
             "concurrency 1": rounds(
@@ -211,9 +214,11 @@ def measured(
                 options.rounds, lambda t=tokens, c=c: crowd(served.port, prompts, t, c, options.seconds)
             )
         found["latency"][name(tokens)] = one
+        memory.append(served.memory_mib()[0])
     found["repeated prompt"] = rounds(options.rounds, lambda: hits(served.port, noop.port))
     found[f"batch of {BATCH}"] = rounds(options.rounds, lambda: batch(served.port, encoder, prompts))
-    found["worker_mib"] = round(served.memory_mib()[0], 1)
+    memory.append(served.memory_mib()[0])
+    found["worker_mb"] = {"at_start": memory[0] * MB_A_MIB, **spread([memory[-1] * MB_A_MIB])}
     return found
 
 
@@ -244,9 +249,10 @@ def main() -> None:
         asked(served.port, bodies(prompts.texts(100)), 8)
         found["throughput on one core"] = {
             name(tokens): rounds(options.rounds, lambda t=tokens: saturated(served.port, prompts, t, 200))
-            for tokens in (64, None)
+            for tokens in (16, 64, 256, None)
         }
-    figures = {**began, "rounds": options.rounds, **found}
+    figures = {**began, "vnni": adds_int8_exactly(), "rounds": options.rounds, **found}
+    figures["targets"] = told(figures)
     write(figures, options.out)
     chart(figures, options.out.with_suffix(".svg"))
 

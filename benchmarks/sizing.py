@@ -31,12 +31,12 @@ class Measured(NamedTuple):
     Attributes:
         requests_per_s: new prompts of the realistic mix that it answers a second.
         hit_ms: milliseconds of a prompt that it remembers.
-        worker_mib: memory of a worker.
+        worker_mb: memory of a worker.
     """
 
     requests_per_s: float
     hit_ms: float
-    worker_mib: float
+    worker_mb: float
 
 
 class Sized(NamedTuple):
@@ -45,7 +45,7 @@ class Sized(NamedTuple):
     rate: float
     busy_cores: float
     pods: int
-    memory_gib: float
+    memory_gb: float
 
 
 def measured(figures: Mapping[str, Any]) -> Measured:
@@ -53,7 +53,7 @@ def measured(figures: Mapping[str, Any]) -> Measured:
     return Measured(
         figures["throughput on one core"]["mix"]["requests_per_s"]["median"],
         figures["repeated prompt"]["hit_p50_ms"]["median"],
-        figures["worker_mib"],
+        figures["worker_mb"]["median"],
     )
 
 
@@ -66,15 +66,15 @@ def sized(m: Measured, rate: float, *, hits: float = 0.0, use: float = USE, core
     """Return what a rate of requests a second needs."""
     busy = rate * core_seconds(m, hits)
     pods = math.ceil(round(busy / (cores * use), 9)) + 1
-    return Sized(rate, busy, pods, pods * m.worker_mib / 1024)
+    return Sized(rate, busy, pods, pods * m.worker_mb / 1000)
 
 
 def table(m: Measured, rates: tuple[float, ...] = RATES, *, hits: float = 0.0, use: float = USE) -> str:
     """Return the sizes as Markdown, and the arithmetic of the last rate."""
     rows = [sized(m, rate, hits=hits, use=use) for rate in rates]
-    lines = ["| requests/s | busy cores | pods of 2 cores | cores | memory, GiB |", "|---|---|---|---|---|"]
+    lines = ["| requests/s | busy cores | pods of 2 cores | cores | memory, GB |", "|---|---|---|---|---|"]
     lines += [
-        f"| {r.rate:,.0f} | {r.busy_cores:.1f} | {r.pods} | {r.pods * CORES_A_POD} | {r.memory_gib:.1f} |" for r in rows
+        f"| {r.rate:,.0f} | {r.busy_cores:.1f} | {r.pods} | {r.pods * CORES_A_POD} | {r.memory_gb:.1f} |" for r in rows
     ]
     cost, last = core_seconds(m, hits), rows[-1]
     lines += [

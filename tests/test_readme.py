@@ -25,6 +25,9 @@ BASH = r"```bash\n(.*?)```"
 LINES = [line for block in re.findall(BASH, README, re.DOTALL) for line in block.strip().splitlines()]
 INLINE_MAKE = sorted(set(re.findall(r"`(make [a-z.A-Z0-9 =]+)`", README)))
 BIN = Path(sys.executable).parent
+ELSEWHERE = {"q": 0.02, "verdicts": 4, "net_benefit": 5e-4}
+"""How far figures of 250 prompts move between processors: floats differ in their last bits, and int8 rounds them (decision 0021)."""
+
 TASKS = ("boolean_expressions", "navigate", "word_sorting")
 
 
@@ -127,8 +130,10 @@ def test_the_evaluation_command_of_the_results(tmp_path, thinkworth, monkeypatch
     assert found["revision"] == told["revision"]
     for task in TASKS:
         one, other = (report["slices"]["task"]["parts"][task] for report in (found, told))
-        assert (one["n"], one["q"]) == (other["n"], other["q"])
-        assert {v: part["n"] for v, part in one["verdicts"].items()} == {
-            v: part["n"] for v, part in other["verdicts"].items()
-        }
-        assert one["net_benefit"]["predicted"] == pytest.approx(other["net_benefit"]["predicted"])
+        assert one["n"] == other["n"]
+        assert one["q"]["value"] == pytest.approx(other["q"]["value"], abs=ELSEWHERE["q"])
+        for verdict, part in other["verdicts"].items():
+            assert one["verdicts"][verdict]["n"] == pytest.approx(part["n"], abs=ELSEWHERE["verdicts"])
+        assert one["net_benefit"]["predicted"] == pytest.approx(
+            other["net_benefit"]["predicted"], abs=ELSEWHERE["net_benefit"]
+        )

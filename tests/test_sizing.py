@@ -11,13 +11,13 @@ from contract.locate import ROOT
 spec = spec_from_file_location("sizing", ROOT / "benchmarks" / "sizing.py")
 sizing = module_from_spec(spec)
 spec.loader.exec_module(sizing)
-MEASURED = sizing.Measured(requests_per_s=50.0, hit_ms=2.0, worker_mib=300.0)
+MEASURED = sizing.Measured(requests_per_s=50.0, hit_ms=2.0, worker_mb=300.0)
 
 
 def test_a_rate_needs_its_busy_cores_at_the_target_and_a_pod_more():
     one = sizing.sized(MEASURED, 600)  # 12 busy cores, 1.2 of each pod's 2
     assert (one.busy_cores, one.pods) == (pytest.approx(12), 11)
-    assert one.memory_gib == pytest.approx(11 * 300 / 1024)
+    assert one.memory_gb == pytest.approx(11 * 300 / 1000)
     assert sizing.sized(MEASURED, 601).pods == 12
 
 
@@ -28,7 +28,7 @@ def test_remembered_prompts_cost_less():
 
 def test_the_table_shows_its_arithmetic():
     text = sizing.table(MEASURED, (100, 10_000))
-    assert "| 10,000 | 200.0 | 168 | 336 | 49.2 |" in text
+    assert "| 10,000 | 200.0 | 168 | 336 | 50.4 |" in text
     assert "= 20.00 ms of a core, so 200.0 cores are busy; 200.0 / (2 x 0.6) = 167 pods, and one more." in text
 
 
