@@ -45,15 +45,31 @@ class Admission:
         self._mean_s = 0.02
         self._pool = ThreadPoolExecutor(threads, thread_name_prefix="score")
 
-    async def run(self, work: Work[T], deadline: float | None = None, gone: Gone | None = None) -> T:
-        """Return what work gives on a thread; `deadline` is a time of the monotonic clock.
+    async def run(
+        self,
+        work: Work[T],
+        deadline: float | None = None,
+        gone: Gone | None = None,
+        *,
+        let_in: bool = False,
+        of_graphs: bool = True,
+    ) -> T:
+        """Return what work gives on a thread.
+
+        Args:
+            work: what to do.
+            deadline: a time of the monotonic clock.
+            gone: gives what is done once the client has left.
+            let_in: whether the request was let in before, for another work: it is not refused now.
+            of_graphs: whether its time tells how long others will take.
 
         Raises:
             Overloaded: too many wait.
             DeadlinePassed, ClientGone: that came before a thread was free.
         """
-        self._let_in()
-        return await self._on_a_thread(work, deadline, gone)
+        if not let_in:
+            self._let_in()
+        return await self._on_a_thread(work, deadline, gone, of_graphs=of_graphs)
 
     async def run_all(
         self, works: Sequence[Work[T]], deadline: float | None = None, gone: Gone | None = None
@@ -110,11 +126,13 @@ class Admission:
         """Return how long all that is let in, and so many more, will take."""
         return (self.in_flight + self.owed + more) * self._mean_s / self.threads
 
-    async def _on_a_thread(self, work: Work[T], deadline: float | None, gone: Gone | None) -> T:
+    async def _on_a_thread(
+        self, work: Work[T], deadline: float | None, gone: Gone | None, *, of_graphs: bool = True
+    ) -> T:
         waits = self.in_flight >= self.threads
         self.in_flight += 1
         try:
-            future = self._pool.submit(self._timed, work, deadline)
+            future = self._pool.submit(self._timed, work, deadline, of_graphs)
             ended = asyncio.wrap_future(future)
             if waits:
                 await self._while_somebody_waits(future, ended, deadline, gone)
@@ -146,7 +164,7 @@ class Admission:
         self.late += 1
         raise DeadlinePassed(LATE)
 
-    def _timed(self, work: Work[T], deadline: float | None) -> T:
+    def _timed(self, work: Work[T], deadline: float | None, of_graphs: bool) -> T:
         start = time.monotonic()
         if deadline is not None and start > deadline:
             self.late += 1
@@ -154,4 +172,5 @@ class Admission:
         try:
             return work()
         finally:
-            self._mean_s = REMEMBERED * self._mean_s + (1 - REMEMBERED) * (time.monotonic() - start)
+            if of_graphs:
+                self._mean_s = REMEMBERED * self._mean_s + (1 - REMEMBERED) * (time.monotonic() - start)

@@ -94,20 +94,30 @@ class Answering:
         return (await self._decide(request, call, router or self.router)).answer
 
     async def _decide(self, request: PredictRequest, call: Call, router: Router) -> Decided:
-        asked, trail = await call.aside(partial(self._asked, request, router)), call.trail or Trail()
+        trail = call.trail or Trail()
+        asked = await call.aside(partial(self._asked, request, router))
         trail.note("asked")
         reading = asked.known
         if reading is None:
-            reading = await self.admission.run(self._reader(asked, trail), call.deadline, call.gone)
+            reading = await self.admission.run(
+                self._reader(asked, trail), call.deadline, call.gone, let_in=call.is_large
+            )
         trail.note("resumed")
         decided = self._decided(asked, reading, trail)
         trail.note("decided")
+        await self._record([(request, decided)], call, trail)
+        return decided
+
+    async def _record(self, pairs: list[tuple[PredictRequest, Decided]], call: Call, trail: Trail) -> None:
         if self.recorder and self.keeper:
-            await self.recorder.record(self.keeper.later([(request, decided)]))
+            records = self.keeper.later(pairs)
+            if self.keeper.redacts:  # an operator's code: what it takes, the answers wait for, and no queue behind them
+                await self.admission.run(records.made, let_in=True, of_graphs=False)
+            await self.recorder.record(records)
             trail.note("recorded")
         if self.shadow:
-            self.shadow.offer(request, decided)
-        return decided
+            for request, decided in pairs:
+                self.shadow.offer(request, decided, call.size // len(pairs))
 
     async def answer_batch(self, batch: BatchRequest, call: Call) -> BatchAnswer:
         """Answer several requests, in order; each as `answer` would."""
@@ -123,12 +133,7 @@ class Answering:
             decided.append(self._decided(each, each.known or next(read), trail))
             await asyncio.sleep(0)  # others have their turn between: 256 decisions take tens of milliseconds
         trail.note("decided")
-        if self.recorder and self.keeper:
-            await self.recorder.record(self.keeper.later(list(zip(batch.requests, decided, strict=True))))
-            trail.note("recorded")
-        if self.shadow:
-            for request, one in zip(batch.requests, decided, strict=True):
-                self.shadow.offer(request, one)
+        await self._record(list(zip(batch.requests, decided, strict=True)), call, trail)
         return BatchAnswer(answers=[one.answer for one in decided])
 
     async def take_outcomes(self, request: OutcomesRequest, _: Call) -> OutcomesAnswer:

@@ -15,16 +15,14 @@ from typing import Any
 
 import uuid_utils
 
-from contract.errors import BodyTooLarge, InternalError, InvalidRequest, MethodNotAllowed, NotFound, ThinkworthError
+from contract.errors import InternalError, InvalidRequest, MethodNotAllowed, NotFound, ThinkworthError
 from serving.access.authorise import ANYBODY
 from serving.access.door import Door
 from serving.access.middleware import CALLER
 from serving.asgi import App, Message, Receive, Send
+from serving.bodies import Bodies
 from serving.observing.trail import TRAIL
-from serving.routes import LARGE_BYTES, ROUTES, Reply, Route, call_of
-
-DRAINED = 64
-"""A body over the limit is read up to so many times the limit and dropped, so that the client can read the answer."""
+from serving.routes import ROUTES, Reply, Route, call_of
 
 PAGE = "/audit"
 """Where the audit page is mounted: it answers people, in HTML, its errors too."""
@@ -39,6 +37,7 @@ class Boundary:
     def __init__(self, app: App, service: Callable[[], Any], door: Callable[[], Door]) -> None:
         """Wrap an app; `service` gives what answers the routes, once it is there, `door` what knows who asks and the limits."""
         self.app, self.service, self.door = app, service, door
+        self._bodies = Bodies()
 
     async def __call__(self, scope: Any, receive: Receive, send: Send) -> None:
         """Serve one connection."""
@@ -56,7 +55,7 @@ class Boundary:
         try:
             if route is not None:
                 if scope["method"] not in route.methods:
-                    await _read(receive, self.door().most_body_bytes)
+                    self._bodies.give_back(len(await self._bodies.read(receive, self.door().most_body_bytes)))
                     raise _ours(405, path, ", ".join(route.methods))
                 reply = await self._reply(route, scope, receive)
                 await answer.reply(reply)
@@ -82,15 +81,20 @@ class Boundary:
 
     async def _reply(self, route: Route, scope: Any, receive: Receive) -> Reply:
         arrived, headers = time.monotonic(), dict(scope["headers"])
-        door = self.door()
-        body = await _read(receive, door.most_body_bytes)
-        gone = _Departure(receive)
-        call = call_of(headers, arrived, scope.get(TRAIL))._replace(is_large=len(body) > LARGE_BYTES, gone=gone)
-        request = await call.aside(partial(route.read, body)) if route.read else None
-        del body  # a MiB, while the request waits
-        door.weigh(scope.get(CALLER, ANYBODY), request)
+        door, service, gone = self.door(), self.service(), _Departure(receive)
+        body = await self._bodies.read(receive, door.most_body_bytes)
+        size = len(body)
         try:
-            found = await getattr(self.service(), route.answered_by)(request, call)
+            try:
+                call = call_of(headers, arrived, scope.get(TRAIL))._replace(
+                    size=size, gone=gone, queue=service.admission
+                )
+                request = await call.let_in(partial(route.read, body)) if route.read else None
+            finally:
+                del body  # a MiB, while the request waits
+                self._bodies.give_back(size)
+            door.weigh(scope.get(CALLER, ANYBODY), request)
+            found = await getattr(service, route.answered_by)(request, call)
         finally:
             gone.end()
         return found if isinstance(found, Reply) else Reply(found)
@@ -179,29 +183,6 @@ class _Answer:
         headers |= {name.lower().encode(): value.encode() for name, value in more.items()}
         await self._send({"type": "http.response.start", "status": status, "headers": list(headers.items())})
         await self._send({"type": "http.response.body", "body": body})
-
-
-async def _read(receive: Receive, limit: int) -> bytes:
-    """Return the body.
-
-    Raises:
-        BodyTooLarge: it is over the limit; it has been drained.
-    """
-    body, size, more = bytearray(), 0, True
-    while more and size <= DRAINED * limit:
-        message = await receive()
-        if message["type"] == "http.disconnect":
-            raise InvalidRequest("the connection ended within the body", type="invalid_json")
-        chunk = message.get("body", b"")
-        size, more = size + len(chunk), message.get("more_body", False)
-        if size <= limit:
-            body += chunk
-    if size > limit:
-        raise BodyTooLarge(
-            f"the body has {'over ' if more else ''}{size} bytes; limit {limit}; send the last turns only",
-            limit=limit,
-        )
-    return bytes(body)
 
 
 def _is_ours(body: bytes) -> bool:

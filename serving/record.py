@@ -7,6 +7,7 @@ import logging
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
+from sys import getsizeof
 from threading import Lock
 
 import numpy as np
@@ -29,6 +30,9 @@ LANGUAGES = 4096
 
 HELD_BYTES = 16_384
 """What a decision is taken to hold until it is recorded, beside its prompt: its answer, what the heads said, what they read."""
+
+WITHOUT_TEXTS = {"prompt": None, "messages": None, "tools": None}
+"""Of a request that is to be recorded: its texts are read off the prompt, and images and schemas would be held for nothing."""
 
 logger = logging.getLogger("thinkworth")
 
@@ -58,12 +62,21 @@ class Keeper:
             self._languages[prompt.digest] = found
         return found
 
+    @property
+    def redacts(self) -> bool:
+        """Whether texts go through code of the operator's, which may take long."""
+        return self._redact is not None and self.settings.store_prompts == "text"
+
     def later(self, pairs: Sequence[tuple[PredictRequest, Decided]]) -> Later:
         """Return what is recorded of the decisions of a request, made by the thread that writes it: that takes a millisecond each."""
         now = datetime.now(UTC)
-        held = HELD_BYTES * len(pairs) + sum(len(turn.text) for _, decided in pairs for turn in decided.prompt.turns)
+        kept = [(request.model_copy(update=WITHOUT_TEXTS), decided) for request, decided in pairs]
+        texts = sum(getsizeof(turn.text) for _, decided in pairs for turn in decided.prompt.turns)
         each = 1 + (self.settings.store_prompts != "off")
-        return Later(lambda: [one for pair in pairs for one in self.records(*pair, now)], each * len(pairs), held)
+        return Later(
+            lambda: [one for pair in kept for one in self.records(*pair, now)],
+            each * len(pairs), HELD_BYTES * len(pairs) + texts,
+        )  # fmt: skip
 
     def records(self, request: PredictRequest, decided: Decided, now: datetime | None = None) -> list[Record]:
         """Return what is recorded of a decision that was made at a time, now where none is given."""

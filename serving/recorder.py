@@ -56,6 +56,7 @@ class Recorder:
         self._for_store, self._for_journal = Waiting(), Waiting()
         self._counting = threading.Lock()
         self._writing_since: float | None = None
+        self._in_hand: dict[str, Sequence[Item]] = {}  # of each thread: what it has taken and is not done with
         self._closed = False
         self.mender = Mender(settings, self.engine, self.journal, hangs=self._hangs, count=self._count)
         self._writer, self._spiller = (
@@ -106,15 +107,24 @@ class Recorder:
         self._for_store.close()
         self.mender.stop(CLOSE_S)
         self._writer.join(timeout=CLOSE_S)
-        while group := self._for_store.take():  # the writer hangs
-            for item in group:
-                self._spill(*item)
+        for records, _ in self._left(self._for_store, self._write_all):
+            self._spill(records, Future())  # the writer hangs; should it come through after all, each is there once
         self._for_journal.close()
         self._spiller.join(timeout=CLOSE_S)
+        if lost := sum(len(records) for records, _ in self._left(self._for_journal, self._spill_all)):
+            logger.error("%s records could not be written before the end and are lost", lost)
+            self.mender.lost(lost)
         self.mender.note_last_gap()
         if self.journal and not self._spiller.is_alive():
             self.journal.close()
         self.engine.dispose()
+
+    def _left(self, waiting: Waiting, run: Callable[[], None]) -> list[Item]:
+        """Return what the thread of a closed queue leaves: what waits, and what it has taken and is not done with."""
+        left = [*self._in_hand.get(run.__name__, ())]
+        while group := waiting.take():
+            left += group
+        return [item for item in left if not item[1].done()]
 
     async def _recorded(self, records: Sequence[Record]) -> list[Told] | None:
         done: Done = Future()
@@ -144,7 +154,20 @@ class Recorder:
 
     def _write_all(self) -> None:
         while group := self._for_store.take():
-            self._write(group)
+            self._in_hand[self._write_all.__name__] = group
+            # made before the store is asked for anything: their time is not its time
+            if made := [item for item in group if self._is_made(*item)]:
+                self._write(made)
+
+    def _is_made(self, records: Sequence[Record], done: Done) -> bool:
+        """Make records that are made later; return whether they could be."""
+        try:
+            _ = records[:1]
+        except Exception as error:
+            self.mender.drop(records, error)
+            done.set_exception(InternalError("a record that cannot be made; it is dropped, and counted"))
+            return False
+        return True
 
     def _write(self, group: Sequence[Item]) -> None:
         """Commit a group; where one record of it cannot be written, request by request."""
@@ -185,6 +208,7 @@ class Recorder:
 
     def _spill_all(self) -> None:
         while group := self._for_journal.take():
+            self._in_hand[self._spill_all.__name__] = group
             for records, done in group:
                 try:
                     taken = self.journal is not None and self.journal.append(records)

@@ -4,7 +4,6 @@ BentoML's own machinery for a route (a context, two parsings of the body, a mult
 metrics, traces, OpenAPI and its clients, which see the same routes through `bentoml.api`.
 """
 
-import asyncio
 from collections.abc import Callable, Mapping
 from operator import attrgetter
 from typing import Any, NamedTuple, TypeVar
@@ -13,7 +12,7 @@ from pydantic import BaseModel
 
 from contract.errors import InvalidRequest, ThinkworthError
 from serving.access.keys import Scope
-from serving.admission import Gone
+from serving.admission import Admission, Gone
 from serving.gateways import portkey
 from serving.observing.trail import Trail
 from serving.parsing import checked, parse, read_object
@@ -29,6 +28,9 @@ LONGEST_WAIT_MS = 86_400_000
 LARGE_BYTES = 65_536
 """Beyond it a body is large: for what looks at all of it, the event loop, which all requests of a worker share, would stand still too long."""
 
+LONGEST_S = 25.0
+"""Seconds after which every request is answered, with 408 where there is no answer yet: BentoML would end it after 30, in a shape of its own."""
+
 DEADLINE = b"x-request-timeout-ms"
 """Header with the milliseconds after which nobody waits for the answer any more."""
 
@@ -40,23 +42,47 @@ class Call(NamedTuple):
         headers: names in lower case; of several alike the last.
         deadline: time of the monotonic clock after which nobody waits for the answer; None: somebody does.
         trail: where the request's steps are noted; None: nobody looks.
-        is_large: whether the body has more than LARGE_BYTES.
+        size: bytes of the body.
+        queue: before the threads on which work is done that looks at all of a large body.
         gone: gives what is done once the client has left; None: nobody can tell.
     """
 
     headers: Mapping[bytes, bytes] = {}
     deadline: float | None = None
     trail: Trail | None = None
-    is_large: bool = False
+    size: int = 0
+    queue: Admission | None = None
     gone: Gone | None = None
 
     def texts(self) -> dict[str, str]:
         """Return the headers as texts."""
         return {name.decode("latin-1"): value.decode("latin-1") for name, value in self.headers.items()}
 
+    @property
+    def is_large(self) -> bool:
+        """Whether the body has more than LARGE_BYTES."""
+        return self.size > LARGE_BYTES
+
+    async def let_in(self, work: Callable[[], T]) -> T:
+        """Return what the first work gives that looks at all of the body; that of a large one needs a place in the queue.
+
+        Raises:
+            Overloaded: too many wait.
+            DeadlinePassed, ClientGone: that came before a thread was free.
+        """
+        if self.queue is None or not self.is_large:
+            return work()
+        return await self.queue.run(work, self.deadline, self.gone, of_graphs=False)
+
     async def aside(self, work: Callable[[], T]) -> T:
-        """Return what work gives that looks at all of the body, done in a thread where that is large."""
-        return await asyncio.to_thread(work) if self.is_large else work()
+        """Return what further work gives that looks at all of the body: that of a large one is done on a thread, in its turn.
+
+        Raises:
+            DeadlinePassed, ClientGone: that came before a thread was free.
+        """
+        if self.queue is None or not self.is_large:
+            return work()
+        return await self.queue.run(work, self.deadline, self.gone, let_in=True, of_graphs=False)
 
 
 class Reply(NamedTuple):
@@ -123,10 +149,10 @@ def call_of(headers: Mapping[bytes, bytes], arrived: float, trail: Trail | None 
     """
     text = headers.get(DEADLINE)
     if text is None:
-        return Call(headers, trail=trail)
+        return Call(headers, arrived + LONGEST_S, trail)
     if not text.isdigit() or not 1 <= (wait_ms := int(text[:20])) <= LONGEST_WAIT_MS:
         what = (
             f"X-Request-Timeout-Ms is no whole number from 1 to {LONGEST_WAIT_MS}; give milliseconds, or leave it out"
         )
         raise InvalidRequest(what, type="out_of_range", field="X-Request-Timeout-Ms", limit=LONGEST_WAIT_MS)
-    return Call(headers, arrived + wait_ms / 1000, trail)
+    return Call(headers, arrived + min(wait_ms / 1000, LONGEST_S), trail)

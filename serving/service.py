@@ -40,7 +40,7 @@ from serving.systemone.schemas import Models, SystemOneAnswer, SystemOneRequest
 
 @bentoml.service(
     name="thinkworth",
-    traffic={"timeout": 30},  # of last resort: the queue of serving.admission ends long before
+    traffic={"timeout": 30},  # of last resort: every request has a deadline before it, see serving.routes
     logging={"access": {"enabled": False}},  # an access line costs a third of a request, and may hold a query
     metrics={"enabled": False},  # a label of theirs is any path that is asked for; ours are in serving.metrics
     tracing={"excluded_urls": ".*"},  # their span holds the query, and costs 0.4 ms also where none is sent

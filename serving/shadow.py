@@ -11,6 +11,7 @@ import threading
 from collections import Counter, deque
 from collections.abc import Callable, Sequence
 from contextlib import suppress
+from sys import getsizeof
 from time import perf_counter
 from typing import Any
 
@@ -23,8 +24,8 @@ from serving.schemas import PredictRequest
 SHARE = 0.25
 """Of a core, that the thread takes at most."""
 
-REQUESTS, CHARACTERS = 256, 16 * 2**20
-"""Requests that may wait, and the length of their prompts together."""
+REQUESTS, LIMIT_BYTES = 256, 32 * 2**20
+"""Requests that may wait, and the bytes of their bodies and prompts together."""
 
 DIGITS = 6
 """Of recorded points and tokens after the decimal point."""
@@ -50,21 +51,27 @@ class Shadow:
         self.counts = Counter[str]()
         self._record, self._told, self._share = record, count or (lambda name: None), share
         self._waiting: deque[tuple[PredictRequest, Decided, int]] = deque()
-        self._characters = 0
+        self._bytes = 0
         self._changed, self._ended = threading.Condition(), threading.Event()
         self._thread = threading.Thread(target=self._run, name="shadow", daemon=True)
         self._thread.start()
 
-    def offer(self, request: PredictRequest, decided: Decided) -> None:
-        """Let challengers score a request that is decided and recorded; return at once, also where it is dropped."""
+    def offer(self, request: PredictRequest, decided: Decided, size_bytes: int = 0) -> None:
+        """Let challengers score a request that is decided and recorded; return at once, also where it is dropped.
+
+        Args:
+            request: is held until it is scored, with its images and tools.
+            decided: the champion's decision.
+            size_bytes: of the request's body.
+        """
         if not self.challengers:
             return
-        size = sum(len(turn.text) for turn in decided.prompt.turns)
+        size = size_bytes + sum(getsizeof(turn.text) for turn in decided.prompt.turns)
         with self._changed:
-            room = len(self._waiting) < REQUESTS and self._characters + size <= CHARACTERS and not self._ended.is_set()
+            room = len(self._waiting) < REQUESTS and self._bytes + size <= LIMIT_BYTES and not self._ended.is_set()
             if room:
                 self._waiting.append((request, decided, size))
-                self._characters += size
+                self._bytes += size
                 self._changed.notify()
         if not room:
             self._count("dropped")
@@ -90,7 +97,7 @@ class Shadow:
                 if self._ended.is_set():
                     return
                 request, decided, size = self._waiting.popleft()
-                self._characters -= size
+                self._bytes -= size
             start = perf_counter()
             self._score(request, decided)
             self._ended.wait((perf_counter() - start) * (1 / self._share - 1))

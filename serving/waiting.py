@@ -42,6 +42,11 @@ class Later(Sequence[Record]):
     def __getitem__(self, i: Any) -> Any:
         return self._made[i]
 
+    def made(self) -> "Later":
+        """Make them now."""
+        _ = self._made
+        return self
+
     @cached_property
     def _made(self) -> Sequence[Record]:
         return self._make()

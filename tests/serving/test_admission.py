@@ -221,3 +221,33 @@ def test_an_error_of_the_work_is_the_callers_and_frees_its_place():
         assert admission.in_flight == 0
 
     run(case())
+
+
+def test_who_was_let_in_is_not_refused_half_way():
+    async def case():
+        admission, cores = Admission(threads=1, most_waiting=1), Cores()
+        first = asyncio.create_task(admission.run(cores.work("first")))
+        await until(lambda: cores.begun)
+        parsed = asyncio.create_task(admission.run(cores.work("parsed"), of_graphs=False))
+        await until(lambda: admission.in_flight == 2)
+        with pytest.raises(Overloaded):
+            await admission.run(cores.work("refused"), of_graphs=False)
+        scored = asyncio.create_task(admission.run(cores.work("scored"), let_in=True))
+        await until(lambda: admission.in_flight == 3)
+        cores.go.set()
+        assert await asyncio.gather(first, parsed, scored) == ["first", "parsed", "scored"]
+        assert cores.begun == ["first", "parsed", "scored"]
+
+    run(case())
+
+
+def test_only_the_graphs_tell_how_long_others_will_take():
+    async def case():
+        admission = Admission(threads=1, most_waiting=1)
+        before = admission._mean_s
+        await admission.run(lambda: 1, of_graphs=False)
+        assert admission._mean_s == before
+        await admission.run(lambda: 1)
+        assert admission._mean_s < before
+
+    run(case())

@@ -1,6 +1,8 @@
 """What is kept of a decision: every column, and of the prompt only what was turned on."""
 
+import inspect
 import json
+import pickle
 import sys
 import types
 from datetime import UTC, datetime
@@ -190,3 +192,22 @@ def test_records_are_made_when_they_are_looked_at_with_the_time_of_the_decision(
     assert before <= later[0].row["time"] <= after
     assert len(list(later)) == 4
     assert len(made) == 2
+
+
+def test_of_a_request_that_waits_to_be_recorded_images_and_tools_are_not_held(keeper, router):
+    image = {"type": "image_url", "image_url": {"url": "data:" + "x" * 2**20}}
+    content = [{"type": "text", "text": "What is in it? 🙂"}, image]
+    request = PredictRequest(
+        messages=[{"role": "user", "content": content}], tools=[{"x": 1}], request_id="r", cached_tokens=7
+    )
+    later = keeper().later([(request, router.decide(request))])
+    assert 0 < later.size_bytes < 2**16
+    assert len(pickle.dumps(inspect.getclosurevars(later._make).nonlocals["kept"][0][0])) < 2**12
+    (record,) = later
+    assert (record.row["request_id"], record.row["cached_tokens"], record.row["prompt_characters"]) == ("r", 7, 16)
+
+
+@pytest.mark.parametrize(("settings", "redacts"), [({}, False), ({"store_prompts": "text"}, True)])
+def test_texts_that_are_kept_go_through_the_operators_code(keeper, hook, settings, redacts):
+    assert keeper(redact=hook(str.upper), **settings).redacts is redacts
+    assert not keeper(store_prompts="text").redacts

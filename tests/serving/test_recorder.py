@@ -22,7 +22,7 @@ from contract.store.records import Record
 from serving import mender as mender_module
 from serving import recorder as recorder_module
 from serving.recorder import Recorder
-from serving.waiting import LIMIT_BYTES
+from serving.waiting import LIMIT_BYTES, Later
 
 
 def decision(**other):
@@ -336,10 +336,57 @@ def test_what_waits_behind_a_store_that_hangs_is_journaled_when_the_service_ends
     one.close()
     monkeypatch.undo()
     go.set()
-    waiting = [
-        line for path in (tmp_path / "store" / "journal").rglob("*.jsonl") for line in path.read_bytes().splitlines()
+    assert journaled(tmp_path) == [record.row["decision_id"] for record in records]  # the one that it hangs at too
+
+
+def journaled(folder):
+    lines = [
+        line for path in (folder / "store" / "journal").rglob("*.jsonl") for line in path.read_bytes().splitlines()
     ]
-    assert len(waiting) == 19
+    return [json.loads(line)[1]["decision_id"] for line in lines]
+
+
+def test_what_nobody_can_write_before_the_end_is_counted_and_told(recorder, monkeypatch, caplog):
+    one = recorder(durability="async")
+    go, records = threading.Event(), [decision() for _ in range(9)]
+
+    def made(record):
+        return lambda: go.wait(20) and [record]
+
+    for record in records:
+        one.submit(Later(made(record), 1, 100))
+    until(lambda: not len(one._for_store))
+    monkeypatch.setattr(recorder_module, "CLOSE_S", 0.2)
+    one.close()
+    go.set()
+    assert "9 records could not be written before the end and are lost" in caplog.text
+    assert one.counts["dropped"] == 9
+    again = recorder()
+    assert again.engine.connect().execute(sa.select(tables.gaps.c.records)).scalars().all() == [9]
+
+
+def test_a_record_that_cannot_be_made_is_dropped_alone(recorder, caplog):
+    one = recorder(durability="async")
+    good = [decision(), decision()]
+    one.submit(Later(lambda: [good[0]], 1, 100))
+    one.submit(Later(lambda: 1 // 0, 1, 100))
+    one.submit(Later(lambda: [good[1]], 1, 100))
+    until(lambda: len(ids(one)) == 2)
+    assert set(ids(one)) == {record.row["decision_id"] for record in good}
+    until(lambda: one.counts["dropped"] == 1)
+    assert "1 records cannot be written (ZeroDivisionError at" in caplog.text
+
+
+def test_while_records_are_made_the_store_is_not_taken_for_away(recorder):
+    one = recorder(store_timeout_s=0.1)
+    go, known = threading.Event(), decision()
+    one.submit(Later(lambda: go.wait(20) and [known], 1, 100))
+    until(lambda: not len(one._for_store))
+    time.sleep(0.2)
+    assert not one._hangs()
+    assert one.mender.up
+    go.set()
+    until(lambda: ids(one) == [known.row["decision_id"]])
 
 
 def test_stores_do_not_take_each_others_records(recorder, tmp_path):

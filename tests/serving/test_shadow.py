@@ -21,7 +21,7 @@ from serving.record import Keeper, bundle_record
 from serving.recorder import Recorder
 from serving.router import Router
 from serving.schemas import PredictRequest
-from serving.shadow import REQUESTS, Shadow, told
+from serving.shadow import LIMIT_BYTES, REQUESTS, Shadow, told
 
 SUM, PUZZLE = (
     "What is 1 + 9900?",
@@ -148,6 +148,16 @@ def test_what_finds_no_room_is_dropped_and_counted_and_answers_go_on(champion, o
     beside.close()
     beside.offer(asked[0], asked[1]._replace(prompt=long))
     assert beside.state()["dropped"] >= 10
+
+
+def test_what_waits_is_bounded_by_the_bodies_that_it_holds(champion, other):
+    held, asked = threading.Event(), ask(champion)
+    beside = Shadow([other], lambda _: held.wait(WAIT_S), share=1.0)
+    for _ in range(6):
+        beside.offer(*asked, size_bytes=LIMIT_BYTES // 3)
+    assert 3 <= beside.state()["dropped"] <= 4  # one may be with the thread
+    held.set()
+    beside.close()
 
 
 def test_a_bundle_that_cannot_be_loaded_is_left_out(champion, tmp_path, caplog):

@@ -33,6 +33,7 @@ def size():
             "outage_s": 30,
             "decisions": 1_000_000,
             "overload_requests": 200,
+            "batches": (24, 256, 40),
         }
         if FULL
         else {
@@ -41,6 +42,7 @@ def size():
             "outage_s": 5,
             "decisions": 4_000,
             "overload_requests": 8,
+            "batches": (8, 32, 2),
         }
     )
 

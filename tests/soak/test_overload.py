@@ -88,3 +88,37 @@ def test_ten_times_too_many_are_shed_and_the_rest_is_answered(serve, size, repor
         "answered_p50_ms": round(statistics.median(times[200]) * 1e3, 1), "answered_most_ms": round(max(times[200]) * 1e3, 1),
         "shed_p50_ms": round(statistics.median(times[429]) * 1e3, 1),
     }  # fmt: skip
+
+
+async def batches_at_once(url, n, length, words):
+    async def batch(i):
+        texts = [f"{i}-{j}: why is it so, {'and what of all the rest, ' * words}?" for j in range(length)]
+        asked = {"requests": [{"prompt": text, "request_id": text[:9]} for text in texts]}
+        start = time.monotonic()
+        answer = await http.post("/predict_batch", json=asked)
+        return answer, [text[:9] for text in texts], time.monotonic() - start
+
+    async with httpx.AsyncClient(base_url=url, timeout=120) as http:
+        return await asyncio.gather(*(batch(i) for i in range(n)))
+
+
+@pytest.mark.timeout(600)
+def test_batches_beyond_what_can_be_answered_in_time_are_shed_too(serve, size, report):
+    n, length, words = size["batches"]
+    server = serve(THINKWORTH_QUEUE="1", THINKWORTH_REMEMBERED_PROMPTS="0", THINKWORTH_DURABILITY="off")
+    seen = asyncio.run(batches_at_once(server.url, n, length, words))
+    statuses = Counter(answer.status_code for answer, *_ in seen)
+    assert statuses[200] > 0
+    assert statuses[429] > 0
+    assert statuses.keys() <= {200, 408, 429}, statuses
+    for answer, names, _ in seen:
+        if answer.status_code == 200:
+            assert [one["request_id"] for one in answer.json()["answers"]] == names
+        else:
+            assert answer.json()["error"]["type"] in ("overloaded", "deadline_passed")
+    queue = httpx.get(f"{server.url}/readyz").json()["queue"]
+    assert (queue["waiting"], queue["shed"]) == (0, statuses[429])
+    report |= {
+        "batches": n, "of": length, "statuses": {str(status): n for status, n in sorted(statuses.items())},
+        "answered_most_s": round(max(took for answer, _, took in seen if answer.status_code == 200), 1),
+    }  # fmt: skip

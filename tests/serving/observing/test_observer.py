@@ -14,6 +14,7 @@ from contract.errors import InvalidRequest
 from contract.locate import ROOT
 from contract.settings import Settings
 from serving.access.door import Door
+from serving.admission import Admission
 from serving.boundary import Boundary
 from serving.metrics import RESERVED_BYTES
 from serving.observing.gauges import Gauges, resident_bytes
@@ -115,22 +116,28 @@ def test_status_and_error_are_noted():
 
 
 class Refusing:
+    admission = None
+
     async def answer(self, request, call):
         assert call.trail
         raise InvalidRequest("odd", type="odd")
 
 
 class Failing:
+    admission = None
+
     async def answer(self, request, call):
         raise ValueError("heliotrope")
 
 
-@pytest.mark.parametrize(("size", "thread"), [(0, "MainThread"), (LARGE_BYTES, "asyncio_0")])
+@pytest.mark.parametrize(("size", "thread"), [(0, "MainThread"), (LARGE_BYTES, "score_0")])
 def test_a_large_body_is_looked_at_in_a_thread(size, thread, monkeypatch):
     """The event loop, which all requests of a worker share, would stand still for it."""
     names = []
 
     class Answering:
+        admission = Admission(1, 8)
+
         async def answer(self, request, call):
             await call.aside(lambda: names.append(threading.current_thread().name))
             raise InvalidRequest("odd", type="odd")
