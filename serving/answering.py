@@ -157,7 +157,7 @@ class Answering:
 
     async def swap(self, _: ReloadRequest, __: Call) -> Reloaded:
         """Serve what the setting `bundle` names now."""
-        return Reloaded(**await asyncio.to_thread(self.served.reload))
+        return Reloaded(**await self.served.reloaded())
 
     async def answer_systemone(self, body: SystemOneRequest, call: Call) -> Reply:
         """Answer a gateway's questions about a prompt; it chooses the arm itself, so none is drawn."""
