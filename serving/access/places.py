@@ -37,6 +37,22 @@ def is_loopback(address: str | None) -> bool:
     return (mapped or found).is_loopback
 
 
+def address_of(host: str) -> str:
+    """Return the IP address to listen on; localhost is 127.0.0.1, an IPv6 address may stand in brackets as in a URL.
+
+    Raises:
+        InvalidInput: it is none; another name may have several, of other machines too.
+    """
+    if host.lower() == "localhost":
+        return "127.0.0.1"
+    bare = host[1:-1] if host.startswith("[") and host.endswith("]") else host
+    try:
+        return str(ip_address(bare))
+    except ValueError as error:
+        what = f"{host} is no IP address to listen on; give one of this machine's, localhost (127.0.0.1), or 0.0.0.0 or :: for all of them"
+        raise InvalidInput(what, field="host") from error
+
+
 def refuse_open(host: str, settings: Settings) -> None:
     """Pass only an address to listen on that fits who is let in: beyond this machine, those who have a key.
 
