@@ -21,7 +21,7 @@ from serving.cache import Reading
 from serving.challengers import load_challengers
 from serving.conversations import Conversations
 from serving.gateways import portkey
-from serving.metrics import EXPOSITION, Metrics, exposition
+from serving.metrics import EXPOSITION, Metrics, told
 from serving.observing.trail import Seen, Trail
 from serving.openapi import Document
 from serving.record import Keeper, bundle_record, outcome_record
@@ -162,7 +162,7 @@ class Answering:
 
     async def swap(self, _: ReloadRequest, __: Call) -> Reloaded:
         """Serve what the setting `bundle` names now."""
-        return Reloaded(**await asyncio.to_thread(self.served.reload))
+        return Reloaded(**await self.served.reloaded())
 
     async def answer_systemone(self, body: SystemOneRequest, call: Call) -> Reply:
         """Answer a gateway's questions about a prompt; it chooses the arm itself, so none is drawn."""
@@ -193,7 +193,7 @@ class Answering:
 
     async def tell_metrics(self, _: None, __: Call) -> Reply:
         """Tell the metrics of all workers."""
-        return Reply(await asyncio.to_thread(exposition), {"Content-Type": EXPOSITION})
+        return Reply(await told(), {"Content-Type": EXPOSITION})
 
     def state(self) -> dict[str, Any]:
         """Return what /readyz tells: which bundle answers, and how its record is doing."""

@@ -54,9 +54,9 @@ class Boundary:
         )
         try:
             if route is not None:
-                if scope["method"] not in route.methods:
+                if scope["method"] not in route.allowed:
                     self._bodies.give_back(len(await self._bodies.read(receive, self.door().most_body_bytes)))
-                    raise _ours(405, path, ", ".join(route.methods))
+                    raise _ours(405, path, ", ".join(route.allowed))
                 reply = await self._reply(route, scope, receive)
                 await answer.reply(reply)
                 return

@@ -1,5 +1,6 @@
 """The verbs `predict` (offline) and `serve`."""
 
+import errno
 import json
 import os
 import socket
@@ -7,6 +8,7 @@ import sys
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from shlex import quote
 from typing import Annotated, BinaryIO
 
 import typer
@@ -60,7 +62,9 @@ def serve(
             help="Folder of the bundle, or models:/thinkworth@champion; the one in use if not given. What it names is followed."
         ),
     ] = None,
-    host: Annotated[str | None, typer.Option(help="Address to listen on; 127.0.0.1 where none is set.")] = None,
+    host: Annotated[
+        str | None, typer.Option(help="Address to listen on, IPv4 or IPv6; 127.0.0.1 where none is set.")
+    ] = None,
     port: Annotated[
         int | None, typer.Option(min=1, max=65535, help="Port to listen on; 3000 where none is set.")
     ] = None,
@@ -72,7 +76,7 @@ def serve(
 
     Example: thinkworth serve --port 3000
     """
-    from serving.access.places import refuse_open
+    from serving.access.places import address_of, refuse_open
     from serving.access.watch import usable_keys
     from serving.observing.tracing import check_traces
     from serving.swap.holder import begin
@@ -81,6 +85,7 @@ def serve(
     host, port, workers = host or settings.host, port or settings.port, workers or settings.workers
     if bundle is not None:
         settings = settings.model_copy(update={"bundle": str(bundle if is_address(bundle) else bundle.absolute())})
+    host = address_of(host)
     refuse_open(host, settings)
     lets_in = usable_keys(settings)
     recorded = _record_is_usable(settings)
@@ -88,17 +93,14 @@ def serve(
     for challenger in shadow:
         Bundle(Path(challenger))
     check_traces()
-    with socket.socket() as probe:
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            probe.bind((host, port))
-        except OSError as error:
-            raise InvalidInput(f"{host}:{port}: {error.strerror}; choose another with --port", field="port") from error
+    _refuse_taken(host, port)
     # what is wrong with it, or with what is known of models, is said here, not in a worker
     revision = begin(settings).revision
     example, key = '{"prompt": "What is 1 + 9900?"}', " -H 'X-API-Key: KEY'" if settings.wants_keys else ""
+    url = f"http://{_shown(host)}:{port}"
+    asked = quote(f"{url}/predict")  # of brackets, a shell would make a pattern
     typer.echo(
-        f"thinkworth serves {revision} on http://{host}:{port}\n  {recorded}\n  {lets_in}\n  try: curl -s http://{host}:{port}/predict{key} -d '{example}'"
+        f"thinkworth serves {revision} on {url}\n  {recorded}\n  {lets_in}\n  try: curl -s {asked}{key} -d '{example}'"
     )
     sys.stdout.flush()
     if bundle is not None:
@@ -131,6 +133,27 @@ def serve(
             str(KEEP_ALIVE_S),
         ],
     )
+
+
+def _refuse_taken(host: str, port: int) -> None:
+    """Pass only an address that can be listened on.
+
+    Raises:
+        InvalidInput: another process does, it is none of this machine's, or this process may not.
+    """
+    try:
+        with socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET) as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            probe.bind((host, port))
+    except OSError as error:
+        field = "port" if error.errno in (errno.EADDRINUSE, errno.EACCES) else "host"
+        what = f"{_shown(host)}:{port}: {error.strerror or error}; choose another with --{field}"
+        raise InvalidInput(what, field=field) from error
+
+
+def _shown(host: str) -> str:
+    """Return an address as a URL has it."""
+    return f"[{host}]" if ":" in host else host
 
 
 def _record_is_usable(settings: Settings) -> str:

@@ -4,9 +4,11 @@ A label never holds what a caller wrote: models are told by their family, routes
 To add a metric: a row of METRICS, and a method of `Metrics`.
 """
 
+import asyncio
 import logging
 import os
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -181,6 +183,15 @@ def _reserved(folder: Path) -> bool:
             path.unlink(missing_ok=True)
         return False
     return True
+
+
+_TELLING = ThreadPoolExecutor(1, "thinkworth-metrics")
+"""One thread of its own: those of the event loop may all be reading large bodies just when somebody looks why the service is slow."""
+
+
+async def told() -> bytes:
+    """Return what `exposition` does, for the event loop."""
+    return await asyncio.get_running_loop().run_in_executor(_TELLING, exposition)
 
 
 def exposition() -> bytes:

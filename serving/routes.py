@@ -98,7 +98,7 @@ class Route(NamedTuple):
     Attributes:
         answered_by: method of the service: `async (request, call) -> BaseModel | Reply`.
         read: makes the request of the bytes of a body, or raises InvalidRequest; None: what is sent is dropped, the request is None.
-        methods: of HTTP.
+        methods: of HTTP that are described.
         scope: what a key must be for.
         error: the body of an error.
         status: the number of an error.
@@ -110,6 +110,11 @@ class Route(NamedTuple):
     scope: Scope = "predict"
     error: Callable[[ThinkworthError], dict[str, Any]] = ThinkworthError.body
     status: Callable[[ThinkworthError], int] = attrgetter("status")
+
+    @property
+    def allowed(self) -> tuple[str, ...]:
+        """Methods of HTTP with HEAD, which is answered as GET is: the server leaves the body out."""
+        return (*self.methods, "HEAD") if "GET" in self.methods else self.methods
 
 
 def _outcomes(raw: bytes) -> OutcomesRequest:

@@ -11,7 +11,7 @@ from contract.errors import Forbidden, HeadersTooLarge, NotFound, RateLimited, T
 from contract.settings import Settings
 from serving.access.authorise import ANYBODY, Caller, known_key, permitted, presented_keys, refuse_without_scope
 from serving.access.keys import ApiKey, Keys, Scope
-from serving.access.places import is_loopback, refuse_elsewhere, refuse_other_sites, refuse_reached
+from serving.access.places import ALLOWED, is_loopback, refuse_elsewhere, refuse_other_sites, refuse_reached
 from serving.access.rates import Buckets
 from serving.access.sessions import holder, issued
 from serving.access.sizes import refuse_large_batch
@@ -27,6 +27,12 @@ OPEN_BELOW = ("/static_content/", "/audit/")
 
 OF_METRICS: tuple[Scope, ...] = ("metrics", "admin")
 """Scopes each of which suffices for /metrics: a scraper need not be able to reload."""
+
+ADVICE: tuple[Scope, ...] = ("predict",)
+"""Scopes of what is answered without keys though a program of this machine passes on what others ask: gateways do."""
+
+ANYBODYS: tuple[Scope, ...] = ("predict", "outcomes", "metrics")
+"""Scopes of what `allow_anonymous` opens."""
 
 ADMIN = "/admin/"
 PROBES = ("/livez", "/healthz")
@@ -189,12 +195,15 @@ class Door:
                 refuse_reached((scope.get("server") or (None,))[0])
             if scope["method"] not in ("GET", "HEAD"):
                 refuse_other_sites(headers)
-        if path.startswith(ADMIN):
-            named = {name.decode("latin-1"): value.decode("latin-1") for name, value in headers}
-            if "origin" in named:
-                raise Forbidden("the request comes from a browser; send it from a program", field="origin")
+        if path.startswith(ADMIN) and any(name == b"origin" for name, _ in headers):
+            raise Forbidden("the request comes from a browser; send it from a program", field="origin")
+        scopes = _needed(path)
+        shared = ANYBODYS if self.settings.allow_anonymous else ADVICE
+        if scopes and scopes[0] not in shared:
+            remedy = f"make a key with the scope {scopes[0]}" + (f", or {ALLOWED}" if scopes[0] in ANYBODYS else "")
             client = (scope.get("client") or (None,))[0]
-            refuse_elsewhere(client, named, "this route answers", "make a key with the scope admin")
+            named = {name.decode("latin-1"): value.decode("latin-1") for name, value in headers}
+            refuse_elsewhere(client, named, "this route answers", remedy)
 
     def _charge_login(self, client: str | None) -> None:
         wait_s = self._logins.take(client or "", 1, 1 / LOGIN_EVERY_S, LOGIN_BURST, self._clock())

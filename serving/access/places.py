@@ -22,7 +22,7 @@ and Envoy's says of itself no more than X-Forwarded-Proto."""
 LOCAL_NAMES = ("localhost", "127.0.0.1", "[::1]")
 
 KEYS = "make a key with `thinkworth keys new --name gateway --scope predict --scope outcomes --file keys.yaml` and set api_keys_file"
-OPEN = "set allow_anonymous where a mesh or a proxy lets in only who may"
+ALLOWED = "set allow_anonymous where a mesh or a proxy lets in only who may"
 
 
 def is_loopback(address: str | None) -> bool:
@@ -37,6 +37,22 @@ def is_loopback(address: str | None) -> bool:
     return (mapped or found).is_loopback
 
 
+def address_of(host: str) -> str:
+    """Return the IP address to listen on; localhost is 127.0.0.1, an IPv6 address may stand in brackets as in a URL.
+
+    Raises:
+        InvalidInput: it is none; another name may have several, of other machines too.
+    """
+    if host.lower() == "localhost":
+        return "127.0.0.1"
+    bare = host[1:-1] if host.startswith("[") and host.endswith("]") else host
+    try:
+        return str(ip_address(bare))
+    except ValueError as error:
+        what = f"{host} is no IP address to listen on; give one of this machine's, localhost (127.0.0.1), or 0.0.0.0 or :: for all of them"
+        raise InvalidInput(what, field="host") from error
+
+
 def refuse_open(host: str, settings: Settings) -> None:
     """Pass only an address to listen on that fits who is let in: beyond this machine, those who have a key.
 
@@ -44,7 +60,9 @@ def refuse_open(host: str, settings: Settings) -> None:
         InvalidInput: anybody could use the service; the message says what to do.
     """
     if not (settings.wants_keys or settings.allow_anonymous or is_loopback(host)):
-        what = f"on {host} anybody could use this service, which has no API keys; {KEYS}, bind to 127.0.0.1, or {OPEN}"
+        what = (
+            f"on {host} anybody could use this service, which has no API keys; {KEYS}, bind to 127.0.0.1, or {ALLOWED}"
+        )
         raise InvalidInput(what, field="host", limit="127.0.0.1")
 
 
@@ -58,7 +76,7 @@ def refuse_reached(server: str | None) -> None:
         Forbidden: anybody could use the service.
     """
     if server is not None and not is_loopback(server):
-        what = f"this service has no API keys and was reached at {server}: anybody could use it; {KEYS}, bind it to 127.0.0.1, or {OPEN}"
+        what = f"this service has no API keys and was reached at {server}: anybody could use it; {KEYS}, bind it to 127.0.0.1, or {ALLOWED}"
         raise Forbidden(what, type="keys_needed")
 
 
@@ -95,7 +113,8 @@ def refuse_elsewhere(client: str | None, headers: Mapping[str, str], what: str, 
     proxied = next((name for name in headers if name.lower().startswith(PROXIED)), None)
     if proxied:
         raise Forbidden(f"the request has the header {proxied}, so it came through a proxy; {remedy}", field=proxied)
-    if _name(headers.get("host", "")) not in LOCAL_NAMES:
+    name = _name(headers.get("host", ""))
+    if name not in LOCAL_NAMES and not is_loopback(name):  # an address is no name that somebody else's DNS could give
         told = f"the request names a host that is none of {', '.join(LOCAL_NAMES)}; {remedy}"
         raise Forbidden(told, field="host", limit=list(LOCAL_NAMES))
 

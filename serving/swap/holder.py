@@ -1,5 +1,6 @@
 """What the service holds: the router that answers, and all that swaps it."""
 
+import asyncio
 import os
 import shutil
 import tempfile
@@ -17,6 +18,7 @@ from serving.swap.driving import Count, Driver
 from serving.swap.group import Checked, Committed, Group
 from serving.swap.loading import Loader
 from serving.swap.place import group_of
+from serving.swap.sharing import Sharing
 from serving.swap.source import Source
 from serving.swap.watching import Watcher
 
@@ -61,6 +63,7 @@ class Served:
             raise
         self._group, self._source, self._driver = group, source, driver
         self._watcher = Watcher(group, source, driver, worker=self._agent.name, poll_s=settings.bundle_poll_s)
+        self._reloads = Sharing(self.reload, RELOAD_S)
 
     @property
     def router(self) -> Router:
@@ -77,6 +80,14 @@ class Served:
         workers = len(self._group.living())
         return {"revision": committed.revision, "generation": committed.generation, "workers": workers}
 
+    async def reloaded(self) -> dict[str, Any]:
+        """Return as `reload` does, for the event loop; those that wait at once share a thread, and a look at the source.
+
+        Raises:
+            NotReloaded: as `reload`.
+        """
+        return await asyncio.shield(asyncio.wrap_future(self._reloads.ask()))  # who leaves ends nothing for the others
+
     def state(self) -> dict[str, Any]:
         """Return what /readyz tells: the source, when it was looked at, why its bundle is not served, and how far this worker is."""
         checked, committed, status = self._group.read(Checked), self._group.read(Committed), self._agent.status
@@ -89,6 +100,7 @@ class Served:
 
     def close(self) -> None:
         """Stop swapping; what is read of `router` goes on answering."""
+        self._reloads.close()
         self._watcher.close()
         self._agent.close()
         self._forget()

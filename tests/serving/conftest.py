@@ -34,7 +34,7 @@ class Served(NamedTuple):
 @contextlib.contextmanager
 def serving(folder: Path, **environment: str):
     """Start the service as a user does, its log in a folder; it ends with the block."""
-    log = folder / "server.log"
+    log, host = folder / "server.log", environment.get("THINKWORTH_HOST", "127.0.0.1")
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
@@ -48,7 +48,7 @@ def serving(folder: Path, **environment: str):
             stderr=subprocess.STDOUT,
             start_new_session=True,
         )
-    server = Served(f"http://127.0.0.1:{port}", log, process.pid)
+    server = Served(f"http://{f'[{host}]' if ':' in host else host}:{port}", log, process.pid)
     try:
         _wait(server, process)
         yield server

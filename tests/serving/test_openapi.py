@@ -38,7 +38,10 @@ def test_errors_are_described_in_the_shape_and_with_the_numbers_of_their_route(h
     assert paths["/predict"]["post"]["responses"]["429"]["headers"].keys() == {"Retry-After"}
 
 
-@pytest.mark.parametrize(("path", "allowed"), [("/predict", "POST"), ("/model", "GET, POST"), ("/livez", "GET, HEAD")])
+@pytest.mark.parametrize(
+    ("path", "allowed"),
+    [("/predict", "POST"), ("/model", "GET, HEAD, POST"), ("/docs.json", "GET, HEAD"), ("/livez", "GET, HEAD")],
+)
 def test_a_wrong_method_is_told_the_right_ones(http, path, allowed):
     answer = http.delete(path)
     assert answer.status_code == 405

@@ -205,6 +205,16 @@ def test_health_and_metrics(http):
     assert 'thinkworth_request_seconds_count{route="/predict",status="200"}' in metrics.text
 
 
+@pytest.mark.parametrize(
+    "path", ["/model", "/metrics", "/v1/models", "/docs.json", "/livez", "/readyz", "/", "/predict", "/nowhere"]
+)
+def test_head_is_answered_as_get_is_without_a_body(http, path):
+    get, head, after = http.get(path), http.head(path), http.get("/livez")
+    assert (head.status_code, head.content) == (get.status_code, b"")
+    assert head.headers["content-type"] == get.headers["content-type"]
+    assert after.status_code == 200  # of the same connection: nothing was left in it
+
+
 def test_the_api_is_documented_with_an_example_that_works(http):
     paths = http.get("/docs.json").json()
     assert {"/predict", "/predict_batch", "/model", "/livez", "/readyz", "/metrics"} <= paths["paths"].keys()

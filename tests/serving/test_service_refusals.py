@@ -185,6 +185,18 @@ def test_a_wrong_route_or_method_has_the_one_shape(http, served, method, path, s
     assert_not_logged(served)
 
 
+@pytest.mark.parametrize("header", ["X-Forwarded-For", "Forwarded", "Via"])
+def test_through_a_proxy_of_this_machine_there_is_advice_and_nothing_else(http, header):
+    proxied = {header: "for=10.0.0.7"}
+    assert http.post("/predict", json={"prompt": "What is 1 + 9900?"}, headers=proxied).status_code == 200
+    for method, path in (("POST", "/outcomes"), ("GET", "/metrics"), ("HEAD", "/metrics"), ("POST", "/admin/reload")):
+        answer = http.request(method, path, headers=proxied)
+        assert answer.status_code == 403
+        if method != "HEAD":
+            error = assert_refused(answer, 403)
+            assert (error["type"], "make a key with the scope" in error["message"]) == ("forbidden", True)
+
+
 json_values = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=10) | st.just(SECRET),
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=8), inner, max_size=3),

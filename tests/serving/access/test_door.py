@@ -4,6 +4,7 @@ import pytest
 
 from contract.errors import Forbidden, HeadersTooLarge, NotFound, RateLimited, ThinkworthError, Unauthorised
 from contract.settings import Limits
+from serving.routes import ROUTES
 
 from .conftest import HOLDERS, key_of
 
@@ -143,6 +144,40 @@ def test_without_keys_the_admin_is_this_machine_and_no_browser(door, scope, othe
     at.admit(scope("/admin/reload"))
     with pytest.raises(Forbidden):
         at.admit(scope("/admin/reload", **other))
+
+
+@pytest.mark.parametrize(
+    "other",
+    [{"client": "10.0.0.7"}, {"x_forwarded_for": "127.0.0.1"}, {"forwarded": "for=127.0.0.1"}, {"x_real_ip": "10.0.0.7"}, {"via": "1.1 x"},
+     {"host": "evil.example"}],
+)  # fmt: skip
+@pytest.mark.parametrize(
+    ("path", "key"), [("/outcomes", "outcomes"), ("/metrics", "metrics"), ("/admin/reload", "admin")]
+)
+def test_without_keys_all_but_advice_is_this_machines_alone(door, scope, path, key, other):
+    at = door(keyed=False)
+    at.admit(scope(path))
+    for host in ("localhost:3000", "[::1]:3000", "127.8.9.10:3000"):
+        at.admit(scope(path, host=host))
+    with pytest.raises(Forbidden, match=f"make a key with the scope {key}"):
+        at.admit(scope(path, **other))
+
+
+ADVICE = ["/predict", "/predict_batch", "/model", "/v1/systemone", "/v1/models", "/gateways/portkey"]
+
+
+@pytest.mark.parametrize("path", [*ADVICE, "/docs.json", "/nowhere"])
+def test_without_keys_a_gateway_of_this_machine_passes_on_what_its_callers_ask(door, scope, path):
+    assert {path for path, route in ROUTES.items() if route.scope == "predict"} == {*ADVICE, "/docs.json"}
+    door(keyed=False).admit(scope(path, x_forwarded_for="10.0.0.7", via="1.1 gateway", host="thinkworth.example"))
+
+
+@pytest.mark.parametrize("path", ["/outcomes", "/metrics"])
+def test_anonymous_opens_outcomes_and_metrics_to_what_a_mesh_lets_in(door, scope, path):
+    asked = scope(path, server="10.0.0.1", client="10.0.0.7", x_forwarded_for="1.2.3.4", host="thinkworth.example")
+    door(keyed=False, allow_anonymous=True).admit(asked)
+    with pytest.raises(Forbidden, match="or set allow_anonymous where a mesh"):
+        door(keyed=False).admit(scope(path, x_forwarded_for="1.2.3.4"))
 
 
 @pytest.mark.parametrize("site", ["cross-site", "same-site"])

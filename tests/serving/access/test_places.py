@@ -5,7 +5,7 @@ import pytest
 
 from contract.errors import InvalidInput
 from contract.settings import Settings
-from serving.access.places import is_loopback, refuse_open
+from serving.access.places import address_of, is_loopback, refuse_open
 from serving.access.starting import refuse_open_start
 
 OWN = ["127.0.0.1", "127.8.9.10", "::1", "::ffff:127.0.0.1", "localhost", "LOCALHOST"]
@@ -38,6 +38,22 @@ def test_any_other_address_does(host):
         assert remedy in refused.value.message
     refuse_open(host, KEYED)
     refuse_open(host, Settings(allow_anonymous=True))
+
+
+@pytest.mark.parametrize(
+    ("host", "address"),
+    [("localhost", "127.0.0.1"), ("LocalHost", "127.0.0.1"), ("10.0.0.7", "10.0.0.7"), ("::1", "::1"), ("[::1]", "::1"), ("::", "::"), ("0:0:0:0:0:0:0:1", "::1")],
+)  # fmt: skip
+def test_what_is_listened_on_is_an_address(host, address):
+    assert address_of(host) == address
+
+
+@pytest.mark.parametrize("host", ["gateway.example", "localhost.evil.example", "127.0.0.1:3000", "127.1", "[::1", "[]"])
+def test_another_name_is_refused_with_the_remedy(host):
+    with pytest.raises(InvalidInput) as refused:
+        address_of(host)
+    assert refused.value.message.startswith(f"{host} is no IP address to listen on; give ")
+    assert (refused.value.field, "localhost (127.0.0.1)" in refused.value.message) == ("host", True)
 
 
 def started(*arguments):

@@ -5,6 +5,7 @@ import logging
 import subprocess
 import sys
 import threading
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -16,7 +17,7 @@ from contract.settings import Settings
 from serving.access.door import Door
 from serving.admission import Admission
 from serving.boundary import Boundary
-from serving.metrics import RESERVED_BYTES
+from serving.metrics import RESERVED_BYTES, told
 from serving.observing.gauges import Gauges, resident_bytes
 from serving.observing.middleware import Observed
 from serving.observing.observer import route_of, trace_id
@@ -206,3 +207,20 @@ def test_a_worker_without_room_for_its_figures_counts_for_itself(tmp_path):
     )
     assert "no room for metrics" in done.stderr
     assert not list(tmp_path.iterdir())
+
+
+def test_metrics_are_told_though_all_threads_of_the_event_loop_are_taken():
+    async def ask():
+        asyncio.get_running_loop().set_default_executor(pool)
+        taken, free = threading.Event(), threading.Event()
+        reading = asyncio.create_task(asyncio.to_thread(lambda: (taken.set(), free.wait())))
+        try:
+            while not taken.is_set():
+                await asyncio.sleep(0)
+            return await told()
+        finally:
+            free.set()
+            await reading
+
+    with ThreadPoolExecutor(1) as pool:
+        assert asyncio.run(asyncio.wait_for(ask(), 60)).startswith(b"# HELP")

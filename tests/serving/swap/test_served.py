@@ -16,11 +16,14 @@ from contract.locate import ROOT
 from contract.scorer import Scorer
 from serving.router import Router
 from serving.schemas import PredictRequest
+from serving.swap.group import Group
 
 from .conftest import REQUESTS, doubled, variant
 from .test_swap import until
 
 DIFFERS = ("decision_id", "p_reasoning")
+TIER = {"type": "choice", "instructions": "Pick", "criteria": {"use": "yes", "maybe": None, "avoid": "no"}}
+SYSTEM_ONE = {"model": "reasoning-gate", "state": REQUESTS[0], "questions": {"tier": TIER}}
 HTTP = httpx.Client(timeout=60, limits=httpx.Limits(max_keepalive_connections=0))
 """A connection a request, so that each worker gets some."""
 
@@ -158,6 +161,22 @@ def test_metrics_tell_how_swaps_ended_and_what_both_workers_serve(service, place
     assert float(counts['thinkworth_swaps_total{result="refused"}']) >= 1
     serving, earlier = (f'thinkworth_workers{{revision="thinkworth/{name}"}}' for name in ("one", "two"))
     until(lambda: (told()[serving], told().get(earlier, "0.0")) == ("2.0", "0.0"))
+
+
+def test_reloads_that_wait_hold_nothing_up(service, place):
+    (folder,) = place.glob("store/serving/*")
+    (place / "current").write_text("one")
+    with ThreadPoolExecutor(40) as pool:
+        with Group(folder).held("swap.lock", 30) as alone:
+            assert alone
+            reloads = [pool.submit(reload, service.url) for _ in range(40)]
+            for _ in range(20):
+                assert HTTP.get(f"{service.url}/metrics").status_code == 200
+                assert HTTP.post(f"{service.url}/v1/systemone", json=SYSTEM_ONE).status_code == 200
+            assert not any(reloading.done() for reloading in reloads)
+        answers = [reloading.result() for reloading in reloads]
+    assert {answer.status_code for answer in answers} == {200}
+    assert {answer.json()["revision"] for answer in answers} == {"thinkworth/one"}
 
 
 def test_the_body_of_a_reload_is_nothing_or_an_empty_object(service):
