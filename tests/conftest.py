@@ -20,9 +20,13 @@ from typing import NamedTuple
 
 import pytest
 import yaml
+from hypothesis import settings
 
 from contract.cli import main
 from contract.locate import ROOT
+
+settings.register_profile("ours", deadline=None)  # timing decides no test
+settings.load_profile("ours")
 
 SLOW = (
     "test_example_loop.py", "test_readme_logs.py", "test_litellm_proxy_hook.py", "test_guide_ml_engineer.py", "test_record.py", "test_one_arm.py", "test_pipeline.py",
