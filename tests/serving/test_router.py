@@ -48,6 +48,12 @@ CONTROLS = {
         "efforts": ["low", "high"],
         "at": {"openai": {"thinks_with_tools": False}},
     },
+    "minimal": {
+        "thinking": "always",
+        "by": "effort",
+        "efforts": ["minimal", "low"],
+        "at": {"openai_responses": {"least_with_hosted_tools": "low"}},
+    },
 }
 
 
@@ -251,6 +257,13 @@ def test_the_messages_and_the_tools_of_a_request_reach_its_dialect(router):
     chat = asked | {"model": "toolless", "provider": "openai", "messages": messages[:1]}
     assert router.answer(PredictRequest(**chat)).params == {"reasoning_effort": "none"}
     assert router.answer(PredictRequest(**chat | {"tools": None})).params != {"reasoning_effort": "none"}
+
+
+@pytest.mark.parametrize(("tool", "word"), [("web_search", "low"), ("function", "minimal")])
+def test_tools_are_told_apart_by_their_type(router, tool, word):
+    asked = {"prompt": SUM, "model": "minimal-1", "provider": "openai_responses", "tools": [{"type": tool}]}
+    answer = router.answer(PredictRequest(**asked))
+    assert (answer.arm, answer.params, answer.enforced) == ("direct", {"reasoning": {"effort": word}}, False)
 
 
 def test_an_arm_is_drawn_only_where_both_can_be_had(router):

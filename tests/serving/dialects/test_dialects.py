@@ -35,6 +35,7 @@ asked = st.fixed_dictionaries(
         "cap": st.none() | st.integers(0, 40_000),
         "max_output_tokens": st.none() | st.integers(1, 200_000),
         "tools": st.booleans(),
+        "hosted_tools": st.booleans(),
         "unthought": st.frozensets(st.sampled_from(get_args(Calls))),
     }
 )
