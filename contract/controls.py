@@ -97,6 +97,13 @@ class Accepts(BaseModel):
         """Whether a budget is a number of tokens."""
         return self.by is not None and self.by.endswith("budget")
 
+    @property
+    def tells_arms_apart(self) -> bool:
+        """Whether a request can be told one arm in other words than the other: gpt-5-pro, which takes effort high alone, cannot."""
+        return self.thinking == "optional" or (
+            self.thinking == "always" and (self.takes_tokens or len(self.efforts) > 1)
+        )
+
 
 class Control(Accepts):
     """A row of the file: models that are steered alike.

@@ -220,3 +220,18 @@ def test_a_model_that_never_thinks_answers_directly_whatever_the_verdict():
     assert (told.net_benefit, enforced) == (USE.net_benefit, False)
     assert told.reasons[-1].startswith("this model never thinks")
     assert expressed(AVOID, Accepts(thinking="never")) == (AVOID, True)
+
+
+@pytest.mark.parametrize(
+    ("model", "apart"),
+    [
+        ("gpt-5-pro", False),
+        ("gpt-4o", False),
+        ("o1-mini", False),
+        ("gpt-5", True),
+        ("gemini-2.5-pro", True),
+        ("gpt-5.1", True),
+    ],
+)
+def test_arms_are_told_apart_where_a_model_takes_more_than_one_word_or_a_number(model, apart):
+    assert SHIPPED.of(model).tells_arms_apart is apart
