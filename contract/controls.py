@@ -50,6 +50,8 @@ class Accepts(BaseModel):
         off_type: thinking.type that switches Anthropic's thinking off, or turns it as low as it goes; None: nothing is sent, as it is off
             by default and one of its hosts refuses to be told so.
         thinks_with_tools: whether thinking is accepted in a request with function tools.
+        least_with_hosted_tools: the least effort that is accepted in a request with tools of the provider's own, such as web search; None:
+            any is.
         earlier_thinking: whose thinking must be in the messages for thinking to be accepted: of the last call of tools while its results
             are the last message, or of all calls; None: nobody's.
         template: the chat template's variable that switches thinking, where a server of open weights renders it; None: none is known.
@@ -65,6 +67,7 @@ class Accepts(BaseModel):
     most_tokens: int | None = Field(None, ge=1, le=1_000_000)
     off_type: Literal["disabled", "between_tools"] | None = "disabled"
     thinks_with_tools: bool = True
+    least_with_hosted_tools: Effort | None = None
     earlier_thinking: Calls | None = None
     template: Literal["enable_thinking", "thinking"] | None = None
 
@@ -80,6 +83,8 @@ class Accepts(BaseModel):
             raise ValueError("least_tokens belongs to a budget as by; give both, or neither")
         if self.off_type is None and self.on_by_default is not False:
             raise ValueError("off_type: null sends nothing for off, which is off where on_by_default is false; say so")
+        if self.least_with_hosted_tools not in (None, *self.efforts):
+            raise ValueError("least_with_hosted_tools is none of efforts; name one of them, or leave it out")
         order = [ORDER.index(word) for word in self.efforts]
         if order != sorted(set(order)):
             raise ValueError("efforts are each named once, weakest first; put them in order")
@@ -91,6 +96,13 @@ class Accepts(BaseModel):
     def takes_tokens(self) -> bool:
         """Whether a budget is a number of tokens."""
         return self.by is not None and self.by.endswith("budget")
+
+    @property
+    def tells_arms_apart(self) -> bool:
+        """Whether a request can be told one arm in other words than the other: gpt-5-pro, which takes effort high alone, cannot."""
+        return self.thinking == "optional" or (
+            self.thinking == "always" and (self.takes_tokens or len(self.efforts) > 1)
+        )
 
 
 class Control(Accepts):

@@ -22,6 +22,10 @@ CUT, CUT_BY_THE_PROFILE = 0.99, 0.9
 LIKELY = 0.5
 """Under a request's or a latency's cap that thinking keeps less often than this, there is no `use`."""
 
+LEAST_HEDGE = 128
+"""Thinking tokens below which an unfamiliar `maybe` does not think, where more would be granted without caps: hardly any thinking ends
+under them, and a cut-off answer earns nothing. No ladder gives any effort fewer, so models that take words and numbers do alike."""
+
 KEPT = "maybe keeps to the arm of the last turn: thinking is not expected to pay for the cache that it would void"
 """Why a `maybe` that might pay does not think."""
 
@@ -66,7 +70,7 @@ def decide(
     between, and wherever the evidence does not cover the prompt. A cap scales the gain by the probability that thinking
     finishes under it, and the tokens by the share that is still spent. What a request's caps save is not counted for
     `use`: a tighter cap never makes thinking look better, and never raises the budget. A familiar `maybe` thinks only where
-    what it is granted may pay.
+    what it is granted may pay, an unfamiliar one, whose gain is anyone's guess, where it is no less than LEAST_HEDGE.
 
     `cache_charge` is what thinking costs beside its tokens, in points (`contract.cache_charge`); below 0 it is going direct that costs so
     much. It is the same under every cap. Where thinking pays it, a `maybe` thinks only where it is *expected* to pay under every cap:
@@ -107,6 +111,14 @@ def decide(
         why = _never_pays(scores, hope, priced, cache_charge, granted, usual, cap.without_request)
         reasons += [KEPT if cache_charge > 0 else why] if why else []
         thinks = not why
+    if thinks and not familiar and cache_charge >= 0:
+        least = _reasoning_budget(verdict, scores, profile, calibration, LEAST_HEDGE, familiar)
+        thinks = granted >= least
+        reasons += (
+            []
+            if thinks
+            else [f"the caps leave {granted} thinking tokens, too few to hedge a doubt with: {least} are the least"]
+        )
     budget = granted if thinks else 0
     return Decision(
         verdict=verdict, arm=Arm.REASONING if thinks else Arm.DIRECT, thinking_budget=budget, reasoning_budget=granted,

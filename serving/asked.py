@@ -51,8 +51,8 @@ class Terms:
     @property
     def charge(self) -> CacheCharge:
         """What a change of arm loses of the cache that the request says its provider has."""
-        if self.accepts is not None and self.accepts.thinking == "never":
-            return NO_CHARGE
+        if self.accepts is not None and not self.accepts.tells_arms_apart:
+            return NO_CHARGE  # what is sent is the same in both arms
         cached = self.request.cached_tokens
         return cache_charge(
             self.family, self.profile, cached_tokens=cached, last_arm=self.last_arm,

@@ -32,7 +32,8 @@ NO_MODEL = Told(None, False, ("params is null: it depends on the model, and none
 
 def translated(
     provider: Provider, model: str | None, controls: Controls, arm: Arm, thinking_budget: int, *,
-    cap: int | None = None, max_output_tokens: int | None = None, tools: bool = False, unthought: frozenset[Calls] = frozenset(),
+    cap: int | None = None, max_output_tokens: int | None = None, tools: bool = False, hosted_tools: bool = False,
+    unthought: frozenset[Calls] = frozenset(),
 ) -> Told:  # fmt: skip
     """Return what to send to a provider for a model, so that it does what was decided.
 
@@ -45,6 +46,7 @@ def translated(
         cap: thinking tokens that all caps leave; a budget is not raised above it.
         max_output_tokens: cap on all output tokens, the request's.
         tools: the request has function tools.
+        hosted_tools: it has tools that the provider runs itself.
         unthought: calls of tools in its messages whose thinking is not there.
     """
     if not model:
@@ -53,7 +55,7 @@ def translated(
     asked = Asked(
         arm=arm, thinking_budget=thinking_budget, accepts=controls.of(model, host or provider), cap=cap,
         max_output_tokens=max_output_tokens, ladder=controls.ladder, takes_budgets=controls.vllm_takes_budgets,
-        tools=tools, unthought=unthought,
+        tools=tools, hosted_tools=hosted_tools, unthought=unthought,
     )  # fmt: skip
     told = DIALECTS[host or provider](asked)
     return passed_on(told) if host else told

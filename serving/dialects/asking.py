@@ -1,5 +1,6 @@
 """What every dialect is asked and tells, and what of it is the same at all providers: the clamps to what the model accepts."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -26,6 +27,7 @@ class Asked:
         ladder: turns the budget into an effort.
         takes_budgets: the server was set up to take a budget; vLLM refuses one where it was not.
         tools: the request has function tools.
+        hosted_tools: the request has tools that the provider runs itself.
         unthought: calls of tools in the request's messages whose thinking is not there.
         sends_budgets: the API is sent a budget where the model takes one.
     """
@@ -38,6 +40,7 @@ class Asked:
     ladder: Ladder = OWN
     takes_budgets: bool = False
     tools: bool = False
+    hosted_tools: bool = False
     unthought: frozenset[Calls] = frozenset()
     sends_budgets: bool = True
 
@@ -90,6 +93,27 @@ def unknown() -> Told:
     )
 
 
+def unheld(asked: Asked) -> str | None:
+    """Return why thinking is not switched on where nothing holds it to the budget; None where the budget is large enough to do so."""
+    if asked.thinking_budget >= LEAST_UNCAPPED:
+        return None
+    return f"nothing would hold thinking to {asked.thinking_budget} tokens, which is all that is granted"
+
+
+def hinted(asked: Asked, why: str, switch: Callable[[bool], dict[str, Any]]) -> Told:
+    """Return the switch of an API that takes one for any model, for a model of which nothing is known; off where nothing holds thinking.
+
+    Args:
+        asked: of a provider.
+        why: a sentence on what is sent.
+        switch: makes the parameters of on or off.
+    """
+    direct = asked.arm is Arm.DIRECT
+    unheld_why = None if direct else unheld(asked)
+    reasons = (why, f"{unheld_why}: thinking is switched off") if unheld_why else (why,)
+    return Told(switch(not direct and not unheld_why), False, reasons, Arm.DIRECT if unheld_why else None)
+
+
 def steered(asked: Asked, api: str, *ways: By) -> Plan | Told:
     """Return what the model is to be told, or at once what to send where nothing steers it over this API.
 
@@ -129,6 +153,15 @@ def planned(asked: Asked, accepts: Accepts) -> Plan:
         return _tokens(asked, accepts, direct)
     if not accepts.efforts:
         return Plan(True, enforced=not direct)
+    plan, least = _word(asked, accepts, direct), accepts.least_with_hosted_tools
+    if not (asked.hosted_tools and least and plan.effort) or ORDER.index(plan.effort) >= ORDER.index(least):
+        return plan
+    why = f"this API refuses its own tools beside effort {plan.effort}: {least} is asked for"
+    return plan._replace(effort=least, reasons=(*plan.reasons, why))
+
+
+def _word(asked: Asked, accepts: Accepts, direct: bool) -> Plan:
+    """Return the effort of a model that takes one: the least where thinking is always on and not wanted."""
     if direct:
         least = accepts.efforts[0]
         return Plan(
@@ -145,8 +178,8 @@ def _left_off(asked: Asked, accepts: Accepts) -> str | None:
     """Return why thinking is not switched on: the request would be refused for it, or nothing would be left to answer with."""
     if asked.tools and not accepts.thinks_with_tools:
         return "this API refuses function tools beside this model's thinking: thinking is off"
-    if asked.thinking_budget < LEAST_UNCAPPED and not (accepts.takes_tokens and asked.sends_budgets):
-        return f"nothing would hold thinking to {asked.thinking_budget} tokens, which is all that is granted: thinking is off"
+    if (why := unheld(asked)) and not (accepts.takes_tokens and asked.sends_budgets):
+        return f"{why}: thinking is off"
     if accepts.earlier_thinking in asked.unthought:
         return "tools were called without thinking, or their messages do not hold it: thinking now would be refused, and is off"
     return None

@@ -1,4 +1,4 @@
-"""Calls of tools in messages, and whether the thinking that led to them came back: some models refuse to think without it."""
+"""Tools that the provider runs itself, and calls of tools whose thinking did not come back: some models refuse to think beside them."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -8,6 +8,15 @@ from contract.prompt import HIDDEN, RESULT
 
 THINKING_KEYS = ("thinking_blocks", "reasoning_content", "reasoning", "reasoning_details")
 """Where messages in OpenAI's form hold an assistant's thinking, by what LiteLLM, DeepSeek and OpenRouter call it."""
+
+
+THE_CALLERS = (None, "function", "custom")
+"""Types of tools that the caller runs itself; Anthropic's form, and some gateways', name none."""
+
+
+def hosted(tools: Sequence[Mapping[str, Any]] | None) -> bool:
+    """Return whether tools are among a request's that the provider runs itself: web search, code interpreter and the like."""
+    return any(tool.get("type") not in THE_CALLERS for tool in tools or ())
 
 
 def unthought(messages: Sequence[Mapping[str, Any]] | None) -> frozenset[Calls]:

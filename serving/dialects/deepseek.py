@@ -5,8 +5,7 @@ OpenAI's Python client takes `thinking` by `extra_body`. Other vendors with that
 
 from typing import Any
 
-from contract.records import Arm
-from serving.dialects.asking import Asked, Told, steered
+from serving.dialects.asking import Asked, Told, hinted, steered
 
 UNKNOWN = "what this model accepts is not known: the switch alone is sent, which all of DeepSeek's current models take"
 
@@ -14,8 +13,7 @@ UNKNOWN = "what this model accepts is not known: the switch alone is sent, which
 def deepseek(asked: Asked) -> Told:
     """Return the switch, and an effort where thinking is on and the model has some; the switch alone for an unknown model."""
     if asked.accepts is None:
-        kind = "enabled" if asked.arm is Arm.REASONING else "disabled"
-        return Told({"thinking": {"type": kind}}, False, (UNKNOWN,))
+        return hinted(asked, UNKNOWN, lambda on: {"thinking": {"type": "enabled" if on else "disabled"}})
     plan = steered(asked, "DeepSeek's API", "switch")
     if isinstance(plan, Told):
         return plan

@@ -9,7 +9,7 @@ from contract.profiles import Profile
 from contract.records import Arm
 from serving.dialects import translated
 from serving.dialects.asking import Told
-from serving.dialects.calls import unthought
+from serving.dialects.calls import hosted, unthought
 from serving.schemas import PredictRequest
 
 
@@ -21,7 +21,8 @@ def of_request(
         return Told(None)
     return translated(
         request.provider, request.model, controls, arm, budget, cap=cap_of(profile, caps).tokens,
-        max_output_tokens=request.max_output_tokens, tools=bool(request.tools), unthought=unthought(request.messages),
+        max_output_tokens=request.max_output_tokens, tools=bool(request.tools),
+        hosted_tools=hosted(request.tools), unthought=unthought(request.messages),
     )  # fmt: skip
 
 

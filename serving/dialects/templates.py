@@ -2,8 +2,7 @@
 
 from typing import Any
 
-from contract.records import Arm
-from serving.dialects.asking import Asked, Told, steered
+from serving.dialects.asking import Asked, Told, hinted, steered
 
 HINT = "what this model accepts is not known: enable_thinking is a hint, which a chat template without it ignores"
 
@@ -12,8 +11,7 @@ def templated(asked: Asked, server: str) -> tuple[Told, int | None]:
     """Return what the template is told, and the budget where the model takes one."""
     accepts = asked.accepts
     if accepts is None:
-        hint: dict[str, Any] = {"chat_template_kwargs": {"enable_thinking": asked.arm is Arm.REASONING}}
-        return Told(hint, False, (HINT,)), None
+        return hinted(asked, HINT, lambda on: {"chat_template_kwargs": {"enable_thinking": on}}), None
     open_weights = accepts.template or accepts.thinking == "always"
     plan = steered(asked, server, *(("switch", "qwen_budget", "effort") if open_weights else ()))
     if isinstance(plan, Told):

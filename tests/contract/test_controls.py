@@ -121,6 +121,7 @@ def test_without_a_checkout_only_the_operators_rows_are_known(tmp_path, monkeypa
         ({"controls": {"a": GOOD | {"by": "effort"}}}, "needs efforts"),
         ({"controls": {"a": GOOD | {"by": "effort", "efforts": ["high", "low"]}}}, "weakest first"),
         ({"controls": {"a": GOOD | {"by": "effort", "efforts": ["none", "low"]}}}, "efforts"),
+        ({"controls": {"a": GOOD | {"least_with_hosted_tools": "low"}}}, "least_with_hosted_tools is none of efforts"),
         ({"controls": {"a": GOOD | {"by": "qwen_budget"}}}, "least_tokens belongs to a budget"),
         ({"controls": {"a": GOOD | {"least_tokens": 5}}}, "least_tokens belongs to a budget"),
         ({"controls": {"a": GOOD | {"by": "qwen_budget", "least_tokens": 5, "most_tokens": 4}}}, "below least_tokens"),
@@ -219,3 +220,18 @@ def test_a_model_that_never_thinks_answers_directly_whatever_the_verdict():
     assert (told.net_benefit, enforced) == (USE.net_benefit, False)
     assert told.reasons[-1].startswith("this model never thinks")
     assert expressed(AVOID, Accepts(thinking="never")) == (AVOID, True)
+
+
+@pytest.mark.parametrize(
+    ("model", "apart"),
+    [
+        ("gpt-5-pro", False),
+        ("gpt-4o", False),
+        ("o1-mini", False),
+        ("gpt-5", True),
+        ("gemini-2.5-pro", True),
+        ("gpt-5.1", True),
+    ],
+)
+def test_arms_are_told_apart_where_a_model_takes_more_than_one_word_or_a_number(model, apart):
+    assert SHIPPED.of(model).tells_arms_apart is apart

@@ -7,7 +7,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from contract.caps import ANSWER_SHARE, OF_THE_PROFILE, Caps
-from contract.policy import LIKELY, decide, price_of
+from contract.policy import LEAST_HEDGE, LIKELY, decide, price_of
 from contract.records import Arm, Verdict
 
 from .test_policy import CALIBRATION, PROFILE, SCORES, SURE, calibrations, caps, limits, profiles, scores, seconds
@@ -214,3 +214,48 @@ def test_a_profile_that_charges_latency_charges_the_seconds_of_thinking():
     assert d.verdict is Verdict.MAYBE
     assert decide(SCORES, profile, CALIBRATION).net_benefit == pytest.approx(0.25)
     assert price_of(1000, profile) == pytest.approx(0.05)
+
+
+UNFAMILIAR = replace(SCORES, familiar=0.0)
+
+
+@pytest.mark.parametrize(
+    ("cap", "budget"),
+    [
+        (Caps(), 512),
+        (Caps(200), 200),
+        (Caps(LEAST_HEDGE), 128),
+        (Caps(127), 0),
+        (Caps(1), 0),
+        (Caps(None, 50), 0),
+        (Caps(0), 0),
+    ],
+)
+def test_an_unfamiliar_prompt_is_not_thought_about_with_next_to_nothing(cap, budget):
+    d = decide(UNFAMILIAR, PROFILE, CALIBRATION, cap)
+    assert (d.verdict, d.thinking_budget, d.arm is Arm.REASONING) == (Verdict.MAYBE, budget, budget > 0)
+    said = [reason for reason in d.reasons if "too few to hedge a doubt with: 128 are the least" in reason]
+    assert bool(said) == (0 < d.reasoning_budget < LEAST_HEDGE)
+
+
+def test_what_keeps_a_cache_is_not_given_up_for_a_tight_cap():
+    assert decide(UNFAMILIAR, PROFILE, CALIBRATION, Caps(64), cache_charge=-0.1).thinking_budget == 64
+
+
+@given(scores, profiles, calibrations(), caps)
+@example(
+    replace(UNFAMILIAR, thinking_quantiles=(1.0, 2.0, 3.0, 4.0, 5.0)),
+    PROFILE.model_copy(update={"maybe_arm": "reasoning"}),
+    CALIBRATION,
+    Caps(),
+)
+@example(UNFAMILIAR, PROFILE, CALIBRATION.model_copy(update={"small_budget": 64}), Caps(64))
+def test_the_hedge_is_never_more_than_would_be_granted_without_caps(s, profile, calibration, cap):
+    d = decide(replace(s, familiar=0.0), profile, calibration, cap)
+    wanted = decide(
+        replace(s, familiar=0.0),
+        profile.model_copy(update={"max_thinking_tokens": 10**9, "max_latency_s": None}),
+        calibration,
+    )
+    if d.familiarity < calibration.unfamiliar_below and wanted.arm is Arm.REASONING:
+        assert (d.arm is Arm.REASONING) == (d.reasoning_budget >= min(LEAST_HEDGE, wanted.thinking_budget))

@@ -4,13 +4,16 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
+import sqlalchemy as sa
 
 from contract.cache_charge import NO_CHARGE
 from contract.locate import ROOT
-from contract.model_families import load_model_families
+from contract.model_families import ModelFamilies, load_model_families
 from contract.records import Arm
 from contract.scorer import Scorer
 from contract.settings import Exploration, Settings
+from contract.store.opening import migrate, open_store
+from contract.store.tables import decisions
 from serving.conversations import Conversations
 from serving.record import Keeper
 from serving.router import Router
@@ -144,3 +147,70 @@ def test_a_charged_turn_is_never_drawn_even_where_it_shows_no_earlier_turn(score
 
 def test_a_model_that_never_thinks_has_no_arm_to_change(router):
     assert router.decide(turn(SUM, 9000).model_copy(update={"model": "gpt-4o"})).charge == NO_CHARGE
+
+
+@pytest.mark.parametrize(
+    ("model", "providers", "charged"),
+    [
+        ("gpt-5-pro", (None, "openai", "openai_responses", "litellm"), False),
+        ("gpt-5", (None, "openai", "openai_responses", "litellm"), True),
+        ("claude-opus-5-5", (None, "anthropic", "litellm"), True),
+    ],
+)
+def test_what_always_thinks_is_charged_only_where_its_arms_are_told_apart(scorer, router, model, providers, charged):
+    row = router.families.of("gpt-5").model_copy(
+        update={"matches": ("gpt-5-pro*",)}
+    )  # as an operator's contract may have it
+    families = ModelFamilies(router.families.by_name, {"gpt-5-pro": row})
+    paying = Router(scorer, families, conversations=Conversations(9, 60.0))
+    for provider in providers:
+        asked = {"model": model, "provider": provider}
+        paying.answer(turn(SUM).model_copy(update=asked))
+        charge = paying.decide(turn(PUZZLE, 40_000).model_copy(update=asked)).charge
+        assert charge.points > 0 if charged else charge == NO_CHARGE
+
+
+@pytest.fixture
+def held(tmp_path):
+    """What finds, by the query of decision 26, the talks that lose more by a charge than one flip costs, in a store of their turns."""
+    page = (ROOT / "docs" / "decisions" / "0026-stickiness.md").read_text(encoding="utf-8")
+    query = sa.text(page.split("```sql\n")[1].split("```")[0])
+    keeper = Keeper(Settings(store_folder=tmp_path / "keys"))
+
+    def held(asked_and_decided):
+        store = open_store(f"sqlite:///{tmp_path}/decisions.sqlite")
+        migrate(store)
+        with store.begin() as connection:
+            connection.execute(sa.insert(decisions), [keeper.records(*one)[0].row for one in asked_and_decided])
+            found = connection.execute(query).mappings().all()
+        store.dispose()
+        return found
+
+    return held
+
+
+def test_a_talk_that_its_growing_cache_holds_direct_is_found(router, held):
+    talk = [turn(SUM), *(turn(PUZZLE, 40_000 + 5_000 * n) for n in range(5))]
+    free = [Router(router.scorer, router.families).decide(one) for one in talk]
+    decided = [router.decide(one) for one in talk]
+    assert [one.answer.arm for one in free] == ["direct", *["reasoning"] * 5]
+    assert [one.answer.arm for one in decided] == ["direct"] * 6
+    charges = [one.charge.points for one in decided[1:]]
+    assert charges == sorted(charges)
+    (found,) = held(zip(talk, decided, strict=True))
+    assert (found["conversation_id"], found["model"], found["turns"]) == ("c", MODEL, 5)
+    assert found["first_flip_cost"] == charges[0]
+    assert found["points_forgone"] == pytest.approx(sum(one.answer.expected.net_benefit for one in free[1:]))
+    assert found["points_forgone"] > charges[0]
+
+
+def test_a_talk_that_saves_more_than_it_forgoes_is_not_found(router, held):
+    talk = [turn(SUM), turn(PUZZLE, 40_000), turn(SUM, 45_000)]
+    assert held((one, router.decide(one)) for one in talk) == []
+
+
+def test_a_gateway_that_flips_itself_ends_it(router):
+    router.decide(turn(SUM))
+    kept = router.decide(turn(PUZZLE, 40_000))
+    router.conversations.overridden(Arm.REASONING, decision_id=kept.answer.decision_id, request_id=None)
+    assert router.decide(turn(PUZZLE, 45_000)).charge.points < 0

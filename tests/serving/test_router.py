@@ -48,6 +48,12 @@ CONTROLS = {
         "efforts": ["low", "high"],
         "at": {"openai": {"thinks_with_tools": False}},
     },
+    "minimal": {
+        "thinking": "always",
+        "by": "effort",
+        "efforts": ["minimal", "low"],
+        "at": {"openai_responses": {"least_with_hosted_tools": "low"}},
+    },
 }
 
 
@@ -76,6 +82,10 @@ def router():
         (b'{"prompt": "x", "max_thinking_tokens": -1}', "out_of_range", "max_thinking_tokens"),
         (b'{"prompt": "x", "max_thinking_tokens": 1e400}', "wrong_type", "max_thinking_tokens"),
         (b'{"prompt": "x", "max_thinking_tokens": true}', "wrong_type", "max_thinking_tokens"),
+        (b'{"prompt": "x", "cached_tokens": 1000000000000000000}', "out_of_range", "cached_tokens"),
+        (b'{"prompt": "x", "cached_tokens": 100000001}', "out_of_range", "cached_tokens"),
+        (b'{"prompt": "x", "cached_tokens": -1}', "out_of_range", "cached_tokens"),
+        (b'{"prompt": "x", "cached_tokens": 1e18}', "wrong_type", "cached_tokens"),
         (b'{"prompt": "x", "explain": "yes"}', "wrong_type", "explain"),
         (b'{"prompt": 5}', "wrong_type", "prompt"),
         (b'{"prompt": "x", "secret": 1}', "unknown_key", "secret"),
@@ -87,6 +97,13 @@ def test_a_bad_body_is_refused(body, kind, field):
     with pytest.raises(InvalidRequest) as caught:
         parse(PredictRequest, body)
     assert (caught.value.type, caught.value.field) == (kind, field)
+
+
+def test_the_limit_of_cached_tokens_is_said():
+    with pytest.raises(InvalidRequest) as caught:
+        parse(PredictRequest, b'{"prompt": "x", "cached_tokens": 1000000000000000000}')
+    assert (caught.value.status, caught.value.limit) == (400, 100_000_000)
+    assert "less than or equal to 100000000" in caught.value.message
 
 
 def test_depth_counts_brackets_outside_strings_only():
@@ -251,6 +268,13 @@ def test_the_messages_and_the_tools_of_a_request_reach_its_dialect(router):
     chat = asked | {"model": "toolless", "provider": "openai", "messages": messages[:1]}
     assert router.answer(PredictRequest(**chat)).params == {"reasoning_effort": "none"}
     assert router.answer(PredictRequest(**chat | {"tools": None})).params != {"reasoning_effort": "none"}
+
+
+@pytest.mark.parametrize(("tool", "word"), [("web_search", "low"), ("function", "minimal")])
+def test_tools_are_told_apart_by_their_type(router, tool, word):
+    asked = {"prompt": SUM, "model": "minimal-1", "provider": "openai_responses", "tools": [{"type": tool}]}
+    answer = router.answer(PredictRequest(**asked))
+    assert (answer.arm, answer.params, answer.enforced) == ("direct", {"reasoning": {"effort": word}}, False)
 
 
 def test_an_arm_is_drawn_only_where_both_can_be_had(router):

@@ -37,9 +37,9 @@ class ThinkworthHook(CustomLogger):  # type: ignore[misc]  # LiteLLM has no type
     Attributes:
         settings: see `HookSettings`.
         counts: what happened since the start, by word: `answered`, `away` (asked, no usable answer), `skipped` (the breaker was open),
-            `declined`, `overridden` (the caller's parameters stayed), `unable` (the deployment would refuse what was set),
-            `failures` of providers, `outcomes_told`, `outcomes_dropped`, `outcomes_declined`, `posts_failed`, `cached`, `undecidable`
-            and `disconnected` (nothing told), `errors` (a bug of ours, passed over).
+            `declined`, `overridden` (the caller's parameters stayed), `unable` (the deployment would refuse what was set, by itself or
+            beside the caller's other parameters), `failures` of providers, `outcomes_told`, `outcomes_dropped`, `outcomes_declined`,
+            `posts_failed`, `cached`, `undecidable` and `disconnected` (nothing told), `errors` (a bug of ours, passed over).
     """
 
     def __init__(self, *, predictor: Predictor | None = None, **settings: Any) -> None:
@@ -163,7 +163,7 @@ class ThinkworthHook(CustomLogger):  # type: ignore[misc]  # LiteLLM has no type
         if isinstance(outcome, str):
             self.counts[outcome] += 1
             return
-        if not pending.obeyed or metadata.get("attempted_fallbacks"):
+        if not pending.obeyed or pending.clash or metadata.get("attempted_fallbacks"):
             outcome["overridden"] = True  # of a fallback: the decision was about another model
         self.outbox.put(outcome)
 

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from .beside import Clash, clash_of
 from .decision import Decision
 from .deployments import accepted
 from .refusals import Refusals
@@ -27,6 +28,7 @@ class Pending:
         callers: thinking parameters that the caller sent.
         sent: those that the attempt at hand carries; None: no attempt was seen.
         key: model and parameters of the attempt, where it carries ours.
+        clash: why the attempt carries none of ours, where that is for the caller's other parameters.
     """
 
     decision: Decision
@@ -35,10 +37,13 @@ class Pending:
     callers: Mapping[str, Any]
     sent: Mapping[str, Any] | None = None
     key: tuple[str, str] | None = None
+    clash: Clash | None = None
 
     def meant(self) -> str | None:
         """Return the arm that what was sent asks for; None where it leaves it open."""
         said_so = arm_said(self.sent if self.sent is not None else self.put or self.callers)
+        if self.clash == "refused" and not self.sent:
+            return "direct"  # what was answered holds parameters that are taken without thinking alone
         if said_so is None and self.obeyed and (self.key is not None or (not self.put and not self.sent)):
             return (
                 self.decision.arm
@@ -47,7 +52,7 @@ class Pending:
 
     def fitted(self, attempt: Mapping[str, Any], refusals: Refusals) -> dict[str, Any] | None:
         """Note what an attempt carries; return it without what its deployment would refuse, None where it may go as it is."""
-        self.sent, self.key = said(attempt), None
+        self.sent, self.key, self.clash = said(attempt), None, None
         ours = {name: self.sent.get(name) for name in self.put}
         if not self.put or ours != self.put:
             return None  # nothing of ours is there, or something on the way to the deployment had its own way
@@ -55,8 +60,10 @@ class Pending:
         asked = {name: value for name, value in self.put.items() if name not in allowed}
         key = (model, json.dumps(self.put, sort_keys=True, default=str))
         if not refusals.left_alone(key) and accepted(model, attempt.get("custom_llm_provider"), asked):
-            self.key = key
-            return None
+            self.clash = clash_of(attempt, self.put)
+            if self.clash is None:
+                self.key = key
+                return None
         self.sent = self.callers
         return applied(attempt, self.put, self.callers)
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from serving.dialects.calls import unthought
+from serving.dialects.calls import hosted, unthought
 
 USER = {"role": "user", "content": "What is the weather?"}
 CALL = {"role": "assistant", "content": None, "tool_calls": [{"id": "1", "type": "function"}]}
@@ -41,3 +41,20 @@ def used(*parts):
 )
 def test_which_calls_came_without_thinking(messages, found):
     assert unthought(messages) == found
+
+
+FUNCTION = {"type": "function", "function": {"name": "f"}}
+
+
+@pytest.mark.parametrize(
+    "tool", ["web_search", "web_search_preview", "file_search", "image_generation", "code_interpreter"]
+)
+def test_a_tool_that_the_provider_runs_is_known_by_its_type(tool):
+    assert hosted([FUNCTION, {"type": tool}])
+
+
+@pytest.mark.parametrize(
+    "tools", [None, [], [FUNCTION], [{"type": "custom", "name": "f"}], [{"name": "f", "input_schema": {}}]]
+)
+def test_the_callers_own_tools_are_not_hosted(tools):
+    assert not hosted(tools)

@@ -35,6 +35,7 @@ asked = st.fixed_dictionaries(
         "cap": st.none() | st.integers(0, 40_000),
         "max_output_tokens": st.none() | st.integers(1, 200_000),
         "tools": st.booleans(),
+        "hosted_tools": st.booleans(),
         "unthought": st.frozensets(st.sampled_from(get_args(Calls))),
     }
 )
@@ -185,3 +186,15 @@ def test_an_unknown_model_gets_what_is_safe_or_nothing(provider, direct, reasoni
         told = translated(provider, "nobody-4", controls("thinkworth"), arm, 2048, max_output_tokens=8000)
         assert (told.params, told.enforced) == (wanted, False)
         assert "not known" in told.reasons[-1]
+
+
+@pytest.mark.parametrize("provider", PROVIDERS)
+def test_what_does_not_tell_arms_apart_is_sent_the_same_in_both(provider):
+    apart = 0
+    for model, ladder in product(MODELS, LADDERS):
+        asked = ((Arm.DIRECT, 0), *((Arm.REASONING, budget) for budget in (2048, 60_000)))
+        told = [translated(provider, model, controls(ladder), *one, max_output_tokens=100_000).params for one in asked]
+        differ = any(one != told[0] for one in told)
+        apart += differ
+        assert controls(ladder).of(model, provider).tells_arms_apart or not differ
+    assert apart

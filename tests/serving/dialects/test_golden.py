@@ -11,11 +11,20 @@ from serving.dialects import translated
 SHIPPED = load_controls(shipped=ROOT / "data" / "dialects.yaml")
 
 
-def told(provider, model, budget, *, cap=None, most=8000, tools=False, unthought=frozenset(), **settings):
+def told(provider, model, budget, *, cap=None, most=8000, tools=False, hosted=False, unthought=frozenset(), **settings):
     controls = Controls(SHIPPED.rows.by_name, **settings)
     arm = Arm.REASONING if budget else Arm.DIRECT
     return translated(
-        provider, model, controls, arm, budget, cap=cap, max_output_tokens=most, tools=tools, unthought=unthought
+        provider,
+        model,
+        controls,
+        arm,
+        budget,
+        cap=cap,
+        max_output_tokens=most,
+        tools=tools,
+        hosted_tools=hosted,
+        unthought=unthought,
     )
 
 
@@ -202,6 +211,18 @@ def test_openais_chat_refuses_tools_beside_thinking_so_it_is_off_there(model):
         assert told(elsewhere, model, 2000, tools=True) == told(elsewhere, model, 2000)
 
 
+def test_minimal_is_low_beside_tools_that_openai_runs():
+    least = told("openai_responses", "gpt-5", 0, hosted=True)
+    assert (least.params, least.enforced) == ({"reasoning": {"effort": "low"}}, False)
+    assert least.reasons[-1] == "this API refuses its own tools beside effort minimal: low is asked for"
+    small = told("openai_responses", "gpt-5-mini", 128, hosted=True, ladder=SHIPPED_LADDERS["litellm"])
+    assert (small.params, small.enforced) == ({"reasoning": {"effort": "low"}}, True)
+    assert told("openai_responses", "gpt-5", 0).params == {"reasoning": {"effort": "minimal"}}
+    assert told("openai_responses", "gpt-5", 2000, hosted=True) == told("openai_responses", "gpt-5", 2000)
+    for model in ("gpt-5.1", "o3", "gpt-5-pro"):
+        assert told("openai_responses", model, 0, hosted=True) == told("openai_responses", model, 0)
+
+
 def test_older_models_of_openai_think_beside_tools():
     for model in ("gpt-5.1", "gpt-5.2", "gpt-5"):
         assert told("openai", model, 2000, tools=True) == told("openai", model, 2000)
@@ -248,6 +269,45 @@ def test_a_handful_of_tokens_that_nothing_holds_thinking_to_is_no_thinking(provi
     assert (few.params, few.enforced, few.instead) == (shut, False, Arm.DIRECT)
     assert few.reasons == ("nothing would hold thinking to 12 tokens, which is all that is granted: thinking is off",)
     assert told(provider, model, 128, cap=128).params != shut
+
+
+@pytest.mark.parametrize(
+    ("provider", "shut"),
+    [
+        ("deepseek", off()),
+        ("vllm", template(enable_thinking=False)),
+        ("sglang", template(enable_thinking=False)),
+    ],
+)
+def test_an_unknown_model_too_is_switched_off_for_a_handful_of_tokens(provider, shut):
+    few = told(provider, "nobody-4", 37, most=50)
+    assert (few.params, few.enforced, few.instead) == (shut, False, Arm.DIRECT)
+    assert (
+        few.reasons[-1]
+        == "nothing would hold thinking to 37 tokens, which is all that is granted: thinking is switched off"
+    )
+    assert told(provider, "nobody-4", 128).params != shut
+
+
+@pytest.mark.parametrize(
+    ("granted", "most", "why"),
+    [
+        (37, 50, "nothing would hold thinking to 37 tokens, which is all that is granted, and OpenRouter refuses"),
+        (127, None, "nothing would hold thinking to 127 tokens"),
+        (200, 300, "may make a budget of 1,024 tokens, which max_output_tokens of 300 does not exceed"),
+        (768, 1024, "which max_output_tokens of 1,024 does not exceed"),
+    ],
+)
+def test_openrouter_is_told_no_effort_for_an_unknown_model_that_might_not_fit_it(granted, most, why):
+    few = told("openrouter", "nobody-4", granted, most=most)
+    assert (few.params, few.enforced, few.instead) == (None, False, None)
+    assert few.reasons[0].startswith("params is null")
+    assert why in few.reasons[0]
+
+
+@pytest.mark.parametrize(("granted", "most"), [(768, 1025), (128, None), (128, 8000)])
+def test_openrouter_is_told_an_effort_for_an_unknown_model_that_it_fits_in_any_case(granted, most):
+    assert told("openrouter", "nobody-4", granted, most=most).params == {"reasoning": {"effort": "low"}}
 
 
 def test_a_budget_that_is_sent_may_be_small():

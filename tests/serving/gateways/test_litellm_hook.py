@@ -14,6 +14,7 @@ from contract.locate import ROOT
 from serving.gateways.litellm_hook import Away, Declined, HookSettings, ThinkworthHook
 from serving.gateways.litellm_hook.aside import Aside
 from serving.gateways.litellm_hook.asking import request_of
+from serving.gateways.litellm_hook.beside import clash_of
 from serving.gateways.litellm_hook.breaker import Breaker
 from serving.gateways.litellm_hook.decision import decision_of
 from serving.gateways.litellm_hook.deployments import Deployments, accepted
@@ -198,6 +199,95 @@ def test_what_litellm_would_refuse_is_left_out(model, parameters, right):
     assert accepted(model, None, parameters) is right
     sent, _, hook = went_through(Predictor(params=parameters), chat(), deployment=model)
     assert (sent, hook.counts["unable"]) == (parameters if right else {}, not right)
+
+
+FORCED = {"tool_choice": "required", "tools": [{"type": "function", "function": {"name": "f", "parameters": {}}}]}
+CLAUDE, LOW, NONE = "anthropic/claude-sonnet-4-5", {"reasoning_effort": "low"}, {"reasoning_effort": "none"}
+BUDGET = {"thinking": {"type": "enabled", "budget_tokens": 2048}}
+AT_BEDROCK = "bedrock/us.anthropic.claude-sonnet-4-5-20250929-v1:0"
+
+
+@pytest.mark.parametrize(
+    ("deployment", "put", "parameters", "clash"),
+    [
+        (CLAUDE, BUDGET, {"temperature": 0.2}, "refused"),
+        (CLAUDE, LOW, {"temperature": 0}, "refused"),
+        (CLAUDE, BUDGET, {"temperature": 1, "top_p": None}, None),
+        (CLAUDE, BUDGET, {"top_p": 0.9}, "refused"),
+        (CLAUDE, BUDGET, {"top_p": 0.95}, None),
+        (CLAUDE, BUDGET, {"top_k": 5}, "refused"),
+        (CLAUDE, BUDGET, {"extra_body": {"top_k": 5}}, "refused"),
+        (CLAUDE, BUDGET, FORCED, "refused"),
+        (CLAUDE, BUDGET, {**FORCED, "tool_choice": {"type": "function", "function": {"name": "f"}}}, "refused"),
+        (CLAUDE, BUDGET, {**FORCED, "tool_choice": "auto"}, None),
+        (CLAUDE, BUDGET, {"temperature": 0.2, "additional_drop_params": ["temperature"]}, None),
+        (CLAUDE, NONE, {"temperature": 0.2, "top_k": 5, **FORCED}, None),
+        ("vertex_ai/claude-sonnet-4-5", LOW, {"temperature": 0.2}, "refused"),
+        ("openrouter/anthropic/claude-sonnet-4.5", LOW, {"temperature": 0.2}, "refused"),
+        (AT_BEDROCK, BUDGET, {"top_p": 0.9}, "refused"),
+        (AT_BEDROCK, BUDGET, FORCED, "refused"),  # LiteLLM would no longer force it
+        ("openai/gpt-5.1", LOW, {"temperature": 0.2}, "refused"),
+        ("openai/gpt-5.1", LOW, {"top_p": 1}, "refused"),  # by LiteLLM itself, whatever it is
+        ("openai/gpt-5.1", LOW, {"logprobs": True}, "refused"),
+        ("openai/gpt-5.1", LOW, {"temperature": 0.2, "drop_params": True}, "refused"),  # it would be dropped for ours
+        ("openai/gpt-5.1", LOW, {"temperature": 1}, None),
+        ("openai/gpt-5.1", LOW, {**FORCED, "top_k": 5}, None),
+        ("openai/gpt-5.1", NONE, {"temperature": 0.2, "top_p": 0.5, "logprobs": True}, None),
+        ("openai/gpt-5.5", NONE, {"temperature": 0.2}, None),  # taken with ours only
+        ("openai/o3", LOW, {"temperature": 0.2, "drop_params": True}, None),  # dropped with ours and without
+        ("azure/gpt-5.1", LOW, {"temperature": 0.2}, "refused"),
+        ("bedrock/openai.gpt-oss-120b-1:0", LOW, FORCED, "changed"),  # LiteLLM would no longer force it
+        ("gemini/gemini-2.5-flash", BUDGET, {"temperature": 0.2, "top_p": 0.5, "top_k": 5, **FORCED}, None),
+        ("openai/unheard-of", LOW, {"temperature": 0.2, "top_p": 0.5, "logprobs": True, **FORCED}, None),
+    ],
+)
+def test_what_is_refused_beside_thinking_goes_on_as_the_caller_wrote_it(deployment, put, parameters, clash):
+    assert accepted(deployment, None, put)
+    assert clash_of({"model": deployment, **parameters}, put) == clash
+    sent, _, hook = went_through(Predictor(params=put), chat(**parameters), deployment=deployment)
+    assert sent == (parameters if clash else {**parameters, **put})
+    assert hook.counts["unable"] == (clash is not None)
+
+
+def test_a_clash_is_found_by_the_base_model_where_the_name_hides_it():
+    attempt = {"model": "bedrock/converse/arn:aws:bedrock:eu:1:application-inference-profile/x", "top_k": 5}
+    named = {**attempt, "model_info": {"base_model": "anthropic.claude-sonnet-4-5"}}
+    assert (clash_of(attempt, {}), clash_of(named, {}), clash_of({**named, "top_k": None}, LOW)) == (None, None, None)
+    assert clash_of(named, LOW) == "refused"
+
+
+@pytest.mark.parametrize(
+    ("answer", "deployment", "parameters", "hidden", "outcome"),
+    [
+        ({}, "openai/gpt-5.1", {"temperature": 0.2}, 0, ("direct", True)),  # it was taken, so there was no thinking
+        ({}, "openai/gpt-5.1", {"temperature": 0.2}, 9, ("reasoning", True)),
+        ({}, CLAUDE, {"top_k": 5}, 0, ("direct", True)),
+        ({"params": LOW}, "bedrock/openai.gpt-oss-120b-1:0", FORCED, 9, ("reasoning", True)),
+        ({**DIRECT, "params": LOW}, "bedrock/openai.gpt-oss-120b-1:0", FORCED, 9, ("reasoning", True)),
+        ({"params": LOW}, "bedrock/openai.gpt-oss-120b-1:0", FORCED, 0, None),  # nothing says whether it thought
+        (DIRECT, "openai/gpt-5.1", {"temperature": 0.2}, 0, ("direct", False)),  # nothing clashes with none
+    ],
+)
+def test_what_is_told_of_a_clash(answer, deployment, parameters, hidden, outcome):
+    _, told, _ = went_through(Predictor(**answer), chat(**parameters), deployment=deployment, event=log(hidden=hidden))
+    assert [(one["arm"], one["overridden"]) for one in told] == ([outcome] if outcome else [])
+
+
+def test_a_clash_at_one_deployment_is_none_at_the_next():
+    async def main():
+        predictor = Predictor()
+        hook = ThinkworthHook(predictor=predictor, linger_s=0)
+        data = await hook.async_pre_call_hook(None, None, chat(temperature=0.2), "acompletion")
+        sent = []
+        for model in ("openai/gpt-5.1", "gemini/gemini-2.5-flash"):
+            attempt = {**data, "model": model}
+            sent.append((await hook.async_pre_call_deployment_hook(attempt, None) or attempt).get("reasoning_effort"))
+        event = {"litellm_params": {"metadata": data["metadata"]}, "standard_logging_object": log(hidden=9)}
+        await hook.async_log_success_event(event, None, None, None)
+        await hook.close()
+        return sent, [(one["arm"], one["overridden"]) for one in predictor.told]
+
+    assert asyncio.run(main()) == ([None, "medium"], [("reasoning", False)])
 
 
 def test_the_caller_may_vouch_for_a_parameter():

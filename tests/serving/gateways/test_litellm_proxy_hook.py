@@ -110,7 +110,7 @@ def model():
 
 @pytest.fixture(scope="module")
 def proxy(model, program, thinkworth_server, tmp_path_factory):
-    """The proxy that the page sets up, behind it two models that think, one that does not and one that is broken."""
+    """The proxy that the page sets up, behind it models that think, one that does not and one that is broken."""
     folder = tmp_path_factory.mktemp("proxy")
     copy, start = blocks("bash")
     arguments = shlex.split(copy)
@@ -123,7 +123,7 @@ def proxy(model, program, thinkworth_server, tmp_path_factory):
     assert written in hook
     (folder / "thinkworth_hook.py").write_text(hook.replace(written, settings))
     (folder / "spend_rows.py").write_text(SPEND)
-    names = {"thinker": "openai/gpt-x", "talker": "openai/gpt-4o", "first": "openai/broken"}
+    names = {"thinker": "openai/gpt-x", "talker": "openai/gpt-4o", "first": "openai/broken", "picky": "openai/gpt-5.1"}
     config = {
         "model_list": [
             {"model_name": name, "litellm_params": {"model": behind, "api_base": model, "api_key": "none", "max_retries": 0}}
@@ -236,6 +236,20 @@ def test_a_model_that_takes_no_effort_is_sent_none(ask):
     _, decision_id, (sent,) = ask(EASY, model="talker")
     assert decision_id
     assert "reasoning_effort" not in sent
+
+
+def test_a_temperature_that_is_refused_beside_thinking_keeps_it_off(ask, told):
+    response, decision_id, (sent,) = ask(
+        HARD, model="picky", temperature=0.2
+    )  # LiteLLM would refuse it beside an effort
+    assert response.headers["x-thinkworth-arm"] == "reasoning"
+    assert (sent["temperature"], "reasoning_effort" in sent) == (0.2, False)
+    _, outcome = told(decision_id)
+    assert (outcome["arm"], outcome["overridden"]) == ("reasoning", True)  # the small server thinks all the same
+    _, decision_id, (sent,) = ask(EASY, model="picky", temperature=0.2)
+    assert (sent["temperature"], sent["reasoning_effort"]) == (0.2, "none")
+    _, outcome = told(decision_id)
+    assert (outcome["arm"], outcome["overridden"]) == ("direct", False)
 
 
 def test_a_fallback_answers_without_what_its_model_refuses(ask, told):
