@@ -77,12 +77,19 @@ def test_the_settings_of_the_pods_are_settings_and_their_secrets_exist():
     mounts = {mount["name"]: mount["mountPath"] for mount in container["volumeMounts"]}
     assert str(settings.store_folder) == mounts["state"]
     secrets = {f"{mounts['secret']}/{name}" for name in MANIFESTS["secret.example"]["stringData"]}
-    assert {str(settings.digest_key_file), str(settings.api_keys_file)} <= secrets
+    assert {str(settings.digest_key_file), str(settings.api_keys_file), str(settings.session_key_file)} <= secrets
     named = {one["name"]: one for one in container["env"]}
     assert named["THINKWORTH_CONFIG"]["value"] == f"{mounts['config']}/thinkworth.toml"
     assert (
         named["THINKWORTH_STORE_URL"]["valueFrom"]["secretKeyRef"]["key"] in MANIFESTS["secret.example"]["stringData"]
     )
+
+
+@pytest.mark.parametrize("told", [ROOT / "docs" / "deploy.md", DEPLOY / "kubernetes" / "secret.example.yaml"])
+def test_the_command_that_makes_the_secret_gives_all_that_is_in_it(told):
+    (command,) = re.findall(r"kubectl create secret generic thinkworth (.+)", told.read_text(encoding="utf-8"))
+    given = re.findall(r"--from-(?:file|literal)=([\w.]+)", command)
+    assert sorted(given) == sorted(MANIFESTS["secret.example"]["stringData"])
 
 
 def test_the_image_copies_what_is_there_and_runs_as_nobody_in_particular():
