@@ -8,6 +8,8 @@ import subprocess
 import sys
 import time
 import tomllib
+from itertools import pairwise
+from pathlib import Path
 
 import httpx
 import kubernetes_validate
@@ -17,6 +19,7 @@ import yaml
 from contract.locate import ROOT
 from contract.scorer import Scorer
 from contract.settings import Settings
+from serving.access.keys import read_keys
 from serving.router import Router
 from serving.schemas import PredictRequest
 
@@ -108,6 +111,33 @@ def test_the_image_copies_what_is_there_and_runs_as_nobody_in_particular():
     assert f"--uid {pods['securityContext']['runAsUser']} " in final
     assert re.search(r"^HEALTHCHECK .*/livez", final, re.MULTILINE)
     assert final.rstrip().endswith('CMD ["thinkworth", "serve"]')
+
+
+def test_the_command_that_runs_the_image_gives_it_keys_it_can_read_and_folders_it_can_write(tmp_path):
+    """The block of docs/deploy.md runs here, with a `docker` that tells what it was given."""
+    told = (ROOT / "docs" / "deploy.md").read_text(encoding="utf-8")
+    (block,) = re.findall(r"```bash\n(docker build .*?)```", told, re.DOTALL)
+    stub = tmp_path / "bin" / "docker"
+    stub.parent.mkdir()
+    stub.write_text('#!/bin/sh\n[ "$1" = run ] && printf "%s\\n" "$@" > docker.run\nexit 0\n')
+    stub.chmod(0o755)
+    path = os.pathsep.join([str(stub.parent), str(Path(sys.executable).parent), os.environ["PATH"]])
+    script = f"umask 077\n{block}"  # the hardest case
+    subprocess.run(["bash", "-euc", script], cwd=tmp_path, env={**os.environ, "PATH": path}, check=True, timeout=120)
+    words = (tmp_path / "docker.run").read_text().splitlines()
+    options = [(name, value) for name, value in pairwise(words) if name.startswith("--")]
+    volumes = {value.split(":")[1]: value.split(":")[0] for name, value in options if name == "--volume"}
+    keys = Path(dict(options)["--env"].removeprefix("THINKWORTH_API_KEYS_FILE="))
+    shared = Path(volumes[str(keys.parent)])  # a mounted file would go on showing what `keys revoke` has replaced
+    assert shared.stat().st_mode & 0o005 == 0o005
+    assert (shared / keys.name).stat().st_mode & 0o004
+    assert [key.name for key in read_keys(shared / keys.name)] == ["gateway"]
+    written = re.search(r"THINKWORTH_STORE_FOLDER=(\S+)", DOCKERFILE)[1]
+    assert "--read-only" in words
+    assert ("--tmpfs", "/tmp") in options
+    assert "/" not in volumes[written], "a folder of the host is not of the image's user"
+    assert re.findall(r"^VOLUME (.+)", DOCKERFILE, re.MULTILINE) == [written]
+    assert f"--owner 10001 --mode 0700 {written}" in DOCKERFILE
 
 
 @pytest.mark.slow
