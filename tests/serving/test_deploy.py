@@ -22,6 +22,7 @@ from contract.settings import Settings
 from serving.access.keys import read_keys
 from serving.router import Router
 from serving.schemas import PredictRequest
+from serving.waiting import LIMIT_BYTES
 
 DEPLOY = ROOT / "deploy"
 MANIFESTS = {path.stem: yaml.safe_load(path.read_text()) for path in sorted((DEPLOY / "kubernetes").glob("*.yaml"))}
@@ -32,6 +33,15 @@ PROMPTS = (
     "Prove that the square root of 2 is irrational.",
     "Translate 'good morning' into German.",
 )
+
+
+AFTER_LOAD_MIB = 340
+"""Of a worker, as benchmarks/service.py measures it."""
+
+RESIDENT_MIB = 400
+"""What tests/serving/test_process.py lets a worker take at most while it answers."""
+
+SUPERVISOR_MIB = 130
 
 
 def pins(text):
@@ -93,6 +103,28 @@ def test_the_command_that_makes_the_secret_gives_all_that_is_in_it(told):
     (command,) = re.findall(r"kubectl create secret generic thinkworth (.+)", told.read_text(encoding="utf-8"))
     given = re.findall(r"--from-(?:file|literal)=([\w.]+)", command)
     assert sorted(given) == sorted(MANIFESTS["secret.example"]["stringData"])
+
+
+def test_the_cores_and_the_memory_of_a_pod_are_enough_for_its_workers():
+    """The arithmetic of docs/deploy.md, in MiB."""
+    settings = Settings.model_validate(tomllib.loads(MANIFESTS["config"]["data"]["thinkworth.toml"]))
+    (container,) = MANIFESTS["deployment"]["spec"]["template"]["spec"]["containers"]
+    requests, limits = (
+        {name: float(re.sub("Mi$", "", value)) for name, value in one.items() if name != "ephemeral-storage"}
+        for one in (container["resources"]["requests"], container["resources"]["limits"])
+    )
+    assert limits["cpu"] >= settings.workers >= 2, "one worker alone that dies leaves nobody for up to 10 s"
+    assert limits["cpu"] % settings.workers == 0, "a worker takes whole cores"
+    waiting = 2 * LIMIT_BYTES / 2**20 + settings.queue * settings.limits.body_kib / 1024
+    most = settings.workers * (RESIDENT_MIB + waiting) + SUPERVISOR_MIB
+    usual = settings.workers * AFTER_LOAD_MIB + SUPERVISOR_MIB
+    assert limits["memory"] >= most
+    assert requests["memory"] >= usual
+    told = (ROOT / "docs" / "deploy.md").read_text(encoding="utf-8")
+    assert f"{settings.workers} x {AFTER_LOAD_MIB} + {SUPERVISOR_MIB} = {usual:.0f}" in told
+    assert f"{settings.workers} x ({RESIDENT_MIB} + 2 x 64 + 64) + {SUPERVISOR_MIB} = {most:.0f}" in told
+    for resources in (requests, limits):
+        assert f"{resources['memory']:.0f}Mi" in told
 
 
 def test_the_image_copies_what_is_there_and_runs_as_nobody_in_particular():
