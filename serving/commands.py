@@ -74,7 +74,6 @@ def serve(
     """
     from serving.access.places import refuse_open
     from serving.access.watch import usable_keys
-    from serving.observing.tracing import check_traces
     from serving.swap.holder import begin
 
     settings = load_settings()
@@ -87,7 +86,6 @@ def serve(
     shadow = [str(resolved(Path(name)).resolve()) for name in settings.shadow]
     for challenger in shadow:
         Bundle(Path(challenger))
-    check_traces()
     with socket.socket() as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:

@@ -20,6 +20,7 @@ from contract.locate import ROOT
 from contract.scorer import Scorer
 from contract.settings import Settings
 from serving.access.keys import read_keys
+from serving.observing.tracing import ENDPOINTS
 from serving.router import Router
 from serving.schemas import PredictRequest
 from serving.waiting import LIMIT_BYTES
@@ -44,6 +45,11 @@ RESIDENT_MIB = 400
 SUPERVISOR_MIB = 130
 
 
+def pod_container():
+    (container,) = MANIFESTS["deployment"]["spec"]["template"]["spec"]["containers"]
+    return container
+
+
 def pins(text):
     return dict(re.findall(r"^([\w.-]+)(?:\[[\w,-]+\])?==([^\s;]+)", text, re.MULTILINE))
 
@@ -51,8 +57,9 @@ def pins(text):
 def test_what_serving_needs_is_pinned_as_in_the_lock():
     needed, lock = (pins(path.read_text()) for path in (DEPLOY / "requirements.txt", ROOT / "requirements.lock"))
     assert needed.items() <= lock.items()
-    declared = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["dependencies"]
-    assert {re.match(r"[\w.-]+", one).group() for one in declared} <= needed.keys()
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    extras = [one for name in ("postgres", "otel") for one in project["optional-dependencies"][name]]
+    assert {re.match(r"[\w.-]+", one).group() for one in project["dependencies"] + extras} <= needed.keys()
     assert not {"torch", "mlflow", "scikit-learn", "pandas"} & needed.keys()
 
 
@@ -125,6 +132,17 @@ def test_the_cores_and_the_memory_of_a_pod_are_enough_for_its_workers():
     assert f"{settings.workers} x ({RESIDENT_MIB} + 2 x 64 + 64) + {SUPERVISOR_MIB} = {most:.0f}" in told
     for resources in (requests, limits):
         assert f"{resources['memory']:.0f}Mi" in told
+
+
+def test_the_pods_may_send_traces_to_a_collector_and_to_no_other_of_its_ports():
+    (to_collectors,) = (rule for rule in MANIFESTS["network"]["spec"]["egress"] if "to" in rule)
+    (where,) = to_collectors["to"]
+    ((name, value),) = where["namespaceSelector"]["matchLabels"].items()
+    assert to_collectors["ports"] == [{"port": 4318, "protocol": "TCP"}]  # OTLP over HTTP; 4317 is gRPC's
+    told = (ROOT / "docs" / "observability.md").read_text(encoding="utf-8")
+    assert f'`{name}: "{value}"`' in told
+    given = {one["name"] for one in pod_container()["env"]}
+    assert not given & set(ENDPOINTS), "traces are off until somebody wants them"
 
 
 def test_the_image_copies_what_is_there_and_runs_as_nobody_in_particular():
