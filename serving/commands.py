@@ -17,6 +17,9 @@ from contract.files import written_whole
 from contract.resolve import is_address, resolved
 from contract.settings import Settings, load_settings
 
+OPEN_REQUESTS_S = 30
+"""Seconds that the end of a service waits for requests under way: as long as one may take. Left alone a client that reads slowly holds it up for ever."""
+
 KEEP_ALIVE_S = 75
 """Seconds that an idle connection is kept: longer than gateways keep theirs (60 is usual), else they send into one that is just closed."""
 
@@ -127,6 +130,8 @@ def serve(
             str(port),
             "--timeout-keep-alive",
             str(KEEP_ALIVE_S),
+            "--timeout-graceful-shutdown",
+            str(OPEN_REQUESTS_S),
         ],
     )
 

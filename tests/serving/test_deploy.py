@@ -19,10 +19,14 @@ import yaml
 from contract.locate import ROOT
 from contract.scorer import Scorer
 from contract.settings import Settings
+from contract.store import opening
+from serving import recorder, shadow
 from serving.access.keys import read_keys
-from serving.observing.tracing import ENDPOINTS
+from serving.commands import OPEN_REQUESTS_S
+from serving.observing import gauges, lines, tracing
 from serving.router import Router
 from serving.schemas import PredictRequest
+from serving.swap import agent, watching
 from serving.waiting import LIMIT_BYTES
 
 DEPLOY = ROOT / "deploy"
@@ -80,13 +84,33 @@ def test_the_manifests_agree():
     assert (target["kind"], target["name"]) == ("Deployment", MANIFESTS["deployment"]["metadata"]["name"])
     assert {port["targetPort"] for port in spec["service"]["ports"]} <= ports.keys()
     assert container["resources"]["requests"]["cpu"] == container["resources"]["limits"]["cpu"]
-    waits = int(container["lifecycle"]["preStop"]["exec"]["command"][1])
-    assert pods["spec"]["terminationGracePeriodSeconds"] > waits + 30  # BentoML's own patience with requests in flight
     kept = {volume["name"]: volume for volume in pods["spec"]["volumes"]}
     assert {mount["name"] for mount in container["volumeMounts"]} == kept.keys()
     assert kept["config"]["configMap"]["name"] == MANIFESTS["config"]["metadata"]["name"]
     assert kept["secret"]["secret"]["secretName"] == MANIFESTS["secret.example"]["metadata"]["name"]
     assert set(KUSTOMIZATION["resources"]) == {f"{name}.yaml" for name in MANIFESTS} - {"secret.example.yaml"}
+
+
+def test_a_pod_has_as_long_to_end_as_it_may_take():
+    before = int(pod_container()["lifecycle"]["preStop"]["exec"]["command"][1])
+    waits = {
+        "requests under way": OPEN_REQUESTS_S,
+        "swap": watching.CLOSE_S + agent.CLOSE_S,
+        "shadow": shadow.CLOSE_S,
+        "mender, writer, spiller": 3 * recorder.CLOSE_S,
+        "a gap of the record": opening.CONNECT_TIMEOUT_S + opening.STATEMENT_TIMEOUT_S,
+        "gauges": gauges.EVERY_S,
+        "spans": tracing.CLOSE_S,
+        "lines": 2 * lines.CLOSE_S,
+    }
+    grace = MANIFESTS["deployment"]["spec"]["template"]["spec"]["terminationGracePeriodSeconds"]
+    assert grace >= before + sum(waits.values())
+    told = (ROOT / "docs" / "deploy.md").read_text(encoding="utf-8")
+    for what, seconds in {"preStop": before, **waits}.items():
+        assert f"| {what} | {seconds:.0f} |" in told.replace("`", "")
+    assert f"| together | {before + sum(waits.values()):.0f} |" in told
+    assert f"{grace} s of grace" in told
+    assert int(re.search(r"--stop-timeout (\d+)", told)[1]) >= sum(waits.values())
 
 
 def test_the_settings_of_the_pods_are_settings_and_their_secrets_exist():
@@ -142,7 +166,7 @@ def test_the_pods_may_send_traces_to_a_collector_and_to_no_other_of_its_ports():
     told = (ROOT / "docs" / "observability.md").read_text(encoding="utf-8")
     assert f'`{name}: "{value}"`' in told
     given = {one["name"] for one in pod_container()["env"]}
-    assert not given & set(ENDPOINTS), "traces are off until somebody wants them"
+    assert not given & set(tracing.ENDPOINTS), "traces are off until somebody wants them"
 
 
 def test_the_image_copies_what_is_there_and_runs_as_nobody_in_particular():
