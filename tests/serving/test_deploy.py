@@ -129,7 +129,10 @@ def test_the_settings_of_the_pods_are_settings_and_their_secrets_exist():
     )
 
 
-@pytest.mark.parametrize("told", [ROOT / "docs" / "deploy.md", DEPLOY / "kubernetes" / "secret.example.yaml"])
+@pytest.mark.parametrize(
+    "told",
+    [*(ROOT / "docs" / name for name in ("deploy.md", "access.md")), DEPLOY / "kubernetes" / "secret.example.yaml"],
+)
 def test_the_command_that_makes_the_secret_gives_all_that_is_in_it(told):
     (command,) = re.findall(r"kubectl create secret generic thinkworth (.+)", told.read_text(encoding="utf-8"))
     given = re.findall(r"--from-(?:file|literal)=([\w.]+)", command)
