@@ -187,6 +187,7 @@ def test_the_image_copies_what_is_there_and_runs_as_nobody_in_particular():
     assert re.findall(r"^USER (.+)", final, re.MULTILINE) == [str(pods["securityContext"]["runAsUser"])] != ["0"]
     assert f"--uid {pods['securityContext']['runAsUser']} " in final
     assert re.search(r"^HEALTHCHECK .*/livez", final, re.MULTILINE)
+    assert " ORT_DISABLE_TELEMETRY=1" in final, "onnxruntime would report to its maker"
     assert final.rstrip().endswith('CMD ["thinkworth", "serve"]')
 
 
