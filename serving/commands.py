@@ -77,6 +77,7 @@ def serve(
     """
     from serving.access.places import refuse_open
     from serving.access.watch import usable_keys
+    from serving.secret import secret_key
     from serving.swap.holder import begin
 
     settings = load_settings()
@@ -85,6 +86,8 @@ def serve(
         settings = settings.model_copy(update={"bundle": str(bundle if is_address(bundle) else bundle.absolute())})
     refuse_open(host, settings)
     lets_in = usable_keys(settings)
+    if settings.wants_keys and settings.session_key_file:
+        secret_key(settings.session_key_file, "session_key_file")  # what is wrong with it the first login would tell
     recorded = _record_is_usable(settings)
     shadow = [str(resolved(Path(name)).resolve()) for name in settings.shadow]
     for challenger in shadow:
