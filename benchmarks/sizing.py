@@ -7,6 +7,7 @@ repeated one and the memory of a worker. Reckoned, for a rate r, a share h of re
 
     s = (1 - h) / throughput + h x hit          seconds of a core that a request costs
     pods = ceil(r x s / (c x u)) + 1            one more: a pod may be away, for a new version or with its machine
+    memory = pods x (w x worker + supervisor)   w workers a pod, and the process that starts them anew
 
 A repeated prompt's milliseconds are taken as if all of them were the core's: that is more than they cost.
 """
@@ -20,6 +21,10 @@ from typing import Any, NamedTuple
 
 RESULTS = Path(__file__).parent / "results" / "serving.json"
 CORES_A_POD = 2
+WORKERS_A_POD = 2
+SUPERVISOR_MB = 136
+"""Memory of BentoML's first process, 130 MiB; it answers nothing, and does not grow."""
+
 RATES = (100, 1_000, 10_000)
 USE = 0.6
 """Of the cores, as deploy/kubernetes/autoscaler.yaml aims at it: a queue at 60 % is short, at 90 % it is nine waiting requests long (M/M/1)."""
@@ -66,7 +71,7 @@ def sized(m: Measured, rate: float, *, hits: float = 0.0, use: float = USE, core
     """Return what a rate of requests a second needs."""
     busy = rate * core_seconds(m, hits)
     pods = math.ceil(round(busy / (cores * use), 9)) + 1
-    return Sized(rate, busy, pods, pods * m.worker_mb / 1000)
+    return Sized(rate, busy, pods, pods * (WORKERS_A_POD * m.worker_mb + SUPERVISOR_MB) / 1000)
 
 
 def table(m: Measured, rates: tuple[float, ...] = RATES, *, hits: float = 0.0, use: float = USE) -> str:
@@ -80,7 +85,8 @@ def table(m: Measured, rates: tuple[float, ...] = RATES, *, hits: float = 0.0, u
     lines += [
         "",
         f"{last.rate:,.0f} requests/s: a request costs (1 - {hits:g}) / {m.requests_per_s:.1f} + {hits:g} x {m.hit_ms / 1000:.4f} s = {cost * 1000:.2f} ms of a core, "
-        f"so {last.busy_cores:.1f} cores are busy; {last.busy_cores:.1f} / ({CORES_A_POD} x {use:g}) = {last.pods - 1} pods, and one more.",
+        f"so {last.busy_cores:.1f} cores are busy; {last.busy_cores:.1f} / ({CORES_A_POD} x {use:g}) = {last.pods - 1} pods, and one more. "
+        f"Memory: {last.pods} x ({WORKERS_A_POD} x {m.worker_mb:.0f} + {SUPERVISOR_MB}) MB.",
     ]
     return "\n".join(lines)
 

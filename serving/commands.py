@@ -19,6 +19,9 @@ from contract.files import written_whole
 from contract.resolve import is_address, resolved
 from contract.settings import Settings, load_settings
 
+OPEN_REQUESTS_S = 30
+"""Seconds that the end of a service waits for requests under way: as long as one may take. Left alone a client that reads slowly holds it up for ever."""
+
 KEEP_ALIVE_S = 75
 """Seconds that an idle connection is kept: longer than gateways keep theirs (60 is usual), else they send into one that is just closed."""
 
@@ -78,7 +81,7 @@ def serve(
     """
     from serving.access.places import address_of, refuse_open
     from serving.access.watch import usable_keys
-    from serving.observing.tracing import check_traces
+    from serving.secret import secret_key
     from serving.swap.holder import begin
 
     settings = load_settings()
@@ -88,11 +91,12 @@ def serve(
     host = address_of(host)
     refuse_open(host, settings)
     lets_in = usable_keys(settings)
+    if settings.wants_keys and settings.session_key_file:
+        secret_key(settings.session_key_file, "session_key_file")  # what is wrong with it the first login would tell
     recorded = _record_is_usable(settings)
     shadow = [str(resolved(Path(name)).resolve()) for name in settings.shadow]
     for challenger in shadow:
         Bundle(Path(challenger))
-    check_traces()
     _refuse_taken(host, port)
     # what is wrong with it, or with what is known of models, is said here, not in a worker
     revision = begin(settings).revision
@@ -115,8 +119,8 @@ def serve(
             "BENTOML_CONTAINERIZED", None
         )  # in its images, BentoML would not replace a worker that dies among others
     os.environ.setdefault("BENTOML_DO_NOT_TRACK", "True")  # nothing of ours is reported to anyone
-    # A service empties the folder of BentoML's metrics as it starts: of two on a machine, each needs one of its own.
-    os.environ.setdefault("BENTOML_HOME", str(settings.folder / "bentoml" / str(port)))
+    # A service empties the folder of BentoML's metrics as it starts: of two on a machine, or on two that share a disk, each needs one of its own.
+    os.environ.setdefault("BENTOML_HOME", str(settings.folder / "bentoml" / f"{socket.gethostname()}-{port}"))
     os.execv(
         sys.executable,
         [
@@ -131,6 +135,8 @@ def serve(
             str(port),
             "--timeout-keep-alive",
             str(KEEP_ALIVE_S),
+            "--timeout-graceful-shutdown",
+            str(OPEN_REQUESTS_S),
         ],
     )
 

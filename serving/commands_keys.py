@@ -119,7 +119,11 @@ def _add(path: Path, entry: ApiKey) -> None:
 def _write(path: Path, text: str, expected: tuple[ApiKey, ...], remedy: str) -> None:
     """Write a file of keys, readable by its owner alone where it is new, if it then holds what is expected."""
     try:
-        with written_whole(path, mode=path.stat().st_mode & 0o777 if path.exists() else 0o600) as new:
+        with written_whole(path, mode=0o600) as new:
+            if path.exists():
+                new.chmod(
+                    path.stat().st_mode & 0o777
+                )  # whatever the umask: a service of another user goes on reading it
             new.write_text(text, encoding="utf-8")
             try:
                 holds = read_keys(new)

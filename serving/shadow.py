@@ -27,6 +27,9 @@ SHARE = 0.25
 REQUESTS, LIMIT_BYTES = 256, 32 * 2**20
 """Requests that may wait, and the bytes of their bodies and prompts together."""
 
+CLOSE_S = 5.0
+"""Seconds that the end of a service waits for what is being scored."""
+
 DIGITS = 6
 """Of recorded points and tokens after the decimal point."""
 
@@ -81,7 +84,7 @@ class Shadow:
         names = ("scored", "dropped", "failed")
         return {"revisions": [one.manifest.revision for one in self.challengers]} | {n: self.counts[n] for n in names}
 
-    def close(self, timeout_s: float = 5.0) -> None:
+    def close(self, timeout_s: float = CLOSE_S) -> None:
         """Drop what waits and end the thread."""
         with self._changed:
             self._ended.set()

@@ -2,9 +2,11 @@
 
 import json
 import re
+import tomllib
 from importlib.util import module_from_spec, spec_from_file_location
 
 import pytest
+import yaml
 
 from contract.locate import ROOT
 
@@ -17,7 +19,7 @@ MEASURED = sizing.Measured(requests_per_s=50.0, hit_ms=2.0, worker_mb=300.0)
 def test_a_rate_needs_its_busy_cores_at_the_target_and_a_pod_more():
     one = sizing.sized(MEASURED, 600)  # 12 busy cores, 1.2 of each pod's 2
     assert (one.busy_cores, one.pods) == (pytest.approx(12), 11)
-    assert one.memory_gb == pytest.approx(11 * 300 / 1000)
+    assert one.memory_gb == pytest.approx(11 * (2 * 300 + 136) / 1000)  # two workers and what starts them
     assert sizing.sized(MEASURED, 601).pods == 12
 
 
@@ -28,8 +30,21 @@ def test_remembered_prompts_cost_less():
 
 def test_the_table_shows_its_arithmetic():
     text = sizing.table(MEASURED, (100, 10_000))
-    assert "| 10,000 | 200.0 | 168 | 336 | 50.4 |" in text
-    assert "= 20.00 ms of a core, so 200.0 cores are busy; 200.0 / (2 x 0.6) = 167 pods, and one more." in text
+    assert "| 10,000 | 200.0 | 168 | 336 | 123.6 |" in text
+    assert "= 20.00 ms of a core, so 200.0 cores are busy; 200.0 / (2 x 0.6) = 167 pods, and one more. " in text
+    assert text.endswith("Memory: 168 x (2 x 300 + 136) MB.")
+
+
+def test_a_pod_is_that_of_the_manifests():
+    read = {
+        name: yaml.safe_load((ROOT / "deploy" / "kubernetes" / f"{name}.yaml").read_text())
+        for name in ("config", "deployment", "autoscaler")
+    }
+    (container,) = read["deployment"]["spec"]["template"]["spec"]["containers"]
+    assert tomllib.loads(read["config"]["data"]["thinkworth.toml"])["workers"] == sizing.WORKERS_A_POD
+    assert int(container["resources"]["limits"]["cpu"]) == sizing.CORES_A_POD
+    (metric,) = read["autoscaler"]["spec"]["metrics"]
+    assert metric["resource"]["target"]["averageUtilization"] == sizing.USE * 100
 
 
 def test_the_page_has_the_table_of_what_was_measured():

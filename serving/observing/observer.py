@@ -13,7 +13,7 @@ from contract.settings import Settings
 from serving.metrics import Metrics, forget_gauges
 from serving.observing.gauges import Gauge, Gauges
 from serving.observing.lines import Lines
-from serving.observing.tracing import Tracing, exporter, wanted
+from serving.observing.tracing import tracing
 from serving.observing.trail import Seen, Trail
 from serving.routes import ROUTES
 
@@ -27,19 +27,14 @@ _TRACE = re.compile(rb"[0-9a-f]{2}-([0-9a-f]{32})-[0-9a-f]{16}-[0-9a-f]{2}")
 
 
 class Observer:
-    """What observes the requests of one process.
-
-    Raises:
-        InvalidInput: the environment asks for traces in a protocol that is not spoken.
-        MissingExtra: it asks for traces, and their exporter is not installed.
-    """
+    """What observes the requests of one process."""
 
     def __init__(self, settings: Settings, metrics: Metrics) -> None:
         self.metrics = metrics
-        self.tracing = Tracing(exporter()) if wanted(os.environ) else None
         wants_lines = settings.log_decisions or settings.log_format == "json"
         self.lines = Lines(settings.log_format, metrics.dropped_line) if wants_lines else None
         self._line_a_decision = settings.log_decisions
+        self.tracing = tracing(os.environ)  # after the lines: what it warns of is one of them
         self._gauges: Gauges | None = None
 
     def watch(self, look: Callable[[], Iterable[Gauge]]) -> None:

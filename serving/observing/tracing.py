@@ -2,14 +2,16 @@
 
 It is set up as OpenTelemetry has it, by the environment: with OTEL_EXPORTER_OTLP_ENDPOINT (or OTEL_EXPORTER_OTLP_TRACES_ENDPOINT) spans are sent there,
 without one none is made. OTEL_SERVICE_NAME, OTEL_RESOURCE_ATTRIBUTES, OTEL_TRACES_SAMPLER, OTEL_EXPORTER_OTLP_HEADERS and the rest are the SDK's.
+On clusters an operator puts them into every container, so what we cannot do of what they ask ends no start: the log says it, and no trace is made.
 """
 
+import logging
 import os
+import threading
 import time
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
-from contract.errors import InvalidInput, MissingExtra
 from serving.observing.trail import Seen, Trail
 
 if TYPE_CHECKING:
@@ -18,6 +20,11 @@ if TYPE_CHECKING:
 ENDPOINTS = ("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", "OTEL_EXPORTER_OTLP_ENDPOINT")
 PROTOCOLS = ("OTEL_EXPORTER_OTLP_TRACES_PROTOCOL", "OTEL_EXPORTER_OTLP_PROTOCOL")
 SPOKEN = "http/protobuf"
+
+CLOSE_S = 5.0
+"""Seconds that the end of a service waits for the spans that are not sent yet; left alone the SDK takes 30."""
+
+logger = logging.getLogger("thinkworth")
 
 STEPS = (
     ("thinkworth.queue", "asked", "begun"),
@@ -29,39 +36,32 @@ STEPS = (
 """Spans below that of the request: name, and the marks of the trail where they begin and end."""
 
 
-def wanted(environ: Mapping[str, str]) -> bool:
-    """Return whether the environment asks for traces.
-
-    Raises:
-        InvalidInput: it asks for another protocol than the one that is spoken.
-    """
+def tracing(environ: Mapping[str, str]) -> "Tracing | None":
+    """Return what makes traces; None where the environment asks for none, or for what cannot be done, which is then logged."""
     off = environ.get("OTEL_SDK_DISABLED", "").lower() == "true" or environ.get("OTEL_TRACES_EXPORTER") == "none"
-    if off or not any(environ.get(name) for name in ENDPOINTS):
-        return False
-    name = next((name for name in PROTOCOLS if environ.get(name)), None)
-    if name and environ[name] != SPOKEN:
-        raise InvalidInput(f"{name} is {environ[name]!r}; traces are sent by {SPOKEN} alone; set it so", field=name)
-    return True
-
-
-def exporter() -> "SpanExporter":
-    """Return what sends spans where the environment says.
-
-    Raises:
-        MissingExtra: it is not installed.
-    """
+    endpoint = next((name for name in ENDPOINTS if environ.get(name)), None)
+    if off or endpoint is None:
+        return None
+    protocol = next((name for name in PROTOCOLS if environ.get(name)), None)
+    if protocol and environ[protocol] != SPOKEN:
+        _none(
+            endpoint, f"{protocol} is {environ[protocol]!r}, and {SPOKEN} alone is spoken", f"set {PROTOCOLS[0]} to it"
+        )
+        return None
     try:
         from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
-    except ImportError as error:
-        what = "traces are asked for (OTEL_EXPORTER_OTLP_ENDPOINT), and their exporter is not installed"
-        raise MissingExtra(f"{what}; pip install 'thinkworth[otel]', or unset the variable") from error
-    return OTLPSpanExporter()
+    except ImportError:
+        _none(endpoint, "their exporter is not installed", "pip install 'thinkworth[otel]'")
+        return None
+    try:
+        return Tracing(OTLPSpanExporter())
+    except Exception as error:
+        _none(endpoint, f"OpenTelemetry refuses what a variable OTEL_... is set to ({error})", "correct it")
+        return None
 
 
-def check_traces(environ: Mapping[str, str] | None = None) -> None:
-    """Say before a worker starts what is wrong with what the environment asks for; raises what `wanted` and `exporter` do."""
-    if wanted(os.environ if environ is None else environ):
-        exporter().shutdown()
+def _none(endpoint: str, why: str, remedy: str) -> None:
+    logger.warning("no traces, which %s asks for: %s; %s, or OTEL_TRACES_EXPORTER to none", endpoint, why, remedy)
 
 
 class Tracing:
@@ -82,8 +82,10 @@ class Tracing:
         self._propagator, self._trace = TraceContextTextMapPropagator(), trace
 
     def close(self) -> None:
-        """Send what waits."""
-        self._provider.shutdown()
+        """Send what waits, or leave it where the collector hangs."""
+        ending = threading.Thread(target=self._provider.shutdown, name="last-spans", daemon=True)
+        ending.start()
+        ending.join(CLOSE_S)
 
     def trace(self, trail: Trail, scope: Any, route: str) -> None:
         """Make the spans of a request that has ended; its parent is that of its `traceparent`, if it has one."""

@@ -15,6 +15,9 @@ from serving.router import Router
 from serving.swap.group import TICK_S, Committed, Group, Order, Status
 from serving.swap.loading import Loader
 
+CLOSE_S = 10.0
+"""Seconds that the end of a worker waits for a bundle that is being loaded."""
+
 AGAIN_S = 5.0
 """Seconds until a worker tries again that could not load what is committed, or not read the folder."""
 
@@ -59,7 +62,7 @@ class Agent:
     def close(self) -> None:
         """Leave the group."""
         self._stop.set()
-        self._thread.join(timeout=10)
+        self._thread.join(CLOSE_S)
         os.close(self._lock)
         self._group.lives(self.name)  # removes what is left
 

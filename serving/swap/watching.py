@@ -9,6 +9,9 @@ from serving.swap.driving import Driver
 from serving.swap.group import Checked, Group
 from serving.swap.source import Source
 
+CLOSE_S = 1.0
+"""Seconds that the end of a worker waits for a look that is under way."""
+
 SWAP_S = 120.0
 """Seconds that a swap may take which nobody waits for."""
 
@@ -31,7 +34,7 @@ class Watcher:
         """Look no more."""
         self._stop.set()
         if self._poll_s:
-            self._thread.join(timeout=1)  # a fetch that runs is left alone: it ends with the process
+            self._thread.join(CLOSE_S)  # a fetch that runs is left alone: it ends with the process
 
     def _run(self) -> None:
         while not self._stop.wait(self._poll_s):

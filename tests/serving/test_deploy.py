@@ -8,6 +8,8 @@ import subprocess
 import sys
 import time
 import tomllib
+from itertools import pairwise
+from pathlib import Path
 
 import httpx
 import kubernetes_validate
@@ -17,8 +19,15 @@ import yaml
 from contract.locate import ROOT
 from contract.scorer import Scorer
 from contract.settings import Settings
+from contract.store import opening
+from serving import recorder, shadow
+from serving.access.keys import read_keys
+from serving.commands import OPEN_REQUESTS_S
+from serving.observing import gauges, lines, tracing
 from serving.router import Router
 from serving.schemas import PredictRequest
+from serving.swap import agent, watching
+from serving.waiting import LIMIT_BYTES
 
 DEPLOY = ROOT / "deploy"
 MANIFESTS = {path.stem: yaml.safe_load(path.read_text()) for path in sorted((DEPLOY / "kubernetes").glob("*.yaml"))}
@@ -31,6 +40,20 @@ PROMPTS = (
 )
 
 
+AFTER_LOAD_MIB = 340
+"""Of a worker, as benchmarks/service.py measures it."""
+
+RESIDENT_MIB = 400
+"""What tests/serving/test_process.py lets a worker take at most while it answers."""
+
+SUPERVISOR_MIB = 130
+
+
+def pod_container():
+    (container,) = MANIFESTS["deployment"]["spec"]["template"]["spec"]["containers"]
+    return container
+
+
 def pins(text):
     return dict(re.findall(r"^([\w.-]+)(?:\[[\w,-]+\])?==([^\s;]+)", text, re.MULTILINE))
 
@@ -38,8 +61,9 @@ def pins(text):
 def test_what_serving_needs_is_pinned_as_in_the_lock():
     needed, lock = (pins(path.read_text()) for path in (DEPLOY / "requirements.txt", ROOT / "requirements.lock"))
     assert needed.items() <= lock.items()
-    declared = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["dependencies"]
-    assert {re.match(r"[\w.-]+", one).group() for one in declared} <= needed.keys()
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    extras = [one for name in ("postgres", "otel") for one in project["optional-dependencies"][name]]
+    assert {re.match(r"[\w.-]+", one).group() for one in project["dependencies"] + extras} <= needed.keys()
     assert not {"torch", "mlflow", "scikit-learn", "pandas"} & needed.keys()
 
 
@@ -60,13 +84,33 @@ def test_the_manifests_agree():
     assert (target["kind"], target["name"]) == ("Deployment", MANIFESTS["deployment"]["metadata"]["name"])
     assert {port["targetPort"] for port in spec["service"]["ports"]} <= ports.keys()
     assert container["resources"]["requests"]["cpu"] == container["resources"]["limits"]["cpu"]
-    waits = int(container["lifecycle"]["preStop"]["exec"]["command"][1])
-    assert pods["spec"]["terminationGracePeriodSeconds"] > waits + 30  # BentoML's own patience with requests in flight
     kept = {volume["name"]: volume for volume in pods["spec"]["volumes"]}
     assert {mount["name"] for mount in container["volumeMounts"]} == kept.keys()
     assert kept["config"]["configMap"]["name"] == MANIFESTS["config"]["metadata"]["name"]
     assert kept["secret"]["secret"]["secretName"] == MANIFESTS["secret.example"]["metadata"]["name"]
     assert set(KUSTOMIZATION["resources"]) == {f"{name}.yaml" for name in MANIFESTS} - {"secret.example.yaml"}
+
+
+def test_a_pod_has_as_long_to_end_as_it_may_take():
+    before = int(pod_container()["lifecycle"]["preStop"]["exec"]["command"][1])
+    waits = {
+        "requests under way": OPEN_REQUESTS_S,
+        "swap": watching.CLOSE_S + agent.CLOSE_S,
+        "shadow": shadow.CLOSE_S,
+        "mender, writer, spiller": 3 * recorder.CLOSE_S,
+        "a gap of the record": opening.CONNECT_TIMEOUT_S + opening.STATEMENT_TIMEOUT_S,
+        "gauges": gauges.EVERY_S,
+        "spans": tracing.CLOSE_S,
+        "lines": 2 * lines.CLOSE_S,
+    }
+    grace = MANIFESTS["deployment"]["spec"]["template"]["spec"]["terminationGracePeriodSeconds"]
+    assert grace >= before + sum(waits.values())
+    told = (ROOT / "docs" / "deploy.md").read_text(encoding="utf-8")
+    for what, seconds in {"preStop": before, **waits}.items():
+        assert f"| {what} | {seconds:.0f} |" in told.replace("`", "")
+    assert f"| together | {before + sum(waits.values()):.0f} |" in told
+    assert f"{grace} s of grace" in told
+    assert int(re.search(r"--stop-timeout (\d+)", told)[1]) >= sum(waits.values())
 
 
 def test_the_settings_of_the_pods_are_settings_and_their_secrets_exist():
@@ -77,12 +121,55 @@ def test_the_settings_of_the_pods_are_settings_and_their_secrets_exist():
     mounts = {mount["name"]: mount["mountPath"] for mount in container["volumeMounts"]}
     assert str(settings.store_folder) == mounts["state"]
     secrets = {f"{mounts['secret']}/{name}" for name in MANIFESTS["secret.example"]["stringData"]}
-    assert {str(settings.digest_key_file), str(settings.api_keys_file)} <= secrets
+    assert {str(settings.digest_key_file), str(settings.api_keys_file), str(settings.session_key_file)} <= secrets
     named = {one["name"]: one for one in container["env"]}
     assert named["THINKWORTH_CONFIG"]["value"] == f"{mounts['config']}/thinkworth.toml"
     assert (
         named["THINKWORTH_STORE_URL"]["valueFrom"]["secretKeyRef"]["key"] in MANIFESTS["secret.example"]["stringData"]
     )
+
+
+@pytest.mark.parametrize(
+    "told",
+    [*(ROOT / "docs" / name for name in ("deploy.md", "access.md")), DEPLOY / "kubernetes" / "secret.example.yaml"],
+)
+def test_the_command_that_makes_the_secret_gives_all_that_is_in_it(told):
+    (command,) = re.findall(r"kubectl create secret generic thinkworth (.+)", told.read_text(encoding="utf-8"))
+    given = re.findall(r"--from-(?:file|literal)=([\w.]+)", command)
+    assert sorted(given) == sorted(MANIFESTS["secret.example"]["stringData"])
+
+
+def test_the_cores_and_the_memory_of_a_pod_are_enough_for_its_workers():
+    """The arithmetic of docs/deploy.md, in MiB."""
+    settings = Settings.model_validate(tomllib.loads(MANIFESTS["config"]["data"]["thinkworth.toml"]))
+    (container,) = MANIFESTS["deployment"]["spec"]["template"]["spec"]["containers"]
+    requests, limits = (
+        {name: float(re.sub("Mi$", "", value)) for name, value in one.items() if name != "ephemeral-storage"}
+        for one in (container["resources"]["requests"], container["resources"]["limits"])
+    )
+    assert limits["cpu"] >= settings.workers >= 2, "one worker alone that dies leaves nobody for up to 10 s"
+    assert limits["cpu"] % settings.workers == 0, "a worker takes whole cores"
+    waiting = 2 * LIMIT_BYTES / 2**20 + settings.queue * settings.limits.body_kib / 1024
+    most = settings.workers * (RESIDENT_MIB + waiting) + SUPERVISOR_MIB
+    usual = settings.workers * AFTER_LOAD_MIB + SUPERVISOR_MIB
+    assert limits["memory"] >= most
+    assert requests["memory"] >= usual
+    told = (ROOT / "docs" / "deploy.md").read_text(encoding="utf-8")
+    assert f"{settings.workers} x {AFTER_LOAD_MIB} + {SUPERVISOR_MIB} = {usual:.0f}" in told
+    assert f"{settings.workers} x ({RESIDENT_MIB} + 2 x 64 + 64) + {SUPERVISOR_MIB} = {most:.0f}" in told
+    for resources in (requests, limits):
+        assert f"{resources['memory']:.0f}Mi" in told
+
+
+def test_the_pods_may_send_traces_to_a_collector_and_to_no_other_of_its_ports():
+    (to_collectors,) = (rule for rule in MANIFESTS["network"]["spec"]["egress"] if "to" in rule)
+    (where,) = to_collectors["to"]
+    ((name, value),) = where["namespaceSelector"]["matchLabels"].items()
+    assert to_collectors["ports"] == [{"port": 4318, "protocol": "TCP"}]  # OTLP over HTTP; 4317 is gRPC's
+    told = (ROOT / "docs" / "observability.md").read_text(encoding="utf-8")
+    assert f'`{name}: "{value}"`' in told
+    given = {one["name"] for one in pod_container()["env"]}
+    assert not given & set(tracing.ENDPOINTS), "traces are off until somebody wants them"
 
 
 def test_the_image_copies_what_is_there_and_runs_as_nobody_in_particular():
@@ -100,7 +187,35 @@ def test_the_image_copies_what_is_there_and_runs_as_nobody_in_particular():
     assert re.findall(r"^USER (.+)", final, re.MULTILINE) == [str(pods["securityContext"]["runAsUser"])] != ["0"]
     assert f"--uid {pods['securityContext']['runAsUser']} " in final
     assert re.search(r"^HEALTHCHECK .*/livez", final, re.MULTILINE)
+    assert " ORT_DISABLE_TELEMETRY=1" in final, "onnxruntime would report to its maker"
     assert final.rstrip().endswith('CMD ["thinkworth", "serve"]')
+
+
+def test_the_command_that_runs_the_image_gives_it_keys_it_can_read_and_folders_it_can_write(tmp_path):
+    """The block of docs/deploy.md runs here, with a `docker` that tells what it was given."""
+    told = (ROOT / "docs" / "deploy.md").read_text(encoding="utf-8")
+    (block,) = re.findall(r"```bash\n(docker build .*?)```", told, re.DOTALL)
+    stub = tmp_path / "bin" / "docker"
+    stub.parent.mkdir()
+    stub.write_text('#!/bin/sh\n[ "$1" = run ] && printf "%s\\n" "$@" > docker.run\nexit 0\n')
+    stub.chmod(0o755)
+    path = os.pathsep.join([str(stub.parent), str(Path(sys.executable).parent), os.environ["PATH"]])
+    script = f"umask 077\n{block}"  # the hardest case
+    subprocess.run(["bash", "-euc", script], cwd=tmp_path, env={**os.environ, "PATH": path}, check=True, timeout=120)
+    words = (tmp_path / "docker.run").read_text().splitlines()
+    options = [(name, value) for name, value in pairwise(words) if name.startswith("--")]
+    volumes = {value.split(":")[1]: value.split(":")[0] for name, value in options if name == "--volume"}
+    keys = Path(dict(options)["--env"].removeprefix("THINKWORTH_API_KEYS_FILE="))
+    shared = Path(volumes[str(keys.parent)])  # a mounted file would go on showing what `keys revoke` has replaced
+    assert shared.stat().st_mode & 0o005 == 0o005
+    assert (shared / keys.name).stat().st_mode & 0o004
+    assert [key.name for key in read_keys(shared / keys.name)] == ["gateway"]
+    written = re.search(r"THINKWORTH_STORE_FOLDER=(\S+)", DOCKERFILE)[1]
+    assert "--read-only" in words
+    assert ("--tmpfs", "/tmp") in options
+    assert "/" not in volumes[written], "a folder of the host is not of the image's user"
+    assert re.findall(r"^VOLUME (.+)", DOCKERFILE, re.MULTILINE) == [written]
+    assert f"--owner 10001 --mode 0700 {written}" in DOCKERFILE
 
 
 @pytest.mark.slow

@@ -1,6 +1,7 @@
 """The verb keys: a key is shown once, its entry goes to the file, and what a person wrote there stays."""
 
 import json
+import os
 
 import pytest
 
@@ -43,6 +44,17 @@ def test_a_file_is_made_for_its_owner_alone_and_grows(thinkworth, file):
     assert "b: audit; never expires, 2.5 a second" in thinkworth("keys", "list", "--file", file).out
     listed = json.loads(thinkworth("keys", "list", "--file", file, "--json").out)
     assert [key["name"] for key in listed["keys"]] == ["a", "b"]
+
+
+def test_a_file_keeps_the_rights_that_it_was_given_whatever_the_umask(thinkworth, file):
+    made(thinkworth, "--name", "a", "--scope", "predict", "--file", file)
+    file.chmod(0o644)
+    before = os.umask(0o077)
+    try:
+        made(thinkworth, "--name", "b", "--scope", "predict", "--file", file)
+    finally:
+        os.umask(before)
+    assert file.stat().st_mode & 0o777 == 0o644
 
 
 def test_a_key_is_taken_away_and_the_last_one_too(thinkworth, file):

@@ -33,7 +33,7 @@ def test_it_names_every_scope_and_setting():
 def test_its_commands_are_there(thinkworth, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     commands = re.findall(r"^thinkworth (keys new .*?)(?:\s+#.*)?$", TEXT, re.MULTILINE)
-    assert len(commands) == 2
+    assert len(commands) == 3
     for command in commands:
         assert thinkworth(*command.split()).code == 0
-    assert [key.name for key in read_keys(tmp_path / "keys.yaml")] == ["gateway", "analyst"]
+    assert [key.name for key in read_keys(tmp_path / "keys.yaml")] == ["gateway", "analyst", "prometheus"]

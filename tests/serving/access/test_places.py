@@ -95,3 +95,16 @@ def test_serve_is_refused_before_anything_is_bound(thinkworth):
     assert said.code == 2
     assert "thinkworth keys new" in said.err
     assert said.out == ""
+
+
+def test_serve_says_at_once_that_the_key_of_sessions_cannot_be_used(thinkworth, monkeypatch, tmp_path):
+    keys = tmp_path / "keys.yaml"
+    assert thinkworth("keys", "new", "--name", "analyst", "--scope", "audit", "--file", keys).code == 0
+    (tmp_path / "session.key").write_text("short")
+    monkeypatch.setenv("THINKWORTH_API_KEYS_FILE", str(keys))
+    monkeypatch.setenv("THINKWORTH_SESSION_KEY_FILE", str(tmp_path / "session.key"))
+    monkeypatch.setenv("THINKWORTH_STORE_FOLDER", str(tmp_path))
+    monkeypatch.setenv("THINKWORTH_BUNDLE", str(tmp_path / "nowhere"))  # else it would start
+    said = thinkworth("serve")
+    assert said.code == 2
+    assert f"session_key_file {tmp_path}/session.key has 5 bytes; at least 16 are needed" in said.err
