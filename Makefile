@@ -73,7 +73,7 @@ lock: .venv/base
 	$(PIP) uv
 	$(BIN)/uv pip compile pyproject.toml --all-extras --group dev --universal --python-version 3.11 \
 		--no-emit-index-url --no-annotate --no-header --quiet --output-file requirements.lock
-	$(BIN)/uv pip compile pyproject.toml --extra postgres --extra otel --universal --python-version 3.11 --constraint requirements.lock \
+	$(BIN)/uv pip compile pyproject.toml --extra fast --extra postgres --extra otel --universal --python-version 3.11 --constraint requirements.lock \
 		--no-emit-index-url --no-annotate --no-header --quiet --output-file deploy/requirements.txt
 	sed -i -E '/^(nvidia-cu|nvidia-n[cv]|cuda-|triton)/d' requirements.lock  # torch's CPU file needs none of these
 

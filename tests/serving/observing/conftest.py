@@ -1,6 +1,7 @@
 """A service of two workers that tells all it can, and what it tells it to: a receiver of traces."""
 
 import re
+import socket
 import threading
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -88,4 +89,8 @@ def watched(serving, collector, tmp_path_factory):
     }  # fmt: skip
     with serving(home, **environment) as server:
         port = re.search(r":(\d+)$", server.url)[1]
-        yield Watched(server.url, server.log, home / "store" / "bentoml" / port / "prometheus_multiproc_dir")
+        yield Watched(
+            server.url,
+            server.log,
+            home / "store" / "bentoml" / f"{socket.gethostname()}-{port}" / "prometheus_multiproc_dir",
+        )
