@@ -22,6 +22,7 @@ from contract.settings import Settings
 from contract.store import opening
 from serving import recorder, shadow
 from serving.access.keys import read_keys
+from serving.bodies import HELD_BYTES
 from serving.commands import OPEN_REQUESTS_S
 from serving.observing import gauges, lines, tracing
 from serving.router import Router
@@ -62,7 +63,7 @@ def test_what_serving_needs_is_pinned_as_in_the_lock():
     needed, lock = (pins(path.read_text()) for path in (DEPLOY / "requirements.txt", ROOT / "requirements.lock"))
     assert needed.items() <= lock.items()
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
-    extras = [one for name in ("postgres", "otel") for one in project["optional-dependencies"][name]]
+    extras = [one for name in ("fast", "postgres", "otel") for one in project["optional-dependencies"][name]]
     assert {re.match(r"[\w.-]+", one).group() for one in project["dependencies"] + extras} <= needed.keys()
     assert not {"torch", "mlflow", "scikit-learn", "pandas"} & needed.keys()
 
@@ -149,14 +150,14 @@ def test_the_cores_and_the_memory_of_a_pod_are_enough_for_its_workers():
     )
     assert limits["cpu"] >= settings.workers >= 2, "one worker alone that dies leaves nobody for up to 10 s"
     assert limits["cpu"] % settings.workers == 0, "a worker takes whole cores"
-    waiting = 2 * LIMIT_BYTES / 2**20 + settings.queue * settings.limits.body_kib / 1024
+    waiting = (2 * LIMIT_BYTES + HELD_BYTES) / 2**20 + settings.queue * settings.limits.body_kib / 1024
     most = settings.workers * (RESIDENT_MIB + waiting) + SUPERVISOR_MIB
     usual = settings.workers * AFTER_LOAD_MIB + SUPERVISOR_MIB
     assert limits["memory"] >= most
     assert requests["memory"] >= usual
     told = (ROOT / "docs" / "deploy.md").read_text(encoding="utf-8")
     assert f"{settings.workers} x {AFTER_LOAD_MIB} + {SUPERVISOR_MIB} = {usual:.0f}" in told
-    assert f"{settings.workers} x ({RESIDENT_MIB} + 2 x 64 + 64) + {SUPERVISOR_MIB} = {most:.0f}" in told
+    assert f"{settings.workers} x ({RESIDENT_MIB} + 4 x 64) + {SUPERVISOR_MIB} = {most:.0f}" in told
     for resources in (requests, limits):
         assert f"{resources['memory']:.0f}Mi" in told
 
