@@ -14,9 +14,11 @@ threads instead, one a core.
 import hashlib
 import json
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from pathlib import Path
+from threading import Lock
 from typing import NamedTuple
 
 import numpy as np
@@ -42,7 +44,10 @@ the cut leaves the embedding as it was. Beyond (long runs of spaces or of one le
 """
 
 THREADS_A_TEXT = 2
-"""Threads that one text may spread over where they are idle; the embedding is the same with one, bit by bit."""
+"""Threads that a text spreads over while it is the only one; the embedding is the same with one, bit by bit.
+
+A lone text takes an eighth less time so. Several at a time, each on one thread, take a sixth less than each on two, which wait for each other.
+"""
 
 _INPUTS = ("input_ids", "attention_mask", "token_type_ids")
 _LONE_SURROGATE = re.compile("[\ud800-\udfff]")
@@ -88,7 +93,10 @@ class Encoder:
         )
         verify(folder, self._manifest.files, remedy=_REMEDY)
         graph = folder / _graph_name(folder, self._manifest.files)
-        self._session = open_graph(graph, remedy=_REMEDY, threads=min(THREADS_A_TEXT, cores()))
+        self._session = open_graph(graph, remedy=_REMEDY)
+        spread = min(THREADS_A_TEXT, cores())
+        self._for_one = open_graph(graph, remedy=_REMEDY, threads=spread) if spread > 1 else self._session
+        self._busy, self._counting = 0, Lock()
         self._inputs = _check_inputs(folder, {node.name for node in self._session.get_inputs()})
         self._tokenizer = _open_tokenizer(folder / TOKENIZER)
         self._tokenizer.no_padding()  # the one of all-MiniLM-L6-v2 pads to 128 and truncates at 128
@@ -133,8 +141,21 @@ class Encoder:
             "attention_mask": np.ones((1, len(ids)), dtype=np.int64),
             "token_type_ids": np.zeros((1, len(ids)), dtype=np.int64),
         }
-        (output,) = self._session.run(None, {name: feeds[name] for name in self._inputs})
+        with self._session_now() as session:
+            (output,) = session.run(None, {name: feeds[name] for name in self._inputs})
         return Embedding(np.asarray(output[0], dtype=np.float32), truncated)
+
+    @contextmanager
+    def _session_now(self) -> Iterator[onnxruntime.InferenceSession]:
+        """Yield the session for a text: the spreading one where no other text is being embedded."""
+        with self._counting:
+            alone = self._busy == 0
+            self._busy += 1
+        try:
+            yield self._for_one if alone else self._session
+        finally:
+            with self._counting:
+                self._busy -= 1
 
     def encode_many(
         self, texts: Sequence[str], threads: int | None = None

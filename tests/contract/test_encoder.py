@@ -260,3 +260,20 @@ def test_how_many_threads_share_a_text_changes_no_bit(encoder: Encoder, monkeypa
     other = Encoder(FOLDER)
     for text in ("a", "What is 1 + 9900?", "今天天气怎么样？", *(LONG[:n] for n in (200, 477, 900, 20_000))):
         assert np.array_equal(other.encode(text).vector, encoder.encode(text).vector)
+
+
+class Refusing:
+    def run(self, *_):
+        raise AssertionError("the session for a lone text was taken")
+
+
+def test_only_a_lone_text_is_spread_over_threads(monkeypatch) -> None:
+    monkeypatch.setattr("contract.encoder.cores", lambda: 2)
+    one = Encoder(FOLDER)
+    alone = one.encode("What is 1 + 9900?")
+    monkeypatch.setattr(one, "_for_one", Refusing())
+    with pytest.raises(AssertionError):
+        one.encode("What is 1 + 9900?")
+    monkeypatch.setattr(one, "_busy", 1)  # beside another
+    assert np.array_equal(one.encode("What is 1 + 9900?").vector, alone.vector)
+    assert one._busy == 1
