@@ -8,8 +8,10 @@ import subprocess
 import httpx
 import pytest
 import yaml
+from pydantic import BaseModel, ConfigDict
 
 from contract.locate import ROOT
+from serving.gateways import thinking
 
 FOLDER = ROOT / "docs" / "gateways"
 BODY = {"model": "gpt-5.1", "messages": [{"role": "user", "content": "What is 1 + 9900?"}], "temperature": 1}
@@ -92,10 +94,108 @@ def test_the_python_client_leaves_alone_what_is_refused_beside_thinking(served):
     client["thinkworth"].close()
 
 
+@pytest.fixture
+def client(served):
+    """The Python recipe, beside the service."""
+    (code,) = blocks("plain.md", "python")
+    names: dict = {}
+    exec(code.replace("http://127.0.0.1:3000", served.url).replace("timeout=0.2", "timeout=60"), names)
+    yield names
+    names["thinkworth"].close()
+
+
+class Sdk(BaseModel):
+    """Stands for an object of a provider's SDK, which are pydantic's too."""
+
+    model_config = ConfigDict(extra="allow")
+
+
+OWN = [
+    ("vllm", {"model": "Qwen/Qwen3-32B", "chat_template_kwargs": {"enable_thinking": True}}),
+    ("dashscope", {"model": "qwen3-32b", "enable_thinking": True}),
+    ("gemini", {"model": "gemini-2.5-flash", "generationConfig": {"thinkingConfig": {"thinkingBudget": 5000}}}),
+    ("litellm", {"extra_body": {"chat_template_kwargs": {"thinking": False}}}),
+    ("anthropic", {"model": "claude-opus-5", "output_config": Sdk(effort="low")}),
+]
+
+
+@pytest.mark.parametrize(("provider", "own"), OWN)
+def test_the_python_client_leaves_the_callers_own_thinking(client, provider, own):
+    body = {**BODY, **own}
+    assert client["with_thinking"](body, provider) == (body, None)
+    own_key = next(key for key in own if key != "model")
+    assert client["with_thinking"]({**body, own_key: None}, provider)[1], "it is the key that keeps it from asking"
+
+
+def test_the_recipes_know_the_keys_that_set_thinking(client):
+    assert (client["OF_THINKING"], client["NESTS"]) == ([*thinking.OF_THINKING], [*thinking.NESTS])
+    text = (FOLDER / "kong.md").read_text(encoding="utf-8")
+    lists = re.findall(r"ipairs\(\{\n(.*?)\}\)", text, re.DOTALL)
+    assert [tuple(re.findall(r'"(\w+)"', one)) for one in lists] == [thinking.OF_THINKING, thinking.NESTS] * 2
+
+
+@pytest.mark.parametrize("provider", ["anthropic", "litellm"])
+@pytest.mark.parametrize(
+    ("choice", "left"), [({"type": "any"}, True), ({"type": "tool", "name": "f"}, True), ({"type": "auto"}, False)]
+)
+def test_the_python_client_leaves_a_forced_tool_alone(client, provider, choice, left):
+    model = "claude-opus-5" if provider == "anthropic" else "anthropic/claude-opus-5"
+    body = {
+        **HARD,
+        "model": model,
+        "max_tokens": 20000,
+        "tools": [{"name": "f", "input_schema": {}}],
+        "tool_choice": choice,
+    }
+    changed, decision = client["with_thinking"](body, provider)
+    assert (changed == body, decision is None) == (left, left)
+
+
+def test_the_python_client_takes_objects_of_an_sdk(client):
+    call = Sdk(id="c1", type="function", function=Sdk(name="look", arguments="{}"))
+    turn = Sdk(role="assistant", content=None, refusal=None, audio=None, tool_calls=[call])
+    result = {"role": "tool", "tool_call_id": "c1", "content": "9901"}
+    body = {**BODY, "messages": [*BODY["messages"], turn, result]}
+    changed, decision = client["with_thinking"](body)
+    assert changed == {**body, **decision["params"]}
+    assert changed["messages"][1] is turn
+    usage = {"completion_tokens": 3, "prompt_tokens": 1}
+    client["tell"](decision, Sdk(**usage), 0.1)
+    assert repeated(client, decision, 3)
+    held = {"metadata": Sdk(a=1)}
+    assert client["merged"](held, {"metadata": {"b": 2}}) == {"metadata": {"a": 1, "b": 2}}
+
+
+def repeated(client, decision, tokens):
+    """Whether this outcome was told before."""
+    told = {"decision_id": decision["decision_id"], "arm": decision["arm"], "output_tokens": tokens, "latency_s": 0.1}
+    return client["thinkworth"].post("/outcomes", json=told).json()["counts"] == {"repeated": 1}
+
+
+def test_the_python_client_raises_nothing(client):
+    body = {**BODY, "messages": [{"role": "user", "content": object()}]}
+    assert client["with_thinking"](body) == (body, None)
+    _, decision = client["with_thinking"](BODY)
+    client["tell"](decision, None, 0.1)
+    client["tell"](None, {"completion_tokens": 3}, 0.1)
+    assert not repeated(client, decision, 3)
+
+
+def test_the_python_client_does_not_tell_what_was_not_enforced(client):
+    _, decision = client["with_thinking"]({**BODY, "model": "gemini-2.5-pro"}, "gemini")
+    assert (decision["arm"], decision["enforced"]) == ("direct", False)
+    client["tell"](decision, {"completion_tokens": 3}, 0.1)
+    assert not repeated(client, decision, 3)
+    _, decision = client["with_thinking"](BODY)
+    client["tell"](decision, {"output_tokens": 3}, 0.1)
+    assert repeated(client, decision, 3)
+
+
 class Kong:
     """Stands for what Kong gives Lua: the request, what is set on it, and an HTTP client; in the Lua that Kong has."""
 
-    def __init__(self, body, thinkworth, params):
+    def __init__(self, body, thinkworth, params, provider="openai"):
+        self.provider = provider
         self.body, self.thinkworth, self.params = body, thinkworth, params
         self.upstream, self.headers, self.asked = body, {}, []
         self.lua = pytest.importorskip("lupa.lua51", reason="needs lupa, of the development group").LuaRuntime()
@@ -152,13 +252,18 @@ class Kong:
         return self.to_lua({"status": reply.status_code, "body": json.dumps(answer)})
 
 
+def configuration(kong, number):
+    """The configuration, for the provider of the request."""
+    return yaml.safe_load(blocks("kong.md", "yaml")[number].replace('"openai"', f'"{kong.provider}"'))
+
+
 def pre_function(kong):
-    (code,) = yaml.safe_load(blocks("kong.md", "yaml")[0])["services"][0]["plugins"][0]["config"]["access"]
+    (code,) = configuration(kong, 0)["services"][0]["plugins"][0]["config"]["access"]
     kong.lua.execute(code)
 
 
 def request_callout(kong):
-    config = yaml.safe_load(blocks("kong.md", "yaml")[1])["services"][0]["plugins"][0]["config"]
+    config = configuration(kong, 1)["services"][0]["plugins"][0]["config"]
     (callout,) = config["callouts"]
     kong.lua.execute(callout["request"]["by_lua"])
     shared = kong.kong.ctx.shared.callouts.thinkworth
@@ -178,18 +283,21 @@ PARAMS = {"reasoning_effort": "none", "metadata": {"b": 2}}
     [
         ({**BODY, "metadata": {"a": 1}}, PARAMS, {**BODY, "metadata": {"a": 1, "b": 2}, "reasoning_effort": "none"}),
         ({**BODY, "reasoning_effort": None}, PARAMS, {**BODY, **PARAMS}),
-        ({**BODY, "reasoning_effort": "high"}, PARAMS, {**BODY, "reasoning_effort": "high"}),
+        ({**BODY, "reasoning_effort": "high"}, PARAMS, None),
+        ({**BODY, "chat_template_kwargs": {"enable_thinking": True}}, PARAMS, None),
+        ({**BODY, "extra_body": {"chat_template_kwargs": {"thinking": False}}}, PARAMS, None),
+        ({**BODY, "chat_template_kwargs": {"a": 1}}, PARAMS, {**BODY, **PARAMS, "chat_template_kwargs": {"a": 1}}),
         ({"model": "gpt-5.1", "messages": [{"role": "nobody", "content": "x"}]}, PARAMS, None),
         ({"model": "gpt-5.1", "input": "x"}, PARAMS, None),
     ],
-    ids=["merged", "null", "own", "refused", "no messages"],
+    ids=["merged", "null", "own", "own nested", "own nested deep", "nest of others", "refused", "no messages"],
 )
 def test_kong_puts_the_parameters_in(served, plugin, body, params, upstream):
     kong = Kong(body, served.url, params)
     plugin(kong)
     assert kong.upstream == (body if upstream is None else upstream)
     assert all(asked["provider"] == "openai" and asked["request_id"] == "req-9" for asked in kong.asked)
-    if "temperature" in body and body.get("reasoning_effort") is None:
+    if upstream is not None:
         assert len(kong.headers["x-thinkworth-decision-id"]) == 36
 
 
@@ -204,6 +312,31 @@ def test_kong_puts_no_thinking_beside_what_is_refused_there(served, plugin, own,
     assert ("reasoning_effort" in kong.upstream) is put
     assert {key: kong.upstream[key] for key in body} == body
     assert all(asked["max_output_tokens"] == 900 for asked in kong.asked)
+
+
+@pytest.mark.parametrize("plugin", [pre_function, request_callout])
+@pytest.mark.parametrize(
+    ("own", "put"),
+    [
+        ({"tool_choice": {"type": "any"}}, False),
+        ({"tool_choice": {"type": "tool", "name": "f"}}, False),
+        ({"tool_choice": {"type": "auto"}}, True),
+        ({"top_k": 5}, False),
+    ],
+)
+def test_kong_leaves_a_forced_tool_alone_for_anthropic(served, plugin, own, put):
+    body = {
+        **HARD,
+        **own,
+        "model": "claude-opus-5",
+        "max_tokens": 20000,
+        "tools": [{"name": "f", "input_schema": {"type": "object"}}],
+    }
+    kong = Kong(body, served.url, None, "anthropic")
+    plugin(kong)
+    assert ("thinking" in kong.upstream) is put
+    assert {key: kong.upstream[key] for key in body} == body
+    assert all(asked["provider"] == "anthropic" for asked in kong.asked)
 
 
 @pytest.mark.parametrize("plugin", [pre_function, request_callout])

@@ -13,6 +13,7 @@ import subprocess
 import sys
 import time
 from contextlib import suppress
+from copy import deepcopy
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from threading import Thread
@@ -33,9 +34,21 @@ PROMPTS = {
     "use": "Prove that there are infinitely many primes congruent to 3 modulo 4.",
     "maybe": "zxqv blorp 77 %% ~~",
 }
-EFFORTS = {"avoid": {"none"}, "maybe": {"low"}, "use": {"high"}}
-OF_TIERS = {"avoid": {"none"}, "maybe": {"low", "medium"}, "use": {"high"}}
-CALLS = [(model, prompt) for model in ("auto", "auto-tiers") for prompt in PROMPTS.values()]
+EFFORTS = {"avoid": "none", "maybe": "low", "use": "high"}
+WARM, HIGH, NONE = {"temperature": 0.3}, {"reasoning_effort": "high"}, {"reasoning_effort": "none"}
+CALLS = [
+    *(("auto", prompt, {}, {"reasoning_effort": EFFORTS[verdict]}) for verdict, prompt in PROMPTS.items()),
+    ("auto", PROMPTS["avoid"], WARM, {**WARM, **NONE}),
+    ("auto", PROMPTS["use"], WARM, HIGH),
+    ("auto", PROMPTS["use"], {"logprobs": True, "top_p": 0.5}, HIGH),
+    ("auto", PROMPTS["avoid"], HIGH, HIGH),
+    ("auto", PROMPTS["use"], {**NONE, **WARM}, {**NONE, **WARM}),
+    ("auto", PROMPTS["use"], {"max_tokens": 500}, {**HIGH, "max_completion_tokens": 500}),
+    *(("auto-away", prompt, {}, {}) for prompt in PROMPTS.values()),
+    ("auto-away", PROMPTS["use"], {**WARM, "max_tokens": 500}, {**WARM, "max_completion_tokens": 500}),
+    ("auto-away", PROMPTS["avoid"], HIGH, HIGH),
+]
+"""The model that is asked for (`auto-away`: thinkworth does not answer), a prompt, what the caller sets, and what is sent beside model and messages."""
 TALK = [
     {"role": "system", "content": "You are a tutor.\n\nClassify this message:\nas easy or hard, then answer it."},
     {"role": "user", "content": PROMPTS["use"]},
@@ -54,8 +67,8 @@ router = Router(model_list=asked["model_list"])
 
 
 async def calls():
-    for model, prompt in asked["calls"]:
-        await router.acompletion(model=model, messages=[{"role": "user", "content": prompt}])
+    for model, prompt, own, _ in asked["calls"]:
+        await router.acompletion(model=model, messages=[{"role": "user", "content": prompt}], **own)
     await router.acompletion(model="auto", messages=asked["talk"])
 
 asyncio.run(calls())
@@ -109,7 +122,7 @@ def model():
 
 @pytest.fixture(scope="module")
 def config(served, model):
-    """The models of the guide, with our addresses."""
+    """The models of the guide, with our addresses, and its auto router once more where thinkworth is away."""
     text = "\n".join(re.findall(r"```yaml\nmodel_list:\n(.*?)```", GUIDE, re.DOTALL))
     for written, here in (
         ("http://127.0.0.1:3000", served.url),
@@ -120,7 +133,13 @@ def config(served, model):
     ):
         assert written in text
         text = text.replace(written, here)
-    return yaml.safe_load(text)
+    models = yaml.safe_load(text)
+    away = deepcopy(next(one for one in models if one["model_name"] == "auto")) | {"model_name": "auto-away"}
+    with socket.socket() as nobody:
+        nobody.bind(("127.0.0.1", 0))
+        address = f"http://127.0.0.1:{nobody.getsockname()[1]}"
+        away["litellm_params"]["complexity_router_config"]["opensource_classifier_config"]["api_base"] = address
+        yield [*models, away]  # bound and not listened on: refused for as long as the tests last
 
 
 @pytest.fixture(scope="module")
@@ -129,12 +148,11 @@ def env():
     return kept | {"LITELLM_LOCAL_MODEL_COST_MAP": "True", "NO_PROXY": "127.0.0.1", "LITELLM_MASTER_KEY": KEY}
 
 
-def check(asked, calls):
-    assert [request["messages"][-1]["content"] for request in asked] == [prompt for _, prompt in calls]
-    verdicts = {prompt: verdict for verdict, prompt in PROMPTS.items()}
-    for request, (name, prompt) in zip(asked, calls, strict=True):
-        efforts = EFFORTS if name == "auto" else OF_TIERS
-        assert request["reasoning_effort"] in efforts[verdicts[prompt]], (name, prompt)
+def check(asked):
+    assert [request["messages"][-1]["content"] for request in asked] == [prompt for _, prompt, _, _ in CALLS]
+    for request, (name, prompt, own, sent) in zip(asked, CALLS, strict=True):
+        assert request.pop("model") == "gpt-5.1"
+        assert {key: value for key, value in request.items() if key != "messages"} == sent, (name, prompt, own)
 
 
 @pytest.mark.slow
@@ -147,9 +165,9 @@ def test_the_router_thinks_as_the_verdict_says(config, env, model, http):
         check=False,
     )  # fmt: skip
     assert done.returncode == 0, done.stderr[-3000:]
-    check(model[1][:-1], CALLS)
+    check(model[1][:-1])
     verdict = http.post("/predict", json={"messages": TALK}).json()["verdict"]
-    assert model[1][-1]["reasoning_effort"] in EFFORTS[verdict]
+    assert model[1][-1]["reasoning_effort"] == EFFORTS[verdict]
     for state, (prompt, system, turns, *_) in zip(json.loads(done.stdout.splitlines()[-1]), ENVELOPES, strict=True):
         said = [("system", system)] if system else []
         said += [*(turns or []), ("user", prompt)]
@@ -186,8 +204,8 @@ def proxy(config, env, tmp_path_factory):
 @pytest.mark.skipif(not LITELLM.is_file(), reason=f"no LiteLLM proxy at {LITELLM} (or $LITELLM_PROXY)")
 def test_the_proxy_thinks_as_the_verdict_says(proxy, model):
     model[1].clear()
-    for name, prompt in CALLS:
-        body = {"model": name, "messages": [{"role": "user", "content": prompt}]}
+    for name, prompt, own, _ in CALLS:
+        body = {"model": name, "messages": [{"role": "user", "content": prompt}], **own}
         httpx.post(
             f"{proxy}/v1/chat/completions",
             json=body,
@@ -195,4 +213,4 @@ def test_the_proxy_thinks_as_the_verdict_says(proxy, model):
             timeout=60,
             trust_env=False,
         ).raise_for_status()
-    check(model[1], CALLS)
+    check(model[1])
