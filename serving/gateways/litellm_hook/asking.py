@@ -66,6 +66,11 @@ def _slim(message: Mapping[str, Any]) -> dict[str, Any]:
     return slim
 
 
+def characters(body: Mapping[str, Any]) -> int:
+    """Return the characters of text in a body of `POST /predict`."""
+    return sum(_size(message.get("content")) for message in body.get("messages") or ())
+
+
 def _size(content: Any) -> int:
     if isinstance(content, str):
         return len(content)

@@ -31,17 +31,18 @@ Clash = Literal["refused", "changed"]
 
 def clash_of(attempt: Mapping[str, Any], put: Mapping[str, Any]) -> Clash | None:
     """Return how an attempt's other parameters clash with thinking parameters of ours in it; None: they do not."""
-    callers = _kinds(attempt)
+    info = attempt.get("model_info")
+    base = str(info.get("base_model") or "") if isinstance(info, Mapping) else ""
+    of_claude = "claude" in f"{attempt.get('model')} {base}".lower()
+    callers = (*_kinds(attempt), *(_schema(attempt) if of_claude else ()))
     if not callers:
         return None
     import litellm
 
     drops = attempt.get("drop_params") in (True, "true", "True") or litellm.drop_params is True
     allowed = tuple(sorted(str(name) for name in attempt.get("allowed_openai_params") or () if name in put))
-    info = attempt.get("model_info")
-    base = str(info.get("base_model") or "") if isinstance(info, Mapping) else ""
     asked = {name: value for name, value in put.items() if name in ("reasoning_effort", "thinking")}
-    claude = "claude" in f"{attempt.get('model')} {base}".lower() and arm_said(put) == "reasoning"
+    claude = of_claude and arm_said(put) == "reasoning"
     ours = json.dumps(asked, sort_keys=True, default=str)
     return _clash(
         str(attempt.get("model") or ""), attempt.get("custom_llm_provider"), ours, callers, drops, allowed, claude
@@ -55,6 +56,13 @@ def _kinds(attempt: Mapping[str, Any]) -> tuple[tuple[str, Any], ...]:
     dropped = attempt.get("additional_drop_params") or ()
     found = ((name, _kind(name, given.get(name))) for name in NAMES if name not in dropped)
     return tuple((name, kind) for name, kind in found if kind is not None)
+
+
+def _schema(attempt: Mapping[str, Any]) -> tuple[tuple[str, Any], ...]:
+    """Return the schema of an answer, if one is asked for: of older Claudes LiteLLM makes a forced tool of it, beside thinking a free one."""
+    format_ = attempt.get("response_format")
+    kind = format_.get("type") if isinstance(format_, Mapping) else "json_schema" if isinstance(format_, type) else None
+    return (("response_format", kind),) if kind == "json_schema" else ()
 
 
 def _kind(name: str, value: Any) -> Any:
@@ -100,14 +108,16 @@ def _sent(
     try:
         name, named, _, _ = get_llm_provider(model=model, custom_llm_provider=provider)
         tools = {"tools": [_TOOL]} if "tool_choice" in parameters else {}
+        schema = {"response_format": _SCHEMA} if "response_format" in parameters else {}
         sent = get_optional_params(
-            model=name, custom_llm_provider=named, drop_params=drops, allowed_openai_params=list(allowed), **tools, **parameters
+            model=name, custom_llm_provider=named, drop_params=drops, allowed_openai_params=list(allowed), **tools, **{**parameters, **schema}
         )  # fmt: skip
     except Exception:
         return None
     return {name: sent[name] for name in SENT if sent.get(name) is not None}
 
 
+_SCHEMA = {"type": "json_schema", "json_schema": {"name": "f", "schema": {"type": "object", "properties": {}}}}
 _TOOL = {"type": "function", "function": {"name": "f", "parameters": {"type": "object", "properties": {}}}}
 
 

@@ -20,6 +20,10 @@ class Breaker:
         self._until: float | None = None
         self._tried_since: float | None = None
 
+    def another(self) -> "Breaker":
+        """Return a closed one with the same limits."""
+        return Breaker(failures=self._limit, cooldown_s=self._cooldown_s, clock=self._clock)
+
     @property
     def open(self) -> bool:
         """Whether requests go on untried, but for the one that tries."""

@@ -26,6 +26,7 @@ class Decision:
     p_reasoning: float
     params: Mapping[str, Any] | None
     revision: str | None
+    enforced: bool = True
 
     def marks(self) -> dict[str, Any]:
         """Return what is written into the metadata of a call."""
@@ -60,7 +61,7 @@ def decision_of(answer: Any) -> Decision:
     return Decision(
         decision_id=answer["decision_id"], verdict=answer["verdict"], arm=answer["arm"], effort=answer["effort"],
         thinking_budget=int(budget or 0), p_reasoning=float(p_reasoning or 0),
-        params=params, revision=revision if isinstance(revision, str) else None,
+        params=params, revision=revision if isinstance(revision, str) else None, enforced=answer.get("enforced") is not False,
     )  # fmt: skip
 
 

@@ -87,3 +87,58 @@ def _accepted(model: str, provider: str | None, effort: str | None, thinking: st
     except Exception:
         return False
     return True
+
+
+@lru_cache(MOST_NAMES)
+def budget_of(model: str, provider: str | None, effort: str) -> int | None:
+    """Return the thinking tokens that LiteLLM makes of an effort, where they have to be below max_tokens; None: it makes none."""
+    from litellm import get_llm_provider
+    from litellm.utils import get_optional_params
+
+    try:
+        name, named, _, _ = get_llm_provider(model=model, custom_llm_provider=provider)
+        thinking = get_optional_params(model=name, custom_llm_provider=named, reasoning_effort=effort).get("thinking")
+    except Exception:
+        return None
+    budget = thinking.get("budget_tokens") if isinstance(thinking, Mapping) else None
+    return budget if isinstance(budget, int) else None
+
+
+ASKABLE = ("reasoning_effort", "thinking")
+"""Parameters that LiteLLM knows, and can be asked about."""
+
+TEMPLATES = ("chat_template_kwargs", "enable_thinking", "thinking_budget", "thinking_token_budget")
+"""Words of hosts of open models."""
+
+HOSTS_OF_TEMPLATES = ("hosted_vllm", "vllm", "dashscope")
+
+
+def understands(attempt: Mapping[str, Any], parameters: Mapping[str, Any], *, asked: str, elsewhere: bool) -> bool:
+    """Return whether an attempt's deployment takes parameters that LiteLLM passes on unread, made for the model that was asked about.
+
+    Args:
+        attempt: at a deployment.
+        parameters: to set.
+        asked: model that was asked about; a name of the config where that has several.
+        elsewhere: the attempt is a fallback to another name of the config.
+    """
+    unread = {name: value for name, value in parameters.items() if name not in ASKABLE}
+    if not unread:
+        return True
+    import litellm
+
+    model, info = str(attempt.get("model") or ""), attempt.get("model_info")
+    base = str(info.get("base_model") or "") if isinstance(info, Mapping) else ""
+    if _bare(asked) in (_bare(model), _bare(base)):
+        return True
+    provider = str(attempt.get("custom_llm_provider") or model.partition("/")[0])
+    inner = unread.get("extra_body")
+    words = (unread.keys() - {"extra_body"}) | (inner.keys() if isinstance(inner, Mapping) else set())
+    if provider in HOSTS_OF_TEMPLATES and words <= set(TEMPLATES):
+        return True
+    # the operator's own name of a model, for a deployment of the name that was asked about
+    return not elsewhere and not {model, _bare(model)} & litellm.model_cost.keys()
+
+
+def _bare(model: str) -> str:
+    return model.rpartition("/")[2].lower()

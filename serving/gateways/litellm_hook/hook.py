@@ -17,7 +17,7 @@ from .pending import Pending, Pendings
 from .refusals import Refusals
 from .settings import settings_of
 from .telling import metadata_of, outcome_of
-from .thinking import applied, parameters_of, said
+from .thinking import parameters_of, said
 from .wire import Predictor, Service
 
 CALL_TYPES = ("acompletion", "completion")
@@ -37,7 +37,7 @@ class ThinkworthHook(CustomLogger):  # type: ignore[misc]  # LiteLLM has no type
     Attributes:
         settings: see `HookSettings`.
         counts: what happened since the start, by word: `answered`, `away` (asked, no usable answer), `skipped` (the breaker was open),
-            `declined`, `overridden` (the caller's parameters stayed), `unable` (the deployment would refuse what was set, by itself or
+            `declined`, `overridden` (answers for which the parameters of the caller or of the deployment's config stayed), `unable` (the deployment would refuse what was set, by itself or
             beside the caller's other parameters), `failures` of providers, `outcomes_told`, `outcomes_dropped`, `outcomes_declined`,
             `posts_failed`, `cached`, `undecidable` and `disconnected` (nothing told), `errors` (a bug of ours, passed over).
     """
@@ -65,7 +65,7 @@ class ThinkworthHook(CustomLogger):  # type: ignore[misc]  # LiteLLM has no type
     async def async_pre_call_hook(
         self, user_api_key_dict: Any, cache: Any, data: dict[str, Any], call_type: str
     ) -> dict[str, Any]:
-        """Return the request with the thinking that the decision names, and the decision in its metadata."""
+        """Return the request with the decision in its metadata; each attempt is told it where its deployment is known."""
         try:
             only = self.settings.only
             if call_type in CALL_TYPES and (only is None or data.get("model") in only):
@@ -75,14 +75,14 @@ class ThinkworthHook(CustomLogger):  # type: ignore[misc]  # LiteLLM has no type
         return data
 
     async def async_pre_call_deployment_hook(self, kwargs: dict[str, Any], call_type: Any) -> dict[str, Any] | None:
-        """Return the attempt without what was set, where its deployment would refuse the request for it; None: as it is."""
+        """Return the attempt with the thinking of the decision, as far as its deployment takes that; None: as it is."""
         try:
             pending = self._pendings.of(kwargs)
-            fitted = pending.fitted(kwargs, self._refusals) if pending else None
+            fitted, left_out = pending.fitted(kwargs, self._refusals) if pending else (None, False)
         except Exception as error:
             self._met(error)
             return None
-        self.counts["unable"] += fitted is not None
+        self.counts["unable"] += left_out
         return fitted
 
     async def async_log_success_event(self, kwargs: Any, response_obj: Any, start_time: Any, end_time: Any) -> None:
@@ -137,21 +137,20 @@ class ThinkworthHook(CustomLogger):  # type: ignore[misc]  # LiteLLM has no type
         decision = await self._guarded.decision(body) if body is not None else None
         if decision is None:
             return data
-        callers, put = said(data), {}
-        obeyed = self.settings.override_caller or not callers
-        if obeyed:
-            put = parameters_of(decision, say=self.settings.say, max_output_tokens=max_output_tokens(data))
-        self.counts["overridden"] += not obeyed
+        override = self.settings.override_caller
+        put = parameters_of(decision, say=self.settings.say, max_output_tokens=max_output_tokens(data))
         metadata["thinkworth"] = marks = decision.marks()
         spend = metadata.get("spend_logs_metadata") or {}
         if isinstance(spend, dict):  # all else of metadata that LiteLLM does not know is not written to the spend log
             metadata["spend_logs_metadata"] = {**spend, "thinkworth": marks}
-        self._pendings.add(Pending(decision, obeyed, put, callers))
-        return applied(data, callers, put) if obeyed else data
+        name = str(data.get("model") or "")
+        self._pendings.add(Pending(decision, put, said(data), name=name, model=model, override=override))
+        return data
 
     def _tell(self, pending: Pending, log: Mapping[str, Any], response: Any, metadata: Mapping[str, Any]) -> None:
         if pending.key is not None:
             self._refusals.answered(pending.key)
+        self.counts["overridden"] += not pending.obeyed
         if not self.settings.tell:
             return
         if metadata.get("client_disconnected"):

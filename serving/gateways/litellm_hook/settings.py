@@ -14,9 +14,9 @@ class HookSettings:
         api_key: sent as `Authorization: Bearer`; None: none is sent.
         profile: that is asked for; None: the service's default.
         timeout_s: seconds that a request may wait for its answer, from first byte to last; then it goes on without one.
-        say: what tells the model, where the answer brings no parameters of its own: `effort` sets reasoning_effort,
-            `budget` sets thinking with the budget in tokens, as Anthropic takes it.
-        override_caller: replace thinking parameters that the caller sent; else they stay, and the outcome says so.
+        say: what tells the model, where the answer brings no parameters of its own, as for a model that the service does not know:
+            `effort` sets reasoning_effort, `budget` sets thinking with the budget in tokens, as Anthropic takes it; None: nothing.
+        override_caller: replace thinking parameters that the caller sent, or that the deployment's own config has; else they stay, and the outcome says so.
         only: model names of the proxy's config that are asked about; None: all. Leave out what never thinks.
         models: names of models to ask about, by model name of the proxy's config; others are those of the deployments.
         conversation_header: request header with the id of the conversation; None: LiteLLM's session id.
@@ -34,7 +34,7 @@ class HookSettings:
     api_key: str | None = field(default=None, repr=False)
     profile: str | None = None
     timeout_s: float = 0.05
-    say: Literal["effort", "budget"] = "effort"
+    say: Literal["effort", "budget"] | None = None
     override_caller: bool = False
     only: Collection[str] | None = None
     models: Mapping[str, str] = field(default_factory=dict)
@@ -52,8 +52,8 @@ class HookSettings:
         """Refuse what cannot be meant, when the proxy starts and not in a request."""
         if not str(self.url).startswith(("http://", "https://")):
             raise ValueError(f"url is {self.url!r}; give an address such as http://127.0.0.1:3000")
-        if self.say not in ("effort", "budget"):
-            raise ValueError(f"say is {self.say!r}; it is effort or budget")
+        if self.say not in ("effort", "budget", None):
+            raise ValueError(f"say is {self.say!r}; it is effort, budget or None")
         if isinstance(self.only, str):
             raise ValueError(f"only is the text {self.only!r}; give a list of names")
         if not isinstance(self.models, Mapping):

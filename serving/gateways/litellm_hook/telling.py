@@ -11,7 +11,7 @@ def outcome_of(
 
     Args:
         log: LiteLLM's standard_logging_object of a success.
-        response: LiteLLM's answer; its finish_reason is read.
+        response: LiteLLM's answer; its finish_reason is read, and whether thoughts are in it.
         decision_id: that was answered.
         arm: that was answered.
         meant: the arm that the parameters which were really sent ask for; None where they leave it open.
@@ -21,7 +21,7 @@ def outcome_of(
     output_tokens, hidden = _whole(log.get("completion_tokens")), _hidden(log)
     if hidden is not None and output_tokens is not None and hidden > output_tokens:
         hidden = None  # counts that contradict each other are unknown
-    done = "reasoning" if hidden else meant
+    done = "reasoning" if hidden or _thoughts(response) else meant
     if done is None:
         return "undecidable"
     cost, start, end = log.get("response_cost"), log.get("startTime"), log.get("endTime")
@@ -61,6 +61,15 @@ def _finish_reason(response: Any) -> str | None:
     except (AttributeError, IndexError, KeyError, TypeError):
         return None
     return reason if isinstance(reason, str) and 0 < len(reason) <= 200 else None
+
+
+def _thoughts(response: Any) -> bool:
+    """Return whether thoughts came with an answer; many providers count no thinking tokens."""
+    try:
+        message = response.choices[0].message
+    except (AttributeError, IndexError, KeyError, TypeError):
+        return False
+    return any(getattr(message, name, None) for name in ("reasoning_content", "thinking_blocks"))
 
 
 def _seconds(start: Any, end: Any) -> float | None:

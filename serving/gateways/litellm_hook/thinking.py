@@ -25,6 +25,8 @@ WRAPPERS = (
 TEMPLATE = ("enable_thinking", "thinking", "thinking_budget", "thinking_mode")
 """Names that speak of thinking in a chat template."""
 
+EFFORTS_DOWN = ("max", "xhigh", "high", "medium", "low")
+
 LEAST_BUDGET = 1024
 """Thinking tokens that Claude takes at least."""
 
@@ -72,15 +74,17 @@ def _words(value: Any) -> list[bool]:
 
 
 def parameters_of(
-    decision: Decision, *, say: Literal["effort", "budget"], max_output_tokens: int | None
+    decision: Decision, *, say: Literal["effort", "budget"] | None, max_output_tokens: int | None
 ) -> dict[str, Any]:
-    """Return what to send for a decision: the answer's own `params` where it has them, else effort or budget.
+    """Return what to send for a decision: the answer's own `params` where it has them, else effort or budget, or nothing as `say` has it.
 
     Of `params` only what speaks of thinking is taken. A budget stays below max_output_tokens and is LEAST_BUDGET at
     least; where both cannot be, thinking is switched off.
     """
     if decision.params is not None:
         return said(decision.params)
+    if say is None:
+        return {}  # the service does not know how to steer the model
     direct = decision.arm == "direct"
     if say == "budget":
         room = max_output_tokens - 1 if max_output_tokens is not None else decision.thinking_budget

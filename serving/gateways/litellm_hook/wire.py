@@ -24,11 +24,12 @@ class Away(Exception):
     Attributes:
         reason: in few words, without anything of a prompt.
         pause_s: seconds after which to ask again, where the service said so.
+        late: it is there, and gave up at our deadline.
     """
 
-    def __init__(self, reason: str, pause_s: float | None = None) -> None:
+    def __init__(self, reason: str, pause_s: float | None = None, *, late: bool = False) -> None:
         super().__init__(reason)
-        self.reason, self.pause_s = reason, pause_s
+        self.reason, self.pause_s, self.late = reason, pause_s, late
 
 
 class Declined(Exception):
@@ -84,7 +85,8 @@ class Service:
         if response.status_code in _OF_THE_REQUEST:
             raise Declined(f"status {response.status_code}")
         if response.status_code != 200:
-            raise Away(f"status {response.status_code}", _seconds(response.headers.get("Retry-After")))
+            pause_s = _seconds(response.headers.get("Retry-After"))
+            raise Away(f"status {response.status_code}", pause_s, late=response.status_code == 408)
         return response
 
     def _client(self) -> httpx.AsyncClient:

@@ -89,7 +89,7 @@ def went_through(
     """Take a request through the hook as the proxy does; gives what the deployment is sent and what is told."""
 
     async def main():
-        hook = ThinkworthHook(predictor=predictor, linger_s=0, **settings)
+        hook = ThinkworthHook(predictor=predictor, linger_s=0, **{"say": "effort", **settings})
         sent = await hook.async_pre_call_hook(None, None, data, "acompletion")
         attempt = {**sent, "model": deployment, **(meanwhile or {})}
         attempt = await hook.async_pre_call_deployment_hook(attempt, None) or attempt
@@ -192,7 +192,7 @@ def test_what_says_nothing_of_thinking_is_no_callers_wish():
         ("anthropic/claude-3-5-sonnet-20240620", {"reasoning_effort": "low"}, False),
         ("gemini/gemini-2.5-flash", {"reasoning_effort": "none"}, True),
         ("nobody-knows-whose", {"reasoning_effort": "low"}, False),
-        ("gpt-4o", {"extra_body": {"enable_thinking": False}}, True),
+        ("openai/unheard-of", {"extra_body": {"enable_thinking": False}}, True),
     ],
 )
 def test_what_litellm_would_refuse_is_left_out(model, parameters, right):
@@ -204,6 +204,10 @@ def test_what_litellm_would_refuse_is_left_out(model, parameters, right):
 FORCED = {"tool_choice": "required", "tools": [{"type": "function", "function": {"name": "f", "parameters": {}}}]}
 CLAUDE, LOW, NONE = "anthropic/claude-sonnet-4-5", {"reasoning_effort": "low"}, {"reasoning_effort": "none"}
 BUDGET = {"thinking": {"type": "enabled", "budget_tokens": 2048}}
+SCHEMA = {
+    "type": "json_schema",
+    "json_schema": {"name": "x", "schema": {"type": "object", "properties": {"a": {"type": "string"}}}},
+}
 AT_BEDROCK = "bedrock/us.anthropic.claude-sonnet-4-5-20250929-v1:0"
 
 
@@ -222,6 +226,16 @@ AT_BEDROCK = "bedrock/us.anthropic.claude-sonnet-4-5-20250929-v1:0"
         (CLAUDE, BUDGET, {**FORCED, "tool_choice": "auto"}, None),
         (CLAUDE, BUDGET, {"temperature": 0.2, "additional_drop_params": ["temperature"]}, None),
         (CLAUDE, NONE, {"temperature": 0.2, "top_k": 5, **FORCED}, None),
+        (
+            "anthropic/claude-opus-4-1",
+            BUDGET,
+            {"response_format": SCHEMA},
+            "refused",
+        ),  # LiteLLM would no longer force it
+        ("anthropic/claude-opus-4-1", NONE, {"response_format": SCHEMA}, None),
+        ("anthropic/claude-opus-4-1", BUDGET, {"response_format": {"type": "json_object"}}, None),
+        (CLAUDE, BUDGET, {"response_format": SCHEMA}, None),  # a format of its own
+        ("openai/gpt-5.1", LOW, {"response_format": SCHEMA}, None),
         ("vertex_ai/claude-sonnet-4-5", LOW, {"temperature": 0.2}, "refused"),
         ("openrouter/anthropic/claude-sonnet-4.5", LOW, {"temperature": 0.2}, "refused"),
         (AT_BEDROCK, BUDGET, {"top_p": 0.9}, "refused"),
@@ -276,7 +290,7 @@ def test_what_is_told_of_a_clash(answer, deployment, parameters, hidden, outcome
 def test_a_clash_at_one_deployment_is_none_at_the_next():
     async def main():
         predictor = Predictor()
-        hook = ThinkworthHook(predictor=predictor, linger_s=0)
+        hook = ThinkworthHook(predictor=predictor, linger_s=0, say="effort")
         data = await hook.async_pre_call_hook(None, None, chat(temperature=0.2), "acompletion")
         sent = []
         for model in ("openai/gpt-5.1", "gemini/gemini-2.5-flash"):
@@ -295,6 +309,92 @@ def test_the_caller_may_vouch_for_a_parameter():
         Predictor(), chat(), deployment="gpt-4o", meanwhile={"allowed_openai_params": ["reasoning_effort"]}
     )
     assert sent["reasoning_effort"] == "medium"
+
+
+TEMPLATE = {"extra_body": {"chat_template_kwargs": {"enable_thinking": False}}}
+QWEN = "hosted_vllm/Qwen/Qwen3-32B"
+
+
+@pytest.mark.parametrize(
+    ("asked", "deployment", "group", "put", "stays"),
+    [
+        (QWEN, QWEN, "m", TEMPLATE, True),
+        (QWEN, "openai/gpt-5.1", "gpt", TEMPLATE, False),
+        (QWEN, "openai/gpt-5.1", "m", TEMPLATE, False),  # a deployment of the same name
+        (QWEN, "anthropic/claude-sonnet-4-5", "claude", TEMPLATE, False),
+        (QWEN, "gemini/gemini-2.5-flash", "gemini", {"chat_template_kwargs": {"enable_thinking": False}}, False),
+        (QWEN, "gemini/gemini-2.5-flash", "gemini", {"enable_thinking": False}, False),
+        (QWEN, "openai/somewhere-else", "other", TEMPLATE, False),
+        (QWEN, "openai/Qwen/Qwen3-32B", "other", TEMPLATE, True),  # the same model at another host
+        (QWEN, "hosted_vllm/Qwen/Qwen3-8B", "other", TEMPLATE, True),
+        (QWEN, "hosted_vllm/gpt-x", "other", {"reasoning": {"effort": "none"}}, False),  # words of OpenRouter
+        ("qwen3-8b", "openai/my-own-name", "m", TEMPLATE, True),  # named by the operator's `models`
+        ("qwen3-8b", "openai/my-own-name", None, TEMPLATE, True),
+        (CLAUDE, "openai/gpt-5.1", "gpt", {"output_config": {"effort": "low"}}, False),
+        (CLAUDE, "openai/gpt-5.1", "gpt", LOW, True),  # LiteLLM knows it
+    ],
+)
+def test_what_litellm_passes_on_unread_goes_to_the_model_that_was_asked_about(asked, deployment, group, put, stays):
+    data = chat(metadata={} if group is None else {"model_group": group})
+    sent, _, hook = went_through(Predictor(params=put), data, deployment=deployment, models={"m": asked})
+    assert (sent, hook.counts["unable"]) == (put if stays else {}, not stays)
+
+
+THINKS = {"type": "enabled", "budget_tokens": 2048}
+
+
+@pytest.mark.parametrize(
+    ("deployment", "put", "config", "sent"),
+    [
+        (CLAUDE, {"thinking": THINKS}, {"max_tokens": 1024}, {}),
+        (CLAUDE, {"thinking": THINKS}, {"max_tokens": 1025}, {"thinking": {**THINKS, "budget_tokens": 1024}}),
+        (CLAUDE, {"thinking": THINKS}, {"max_tokens": 9000, "max_completion_tokens": 1500}, {"thinking": {**THINKS, "budget_tokens": 1499}}),
+        (CLAUDE, {"thinking": THINKS}, {"max_tokens": 2049}, {"thinking": THINKS}),
+        (CLAUDE, {"thinking": {"type": "disabled"}}, {"max_tokens": 100}, {"thinking": {"type": "disabled"}}),
+        (CLAUDE, {"reasoning_effort": "high"}, {"max_tokens": 3000}, {"reasoning_effort": "medium"}),  # of efforts LiteLLM makes budgets
+        (CLAUDE, LOW, {"max_tokens": 1024}, {}),
+        (CLAUDE, NONE, {"max_tokens": 100}, NONE),
+        ("openai/gpt-5.1", LOW, {"max_tokens": 100}, LOW),
+        (QWEN, TEMPLATE, {"extra_body": {"top_k": 20, "chat_template_kwargs": {"tone": "dry"}}},
+         {"extra_body": {"top_k": 20, "chat_template_kwargs": {"tone": "dry", "enable_thinking": False}}}),
+    ],
+)  # fmt: skip
+def test_what_the_config_of_a_deployment_leaves_room_for(deployment, put, config, sent):
+    went, _, hook = went_through(Predictor(params=put), chat(), deployment=deployment, meanwhile=config)
+    assert went == {**config, **sent}
+    assert hook.counts["unable"] == (not sent)
+
+
+@pytest.mark.parametrize(
+    ("config", "arm"),
+    [({"reasoning_effort": "high"}, "reasoning"), ({"thinking": THINKS}, "reasoning"), (TEMPLATE, "direct"), (NONE, "direct")],
+)  # fmt: skip
+def test_thinking_in_the_config_of_a_deployment_stays_unless_overridden(config, arm):
+    for answer in ({}, DIRECT):
+        sent, told, hook = went_through(Predictor(**answer), chat(), meanwhile=config)
+        assert (sent, hook.counts["overridden"], hook.counts["unable"]) == (config, 1, 0)
+        assert [(one["arm"], one["overridden"]) for one in told] == [(arm, True)]
+    sent, (told,), _ = went_through(Predictor(**DIRECT), chat(), meanwhile=config, override_caller=True)
+    assert (sent, told["arm"], told["overridden"]) == (NONE, "direct", False)
+
+
+def test_what_litellm_tries_again_as_it_was_sent_is_ours_still():
+    async def main():
+        predictor = Predictor(params=TEMPLATE)
+        hook = ThinkworthHook(predictor=predictor, linger_s=0, models={"m": QWEN})
+        data = await hook.async_pre_call_hook(None, None, chat(), "acompletion")
+        attempt = {**data, "model": QWEN, "extra_body": {"top_k": 20}}
+        first = await hook.async_pre_call_deployment_hook(attempt, None)
+        again = await hook.async_pre_call_deployment_hook(first, None)
+        elsewhere = await hook.async_pre_call_deployment_hook({**again, "model": "openai/gpt-5.1"}, None)
+        last = await hook.async_pre_call_deployment_hook(attempt, None)
+        event = {"litellm_params": {"metadata": data["metadata"]}, "standard_logging_object": log()}
+        await hook.async_log_success_event(event, None, None, None)
+        await hook.close()
+        return [one["extra_body"] for one in (first, again, elsewhere, last)], predictor.told[0]["overridden"]
+
+    both = {"top_k": 20, **TEMPLATE["extra_body"]}
+    assert asyncio.run(main()) == ([both, both, {"top_k": 20}, both], True)
 
 
 @pytest.mark.parametrize(
@@ -323,6 +423,35 @@ def test_what_is_told(answer, event, meanwhile, outcome):
     assert {name: told.get(name) for name in outcome} == outcome
     assert (told["decision_id"], told["finish_reason"]) == ("d1", "stop")
     Outcome.model_validate(told)  # the service takes it
+
+
+@pytest.mark.parametrize(
+    ("message", "arm"),
+    [
+        ({"reasoning_content": "First, I"}, "reasoning"),
+        ({"thinking_blocks": [{"type": "thinking", "thinking": "hm"}]}, "reasoning"),
+        ({"reasoning_content": "", "thinking_blocks": None}, "direct"),
+    ],
+)
+def test_thoughts_in_an_answer_are_thinking_also_where_none_is_counted(message, arm):
+    response = SimpleNamespace(choices=[SimpleNamespace(finish_reason="stop", message=SimpleNamespace(**message))])
+    _, (told,), _ = went_through(Predictor(**DIRECT), chat(), response=response)
+    assert (told["arm"], told["overridden"]) == (arm, arm != "direct")
+
+
+@pytest.mark.parametrize("hidden", [0, 9])
+@pytest.mark.parametrize("answer", [{}, DIRECT])
+def test_a_model_that_the_service_cannot_steer_is_sent_nothing(answer, hidden):
+    sent, told, hook = went_through(Predictor(**answer), chat(), say=None, event=log(hidden=hidden))
+    assert (sent, hook.counts["undecidable"], hook.counts["unable"]) == ({}, not hidden, 0)
+    assert [(one["arm"], one["overridden"]) for one in told] == ([("reasoning", True)] if hidden else [])
+
+
+def test_what_cannot_be_enforced_is_told_only_where_something_shows_the_arm():
+    always = {**DIRECT, "params": {}, "enforced": False}
+    assert went_through(Predictor(**always), chat())[1] == []
+    _, (told,), _ = went_through(Predictor(**always), chat(), event=log(hidden=9))
+    assert (told["arm"], told["overridden"]) == ("reasoning", True)
 
 
 @pytest.mark.parametrize(
@@ -372,9 +501,33 @@ def test_only_named_models_and_chat_completions_are_asked_about():
     asyncio.run(main())
 
 
+@pytest.mark.parametrize(
+    ("model", "param", "kinds"),
+    [
+        ("openai/picky", lambda n: LOW, 1),
+        (CLAUDE, lambda n: {"thinking": {**THINKS, "budget_tokens": 2048 + n}}, 1),  # budgets vary
+        ("openai/picky", lambda n: {"extra_body": {"enable_thinking": n < 3}}, 2),  # on and off are two
+    ],
+)
+def test_refusals_are_counted_by_kind_of_parameters(model, param, kinds):
+    async def main():
+        predictor, sent = Predictor(), []
+        hook = ThinkworthHook(predictor=predictor)
+        for n in range(IN_A_ROW * 2):
+            predictor.answer["params"] = param(n)
+            data = await hook.async_pre_call_hook(None, None, chat(), "acompletion")
+            attempt = await hook.async_pre_call_deployment_hook({**data, "model": model}, None)
+            sent.append(attempt is not None)
+            refused = {"litellm_params": {"metadata": data["metadata"]}, "exception": SimpleNamespace(status_code=400)}
+            await hook.async_log_failure_event(refused, None, None, None)
+        return sent
+
+    assert asyncio.run(main()) == [True] * IN_A_ROW * kinds + [False] * IN_A_ROW * (2 - kinds)
+
+
 def test_three_refusals_in_a_row_and_it_is_left_alone():
     async def main():
-        hook = ThinkworthHook(predictor=Predictor())
+        hook = ThinkworthHook(predictor=Predictor(), say="effort")
         efforts = []
         for status in (400, 500, 400, 429, 400, 400):
             data = await hook.async_pre_call_hook(None, None, chat(), "acompletion")
@@ -588,10 +741,9 @@ def test_a_program_needs_no_server():
         return await hook.async_pre_call_hook(None, None, chat(**parameters), "acompletion")
 
     sent = asyncio.run(main())
-    assert sent["reasoning_effort"] == "none"
     assert sent["metadata"]["thinkworth"]["verdict"] == "avoid"
     bad = asyncio.run(main(messages=[{"role": "nobody", "content": "hi"}]))
-    assert ("reasoning_effort" in bad, hook.counts["declined"], hook.counts["away"]) == (False, 1, 0)
+    assert ("thinkworth" in bad["metadata"], hook.counts["declined"], hook.counts["away"]) == (False, 1, 0)
     asyncio.run(hook.close())
 
 

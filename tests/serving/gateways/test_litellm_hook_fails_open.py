@@ -7,7 +7,7 @@ import logging
 
 import pytest
 
-from serving.gateways.litellm_hook import Declined, ThinkworthHook
+from serving.gateways.litellm_hook import Away, Declined, ThinkworthHook
 
 SECRET = "my prompt is nobody's business"
 ANSWER = {
@@ -115,6 +115,10 @@ async def before(hook, sent):
     return await asyncio.wait_for(hook.async_pre_call_hook(None, None, sent, "acompletion"), 60)
 
 
+def decided(sent):
+    return "thinkworth" in sent["metadata"]
+
+
 def run(behaviour, *asked, **settings):
     """Send requests through a hook in front of a server; gives what they became, the hook and the requests that arrived."""
 
@@ -186,7 +190,7 @@ def test_the_breaker_closes_when_the_service_is_back(caplog):
         async with Misbehaving(AWAY["500"]) as server:
             hook = ThinkworthHook(url=server.url, timeout_s=20, breaker_failures=1, breaker_cooldown_s=0)
             for _ in range(3):
-                assert "reasoning_effort" not in await before(hook, data())
+                assert not decided(await before(hook, data()))
             server.behaviour = reply(ANSWER)
             went = [await before(hook, data()) for _ in range(2)]
             await hook.close()
@@ -194,7 +198,7 @@ def test_the_breaker_closes_when_the_service_is_back(caplog):
 
     with caplog.at_level(logging.DEBUG, logger="thinkworth.litellm"):
         went, hook = asyncio.run(main())
-    assert [sent["reasoning_effort"] for sent in went] == ["none", "none"]
+    assert [decided(sent) for sent in went] == [True, True]
     assert not hook.breaker.open
     opened, closed = [record.getMessage() for record in caplog.records]  # not one for each try between
     assert ("go on without it" in opened, "answers again" in closed) == (True, True)
@@ -219,8 +223,7 @@ def test_a_caller_that_goes_away_does_not_keep_the_breaker_open():
             return skipped, went
 
     skipped, went = asyncio.run(main())
-    assert "reasoning_effort" not in skipped
-    assert went["reasoning_effort"] == "none"
+    assert (decided(skipped), decided(went)) == (False, True)
 
 
 class Broken:
@@ -253,6 +256,66 @@ def test_a_predictor_of_the_program_has_the_same_deadline():
     hook = ThinkworthHook(predictor=Slow(None), timeout_s=0.01)
     assert asyncio.run(before(hook, data())) == data()
     assert hook.counts["away"] == 1
+
+
+SHORT, LONG = "a" * 10, "a" * 5000
+
+
+class Late(Broken):
+    """Is late for what `late` names: raises that, or gives no answer; notes the characters that it was asked about."""
+
+    def __init__(self, late, error=None):
+        self.late, self.error, self.asked = late, error, []
+
+    async def predict(self, request):
+        text = request["messages"][-1]["content"]
+        self.asked.append(len(text))
+        if text not in self.late:
+            return ANSWER
+        if self.error:
+            raise self.error
+        await asyncio.sleep(60)
+        return None
+
+
+def asked_for(predictor, *texts, **settings):
+    async def main():
+        hook = ThinkworthHook(predictor=predictor, **{"timeout_s": 20, "breaker_failures": 2, **settings})
+        for text in texts:
+            await before(hook, data(messages=[{"role": "user", "content": text}]))
+        await hook.close()
+        return hook
+
+    return asyncio.run(main())
+
+
+@pytest.mark.parametrize("error", [TimeoutError(), Away("status 408", late=True)])
+def test_long_prompts_that_are_late_leave_short_ones_asked_about(error, caplog):
+    predictor = Late([LONG], error)
+    hook = asked_for(predictor, LONG, LONG, LONG, SHORT, SHORT, LONG)
+    assert predictor.asked == [5000, 5000, 10, 10]
+    assert (hook.counts["away"], hook.counts["skipped"], hook.counts["answered"]) == (2, 2, 2)
+    (line,) = [record.getMessage() for record in caplog.records]
+    assert "Prompts of more than 1600 characters go on without it" in line
+
+
+def test_short_prompts_that_are_late_speak_of_long_ones_too():
+    predictor = Late([SHORT, LONG], TimeoutError())
+    assert asked_for(predictor, SHORT, SHORT, LONG, SHORT).counts["skipped"] == 2
+    assert len(predictor.asked) == 2
+
+
+def test_what_hangs_costs_so_many_deadlines_a_length():
+    predictor = Late(["a" * n for n in (10, 1000, 5000)])
+    asked_for(predictor, *["a" * 5000] * 5, *["a" * 1000] * 5, *["a" * 10] * 5, timeout_s=0.02)
+    assert predictor.asked == [5000] * 2 + [1000] * 2 + [10] * 2
+
+
+def test_a_long_prompt_that_is_answered_speaks_of_short_ones_too():
+    predictor = Late([SHORT], TimeoutError())
+    # the second short one would otherwise be the second in a row
+    hook = asked_for(predictor, SHORT, LONG, SHORT, LONG, SHORT)
+    assert (hook.counts["away"], hook.counts["answered"], hook.counts["skipped"]) == (3, 2, 0)
 
 
 @pytest.mark.parametrize(

@@ -117,13 +117,19 @@ def proxy(model, program, thinkworth_server, tmp_path_factory):
     subprocess.run([*arguments[:-2], ROOT / arguments[-2], folder], check=True)
     shutil.rmtree(folder / "litellm_hook" / "__pycache__", ignore_errors=True)
     (hook,) = blocks("python")
-    # what a busy machine needs; how long a request may wait is tested without a proxy
-    settings = f'url="{thinkworth_server.url}", timeout_s=20, breaker_cooldown_s=0.5, breaker_failures=3'
+    # what a busy machine needs, and models that the service does not know; how long a request may wait is tested without a proxy
+    settings = f'url="{thinkworth_server.url}", timeout_s=20, breaker_cooldown_s=0.5, breaker_failures=3, say="effort"'
     written = 'url="http://127.0.0.1:3000", timeout_s=0.05'
     assert written in hook
     (folder / "thinkworth_hook.py").write_text(hook.replace(written, settings))
     (folder / "spend_rows.py").write_text(SPEND)
-    names = {"thinker": "openai/gpt-x", "talker": "openai/gpt-4o", "first": "openai/broken", "picky": "openai/gpt-5.1"}
+    names = {
+        "steady": "openai/gpt-y",
+        "thinker": "openai/gpt-x",
+        "talker": "openai/gpt-4o",
+        "first": "openai/broken",
+        "picky": "openai/gpt-5.1",
+    }
     config = {
         "model_list": [
             {"model_name": name, "litellm_params": {"model": behind, "api_base": model, "api_key": "none", "max_retries": 0}}
@@ -131,6 +137,7 @@ def proxy(model, program, thinkworth_server, tmp_path_factory):
         ],
         "router_settings": {"fallbacks": [{"first": ["talker"]}], "num_retries": 0, "disable_cooldowns": True},
     }  # fmt: skip
+    config["model_list"][0]["litellm_params"]["reasoning_effort"] = "high"
     (settings,) = map(yaml.safe_load, blocks("yaml"))
     settings["litellm_settings"]["callbacks"].append("spend_rows.spend")
     settings["litellm_settings"] |= {"cache": True, "cache_params": {"type": "local", "mode": "default_off"}}
@@ -230,6 +237,13 @@ def test_switches_of_a_chat_template_are_the_callers_too(ask, told):
     assert "reasoning_effort" not in sent
     _, outcome = told(decision_id)
     assert (outcome["arm"], outcome["overridden"]) == ("reasoning", True)  # the small server thinks all the same
+
+
+def test_what_the_config_sets_stays(ask, told):
+    _, decision_id, (sent,) = ask(EASY, model="steady")
+    assert sent["reasoning_effort"] == "high"
+    _, outcome = told(decision_id)
+    assert (outcome["arm"], outcome["overridden"]) == ("reasoning", True)
 
 
 def test_a_model_that_takes_no_effort_is_sent_none(ask):
