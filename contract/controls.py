@@ -52,8 +52,10 @@ class Accepts(BaseModel):
         thinks_with_tools: whether thinking is accepted in a request with function tools.
         least_with_hosted_tools: the least effort that is accepted in a request with tools of the provider's own, such as web search; None:
             any is.
-        earlier_thinking: whose thinking must be in the messages for thinking to be accepted: of the last call of tools while its results
-            are the last message, or of all calls; None: nobody's.
+        earlier_thinking: whose thinking must be in the messages for thinking to be accepted: its blocks in the turn whose tools' results the
+            model is to go on from, or that of all calls; None: nobody's.
+        thinks_with_prefill: whether thinking is accepted where the last message is an assistant's, which the model is to go on with.
+        stops_mid_turn: whether a request may switch thinking off whose last turn, not yet ended, holds blocks of thinking.
         template: the chat template's variable that switches thinking, where a server of open weights renders it; None: none is known.
     """
 
@@ -69,6 +71,8 @@ class Accepts(BaseModel):
     thinks_with_tools: bool = True
     least_with_hosted_tools: Effort | None = None
     earlier_thinking: Calls | None = None
+    thinks_with_prefill: bool = True
+    stops_mid_turn: bool = True
     template: Literal["enable_thinking", "thinking"] | None = None
 
     @model_validator(mode="after")
@@ -85,6 +89,8 @@ class Accepts(BaseModel):
             raise ValueError("off_type: null sends nothing for off, which is off where on_by_default is false; say so")
         if self.least_with_hosted_tools not in (None, *self.efforts):
             raise ValueError("least_with_hosted_tools is none of efforts; name one of them, or leave it out")
+        if not self.stops_mid_turn and not (self.thinking == "optional" and self.takes_tokens):
+            raise ValueError("stops_mid_turn: false is of thinking: optional with a budget as by; leave it out")
         order = [ORDER.index(word) for word in self.efforts]
         if order != sorted(set(order)):
             raise ValueError("efforts are each named once, weakest first; put them in order")

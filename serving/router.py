@@ -157,7 +157,9 @@ class Router:
             model_known=scored.model_known,
             truncated=scored.truncated,
             profile=terms.name,
-            reasons=[*self._reasons(decision, reading, named=request.model is not None), *told.reasons],
+            reasons=list(
+                dict.fromkeys([*self._reasons(decision, reading, named=request.model is not None), *told.reasons])
+            ),
             arm=decision.arm.value,
             p_reasoning=p_reasoning,
             params=told.params,

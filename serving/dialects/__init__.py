@@ -33,7 +33,7 @@ NO_MODEL = Told(None, False, ("params is null: it depends on the model, and none
 def translated(
     provider: Provider, model: str | None, controls: Controls, arm: Arm, thinking_budget: int, *,
     cap: int | None = None, max_output_tokens: int | None = None, tools: bool = False, hosted_tools: bool = False,
-    unthought: frozenset[Calls] = frozenset(),
+    unthought: frozenset[Calls] = frozenset(), mid_thought: bool = False, prefilled: bool = False,
 ) -> Told:  # fmt: skip
     """Return what to send to a provider for a model, so that it does what was decided.
 
@@ -48,6 +48,8 @@ def translated(
         tools: the request has function tools.
         hosted_tools: it has tools that the provider runs itself.
         unthought: calls of tools in its messages whose thinking is not there.
+        mid_thought: the turn that the model is to go on with holds blocks of its thinking.
+        prefilled: its last message is an assistant's, without such blocks.
     """
     if not model:
         return NO_MODEL
@@ -55,7 +57,7 @@ def translated(
     asked = Asked(
         arm=arm, thinking_budget=thinking_budget, accepts=controls.of(model, host or provider), cap=cap,
         max_output_tokens=max_output_tokens, ladder=controls.ladder, takes_budgets=controls.vllm_takes_budgets,
-        tools=tools, hosted_tools=hosted_tools, unthought=unthought,
+        tools=tools, hosted_tools=hosted_tools, unthought=unthought, mid_thought=mid_thought, prefilled=prefilled,
     )  # fmt: skip
     told = DIALECTS[host or provider](asked)
     return passed_on(told) if host else told

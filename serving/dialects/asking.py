@@ -13,6 +13,9 @@ LEAST_UNCAPPED = 128
 """Thinking tokens below which thinking is not switched on where nothing holds it to them: no ladder gives any effort fewer, and of what a
 request leaves for so few (at most 170 of output) nothing would be left to answer with."""
 
+MID_TURN = "this turn began with thinking, and without it the model would refuse the request: thinking stays on"
+MID_TURN_NO_ROOM = "this turn began with thinking, and the model may refuse to go on without it; max_output_tokens leaves no room for it: thinking is off"
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Asked:
@@ -29,6 +32,8 @@ class Asked:
         tools: the request has function tools.
         hosted_tools: the request has tools that the provider runs itself.
         unthought: calls of tools in the request's messages whose thinking is not there.
+        mid_thought: the turn that the model is to go on with holds blocks of its thinking.
+        prefilled: the last message is an assistant's, without such blocks.
         sends_budgets: the API is sent a budget where the model takes one.
     """
 
@@ -42,6 +47,8 @@ class Asked:
     tools: bool = False
     hosted_tools: bool = False
     unthought: frozenset[Calls] = frozenset()
+    mid_thought: bool = False
+    prefilled: bool = False
     sends_budgets: bool = True
 
 
@@ -53,12 +60,14 @@ class Told(NamedTuple):
         enforced: the arm is what the model will do.
         reasons: sentences.
         instead: the arm that these parameters carry out in the place of the one that was asked for; None: there is no such thing.
+        thinking_budget: of the arm reasoning where that is carried out instead.
     """
 
     params: dict[str, Any] | None
     enforced: bool = True
     reasons: tuple[str, ...] = ()
     instead: Arm | None = None
+    thinking_budget: int = 0
 
 
 class Plan(NamedTuple):
@@ -70,6 +79,7 @@ class Plan(NamedTuple):
         tokens: a budget that it accepts; None: it takes none, or none fits.
         enforced: the arm is what the model will do.
         reasons: what was clamped, in sentences.
+        kept_on: thinking is on although the arm is direct, of a model that could be told otherwise.
     """
 
     thinks: bool
@@ -77,11 +87,14 @@ class Plan(NamedTuple):
     tokens: int | None = None
     enforced: bool = True
     reasons: tuple[str, ...] = ()
+    kept_on: bool = False
 
     def told(self, params: dict[str, Any], *reasons: str) -> Told:
         """Return what to send, with what was clamped and more reasons."""
-        instead = Arm.DIRECT if not (self.thinks or self.enforced) else None
-        return Told(params, self.enforced, (*self.reasons, *reasons), instead)
+        reasons = (*self.reasons, *reasons)
+        if self.kept_on:
+            return Told(params, self.enforced, reasons, Arm.REASONING, self.tokens or 0)
+        return Told(params, self.enforced, reasons, None if self.thinks or self.enforced else Arm.DIRECT)
 
 
 def unknown() -> Told:
@@ -142,9 +155,14 @@ def planned(asked: Asked, accepts: Accepts) -> Plan:
 
     A budget below the least that the model accepts is raised to it where the caps leave room, for it is a cap and not an order to spend:
     thinking that was decided on would else not take place, and arms that were drawn would be others. Without room, thinking is
-    switched off.
+    switched off. In a turn that began with thinking, which some models refuse to end without, it is always on.
     """
     direct = asked.arm is Arm.DIRECT
+    if accepts.thinking == "optional" and asked.mid_thought and not accepts.stops_mid_turn:
+        if _has_room(asked, accepts):
+            plan = planned(asked, accepts.model_copy(update={"thinking": "always", "on_by_default": None}))
+            return plan._replace(kept_on=True, reasons=(MID_TURN, *plan.reasons)) if direct else plan
+        return Plan(False, enforced=direct, reasons=(MID_TURN_NO_ROOM,))
     if direct and accepts.thinking == "optional":
         return Plan(False)
     if accepts.thinking == "optional" and (why := _left_off(asked, accepts)):
@@ -182,7 +200,15 @@ def _left_off(asked: Asked, accepts: Accepts) -> str | None:
         return f"{why}: thinking is off"
     if accepts.earlier_thinking in asked.unthought:
         return "tools were called without thinking, or their messages do not hold it: thinking now would be refused, and is off"
+    if asked.prefilled and not accepts.thinks_with_prefill:
+        return "the last message is an assistant's, and this model refuses to think beside it: thinking is off"
     return None
+
+
+def _has_room(asked: Asked, accepts: Accepts) -> bool:
+    """Return whether a budget of the least that the model accepts is below the cap on all output, as its API demands."""
+    most, least = asked.max_output_tokens, accepts.least_tokens
+    return most is None or least is None or least < most
 
 
 def _effort(asked: Asked, accepts: Accepts) -> tuple[Effort, tuple[str, ...]]:

@@ -9,7 +9,7 @@ from contract.profiles import Profile
 from contract.records import Arm
 from serving.dialects import translated
 from serving.dialects.asking import Told
-from serving.dialects.calls import hosted, unthought
+from serving.dialects.calls import earlier, hosted
 from serving.schemas import PredictRequest
 
 
@@ -22,7 +22,7 @@ def of_request(
     return translated(
         request.provider, request.model, controls, arm, budget, cap=cap_of(profile, caps).tokens,
         max_output_tokens=request.max_output_tokens, tools=bool(request.tools),
-        hosted_tools=hosted(request.tools), unthought=unthought(request.messages),
+        hosted_tools=hosted(request.tools), **earlier(request.messages)._asdict(),
     )  # fmt: skip
 
 
@@ -31,16 +31,16 @@ def carried_out(
 ) -> tuple[Decision, bool]:
     """Return a decision as the request's model can carry it out, over its provider where it names one, and whether it can be enforced.
 
-    The arm is direct where thinking cannot be had, so that what is answered, recorded and remembered is what is done.
+    The arm is direct where thinking cannot be had, and reasoning, with the least budget, where a turn that began with thinking cannot
+    go on without, so that what is answered, recorded and remembered is what is done.
     """
     decision, enforced = expressed(decision, controls.of(request.model, request.provider))
-    if decision.arm is Arm.DIRECT:
-        return decision, enforced
     told = of_request(request, controls, profile, caps, decision.arm, decision.thinking_budget)
     if told.instead is None:
         return decision, enforced
     reasons = (*decision.reasons, *told.reasons)
-    return replace(decision, arm=told.instead, thinking_budget=0, effort=effort_of(0), reasons=reasons), False
+    budget = told.thinking_budget
+    return replace(decision, arm=told.instead, thinking_budget=budget, effort=effort_of(budget), reasons=reasons), False
 
 
 def both_arms(request: PredictRequest, controls: Controls, profile: Profile, caps: Caps, budget: int) -> bool:

@@ -122,6 +122,7 @@ def test_without_a_checkout_only_the_operators_rows_are_known(tmp_path, monkeypa
         ({"controls": {"a": GOOD | {"by": "effort", "efforts": ["high", "low"]}}}, "weakest first"),
         ({"controls": {"a": GOOD | {"by": "effort", "efforts": ["none", "low"]}}}, "efforts"),
         ({"controls": {"a": GOOD | {"least_with_hosted_tools": "low"}}}, "least_with_hosted_tools is none of efforts"),
+        ({"controls": {"a": GOOD | {"stops_mid_turn": False}}}, "stops_mid_turn: false is of thinking: optional"),
         ({"controls": {"a": GOOD | {"by": "qwen_budget"}}}, "least_tokens belongs to a budget"),
         ({"controls": {"a": GOOD | {"least_tokens": 5}}}, "least_tokens belongs to a budget"),
         ({"controls": {"a": GOOD | {"by": "qwen_budget", "least_tokens": 5, "most_tokens": 4}}}, "below least_tokens"),

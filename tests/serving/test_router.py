@@ -26,6 +26,7 @@ from contract.prompt import Prompt
 from contract.records import Arm
 from contract.scorer import Scorer
 from contract.settings import Exploration
+from serving.conversations import Conversations
 from serving.parsing import MAX_DEPTH, parse
 from serving.router import Router
 from serving.schemas import PredictRequest
@@ -41,7 +42,14 @@ CONTROLS = {
     "known": {"thinking": "optional", "by": "anthropic_budget", "least_tokens": 1024},
     "always": {"thinking": "always", "by": "effort", "efforts": ["low", "high"]},
     "never": {"thinking": "never"},
-    "bound": {"thinking": "optional", "by": "anthropic_budget", "least_tokens": 1024, "earlier_thinking": "last_call"},
+    "bound": {
+        "thinking": "optional",
+        "by": "anthropic_budget",
+        "least_tokens": 1024,
+        "earlier_thinking": "last_call",
+        "stops_mid_turn": False,
+        "thinks_with_prefill": False,
+    },
     "toolless": {
         "thinking": "optional",
         "by": "effort",
@@ -268,6 +276,39 @@ def test_the_messages_and_the_tools_of_a_request_reach_its_dialect(router):
     chat = asked | {"model": "toolless", "provider": "openai", "messages": messages[:1]}
     assert router.answer(PredictRequest(**chat)).params == {"reasoning_effort": "none"}
     assert router.answer(PredictRequest(**chat | {"tools": None})).params != {"reasoning_effort": "none"}
+
+
+def test_a_turn_that_began_with_thinking_is_answered_as_it_goes_on(router):
+    call = {"role": "assistant", "content": None, "tool_calls": [{"id": "1", "type": "function"}]}
+    given = {"role": "tool", "tool_call_id": "1", "content": "9901"}
+    thought = {**call, "thinking_blocks": [{"type": "thinking"}]}
+    asked = {"model": "bound", "provider": "anthropic", "max_output_tokens": 9000, "conversation_id": "loop"}
+    plain = [{"role": "user", "content": SUM}, call, given]
+    begun = [{"role": "user", "content": SUM}, thought, given]
+    explorer = Router(
+        router.scorer, router.families, controls=router.controls, exploration=Exploration(rate=1), random=lambda: 0.9,
+        conversations=Conversations(10, 60.0),
+    )  # fmt: skip
+    decided = explorer.decide(PredictRequest(messages=begun, **asked))
+    answer = decided.answer
+    assert (answer.verdict, answer.arm, answer.enforced, answer.p_reasoning) == ("avoid", "reasoning", False, 1.0)
+    assert (answer.thinking_budget, answer.params) == (1024, {"thinking": {"type": "enabled", "budget_tokens": 1024}})
+    assert [reason for reason in answer.reasons if "this turn began with thinking" in reason]
+    assert len(answer.reasons) == len(set(answer.reasons))
+    assert (decided.not_explored, decided.policy.arm) == ("not_enforced", Arm.REASONING)
+    assert explorer.conversations.last_arm("loop", "bound") is Arm.REASONING
+    unthought = router.decide(PredictRequest(messages=plain, **asked))
+    assert (unthought.answer.arm, unthought.answer.enforced) == ("direct", True)
+    assert unthought.prompt.digest == decided.prompt.digest
+    assert unthought.prompt.ask == decided.prompt.ask
+
+
+def test_a_text_to_go_on_with_is_answered_directly(router):
+    asked = {"model": "bound", "provider": "anthropic", "max_output_tokens": 9000}
+    messages = [{"role": "user", "content": PUZZLE}, {"role": "assistant", "content": "The answer:"}]
+    answer = router.answer(PredictRequest(messages=messages, **asked))
+    assert (answer.arm, answer.enforced, answer.params) == ("direct", False, {"thinking": {"type": "disabled"}})
+    assert any("the last message is an assistant's" in reason for reason in answer.reasons)
 
 
 @pytest.mark.parametrize(("tool", "word"), [("web_search", "low"), ("function", "minimal")])

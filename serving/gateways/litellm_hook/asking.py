@@ -8,6 +8,12 @@ from .settings import HookSettings
 LONGEST_ID = 200
 """Characters of an id that the service takes."""
 
+THINKING = ("thinking_blocks", "reasoning_details", "reasoning_content", "reasoning")
+"""Keys of an assistant's message that hold its thinking: that it is there decides what a provider accepts."""
+
+THINKING_PARTS = ("thinking", "redacted_thinking", "reasoning")
+"""Kinds of parts that hold it."""
+
 
 def request_of(data: Mapping[str, Any], *, model: str, settings: HookSettings) -> dict[str, Any] | None:
     """Return the body of `POST /predict` for a request as the proxy's hooks see it; None where there is nothing to ask about."""
@@ -48,27 +54,52 @@ def _messages(messages: Any, most: int) -> list[dict[str, Any]] | None:
         if room < 0:
             break
         kept.append(message)
-    return kept[::-1]
+    kept = kept[::-1]
+    return [*_begun(slim[: -len(kept)], kept), *kept]
+
+
+def _begun(left_out: Sequence[dict[str, Any]], kept: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Return what stands for the beginning of a turn that is cut, where its tools were called: whether it was thought decides what is accepted."""
+    if any(message["role"] == "user" for message in kept):
+        return []
+    began = max((i + 1 for i, message in enumerate(left_out) if message["role"] == "user"), default=0)
+    called = [message for message in left_out[began:] if message["role"] == "assistant" and "tool_calls" in message]
+    if not called:
+        return []
+    message = next((one for one in called if any(key in one for key in THINKING)), called[-1])
+    return [message | {"content": None, "tool_calls": [{"type": "function"}]}]
 
 
 def _slim(message: Mapping[str, Any]) -> dict[str, Any]:
-    """Return a message without images, files and the like: their kind is told, their bytes are not sent."""
+    """Return a message without images, files, thinking and the like: their kind is told, their bytes and text are not sent."""
     content = message.get("content")
     if isinstance(content, list):
         content = [
-            {"type": "text", "text": part["text"]} if isinstance(part, Mapping) and isinstance(part.get("text"), str)
-            else {"type": str(part.get("type", "file")) if isinstance(part, Mapping) else "file"}
-            for part in content
-        ]  # fmt: skip
+            {"type": "text", "text": part["text"]} if _is_text(part) else {"type": _kind(part)} for part in content
+        ]
     slim = {"role": message.get("role"), "content": content}
     if isinstance(calls := message.get("tool_calls"), list) and calls:
         slim["tool_calls"] = calls
+    if message.get("role") == "assistant":
+        held = {key: message[key] for key in THINKING if message.get(key)}
+        slim |= {
+            key: [{"type": _kind(part)} for part in value] if isinstance(value, list) else True
+            for key, value in held.items()
+        }
     return slim
 
 
 def characters(body: Mapping[str, Any]) -> int:
     """Return the characters of text in a body of `POST /predict`."""
     return sum(_size(message.get("content")) for message in body.get("messages") or ())
+
+
+def _is_text(part: Any) -> bool:
+    return isinstance(part, Mapping) and isinstance(part.get("text"), str) and part.get("type") not in THINKING_PARTS
+
+
+def _kind(part: Any) -> str:
+    return str(part.get("type", "file")) if isinstance(part, Mapping) else "file"
 
 
 def _size(content: Any) -> int:

@@ -37,6 +37,8 @@ asked = st.fixed_dictionaries(
         "tools": st.booleans(),
         "hosted_tools": st.booleans(),
         "unthought": st.frozensets(st.sampled_from(get_args(Calls))),
+        "mid_thought": st.booleans(),
+        "prefilled": st.booleans(),
     }
 )
 
@@ -101,10 +103,15 @@ def test_what_holds_of_every_dialect(provider, model, ladder, given):
     if told.params is None:
         assert not told.enforced
         assert any(reason.startswith("params is null") for reason in told.reasons)
-    if told.instead is not None:
-        assert (given["arm"], told.instead, told.enforced) == (Arm.REASONING, Arm.DIRECT, False)
+    if told.instead is Arm.DIRECT:
+        assert (given["arm"], told.enforced, told.thinking_budget) == (Arm.REASONING, False, 0)
         assert thinks(told.params) in (False, None)
         assert told.params == translated(provider, model, controls(ladder), **given | {"arm": Arm.DIRECT}).params
+    if told.instead is Arm.REASONING:
+        assert (given["arm"], told.enforced, given["mid_thought"]) == (Arm.DIRECT, False, True)
+        assert told.thinking_budget == budget_in(told.params) > 0
+        done = given | {"arm": Arm.REASONING, "thinking_budget": told.thinking_budget}
+        assert told.params == translated(provider, model, controls(ladder), **done).params
     if given["arm"] is Arm.DIRECT and told.enforced:
         assert thinks(told.params) in (False, None)
     if given["arm"] is Arm.REASONING and told.enforced:
@@ -126,7 +133,8 @@ def test_a_budget_keeps_to_the_model_and_the_caps(provider, model, given):
         return
     assert accepts.least_tokens <= budget <= (accepts.most_tokens or budget)
     assert most is None or budget < most
-    if budget > accepts.least_tokens or accepts.thinking == "optional":
+    goes_on = given["mid_thought"] and not accepts.stops_mid_turn
+    if budget > accepts.least_tokens or (accepts.thinking == "optional" and not goes_on):
         assert most is None or budget <= most * (1 - ANSWER_SHARE), "the answer's share is kept free"
         assert cap is None or budget <= cap, "never above what the caps leave"
     if budget > given["thinking_budget"]:

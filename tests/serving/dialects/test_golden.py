@@ -7,11 +7,25 @@ from contract.ladders import SHIPPED_LADDERS
 from contract.locate import ROOT
 from contract.records import Arm
 from serving.dialects import translated
+from serving.dialects.asking import Told
 
 SHIPPED = load_controls(shipped=ROOT / "data" / "dialects.yaml")
 
 
-def told(provider, model, budget, *, cap=None, most=8000, tools=False, hosted=False, unthought=frozenset(), **settings):
+def told(
+    provider,
+    model,
+    budget,
+    *,
+    cap=None,
+    most=8000,
+    tools=False,
+    hosted=False,
+    unthought=frozenset(),
+    mid_thought=False,
+    prefilled=False,
+    **settings,
+):
     controls = Controls(SHIPPED.rows.by_name, **settings)
     arm = Arm.REASONING if budget else Arm.DIRECT
     return translated(
@@ -25,6 +39,8 @@ def told(provider, model, budget, *, cap=None, most=8000, tools=False, hosted=Fa
         tools=tools,
         hosted_tools=hosted,
         unthought=unthought,
+        mid_thought=mid_thought,
+        prefilled=prefilled,
     )
 
 
@@ -191,7 +207,7 @@ def test_vllm_is_sent_a_budget_only_where_its_servers_take_one():
     assert "thinking_token_budget" not in plain.params
     assert "vllm_takes_budgets" in plain.reasons[0]
     taken = told("vllm", "Qwen/Qwen3-32B", 2000, vllm_takes_budgets=True)
-    assert taken == (template(enable_thinking=True) | {"thinking_token_budget": 2000}, True, (), None)
+    assert taken == Told(template(enable_thinking=True) | {"thinking_token_budget": 2000})
     assert told("litellm", "hosted_vllm/Qwen/Qwen3-32B", 2000, vllm_takes_budgets=True).params == {
         "extra_body": taken.params
     }
@@ -205,7 +221,7 @@ def test_openais_chat_refuses_tools_beside_thinking_so_it_is_off_there(model):
     shut = told("openai", model, 2000, tools=True)
     assert (shut.params, shut.enforced, shut.instead) == (effort("none"), False, Arm.DIRECT)
     assert shut.reasons == ("this API refuses function tools beside this model's thinking: thinking is off",)
-    assert told("openai", model, 0, tools=True) == (effort("none"), True, (), None)
+    assert told("openai", model, 0, tools=True) == Told(effort("none"))
     assert told("openai", model, 2000).params == effort("medium")
     for elsewhere in ("openai_responses", "litellm", "openrouter"):
         assert told(elsewhere, model, 2000, tools=True) == told(elsewhere, model, 2000)
@@ -314,3 +330,60 @@ def test_a_budget_that_is_sent_may_be_small():
     assert told("qwen", "qwen3-32b", 12, cap=12, most=16).params == {"enable_thinking": True, "thinking_budget": 12}
     served = told("vllm", "Qwen/Qwen3-32B", 12, cap=12, most=16, vllm_takes_budgets=True)
     assert served.params == template(enable_thinking=True) | {"thinking_token_budget": 12}
+
+
+CLAUDE = [
+    ("anthropic", "claude-sonnet-4-5", budget(1024), off()),
+    ("anthropic", "claude-3-7-sonnet-20250219", budget(1024), off()),
+    ("bedrock", "us.anthropic.claude-sonnet-4-5-20250929-v1:0", more(budget(1024)), more(off())),
+    ("litellm", "vertex_ai/claude-sonnet-4@20250514", budget(1024), effort("none")),
+    (
+        "openrouter",
+        "anthropic/claude-haiku-4.5",
+        {"reasoning": {"max_tokens": 1024}},
+        {"reasoning": {"effort": "none"}},
+    ),
+]
+
+
+@pytest.mark.parametrize(("provider", "model", "least", "shut"), CLAUDE)
+def test_a_turn_that_began_with_thinking_goes_on_with_the_least(provider, model, least, shut):
+    """Anthropic: when thinking is disabled, an assistant message in the final position cannot contain thinking."""
+    kept = told(provider, model, 0, mid_thought=True)
+    assert (kept.params, kept.enforced, kept.instead, kept.thinking_budget) == (least, False, Arm.REASONING, 1024)
+    assert "this turn began with thinking" in kept.reasons[0]
+    assert told(provider, model, 0).params == shut
+    no_room = told(provider, model, 0, mid_thought=True, most=1024)
+    assert (no_room.params, no_room.enforced, no_room.instead) == (shut, True, None)
+    assert "may refuse to go on without it" in no_room.reasons[0]
+
+
+@pytest.mark.parametrize(("provider", "model", "least", "shut"), CLAUDE)
+def test_in_such_a_turn_thinking_is_not_switched_off_by_caps_either(provider, model, least, shut):
+    kept = told(provider, model, 600, mid_thought=True, cap=600)
+    assert (kept.params, kept.enforced, kept.instead) == (least, True, None)
+    assert told(provider, model, 600, cap=600).params == shut
+    assert told(provider, model, 2000, mid_thought=True) == told(provider, model, 2000)
+
+
+@pytest.mark.parametrize(("provider", "model", "least", "shut"), CLAUDE)
+def test_thinking_is_off_beside_a_prefill(provider, model, least, shut):
+    off_here = told(provider, model, 2000, prefilled=True)
+    assert (off_here.params, off_here.enforced, off_here.instead) == (shut, False, Arm.DIRECT)
+    assert "the last message is an assistant's" in off_here.reasons[0]
+    assert told(provider, model, 0, prefilled=True) == told(provider, model, 0)
+
+
+@pytest.mark.parametrize(
+    ("provider", "model"), [("openai", "gpt-5.1"), ("vllm", "Qwen/Qwen3-32B"), ("deepseek", "deepseek-v4-pro")]
+)
+def test_others_may_start_and_stop_where_they_like(provider, model):
+    for tokens in (0, 2000):
+        assert told(provider, model, tokens, mid_thought=True) == told(provider, model, tokens)
+        assert told(provider, model, tokens, prefilled=True) == told(provider, model, tokens)
+
+
+@pytest.mark.parametrize("model", ["claude-sonnet-4-6", "claude-opus-5", "claude-haiku-5-5"])
+def test_an_adaptive_claude_stops_in_the_midst_of_a_turn_and_thinks_beside_no_prefill(model):
+    assert told("anthropic", model, 0, mid_thought=True).params == off()
+    assert told("anthropic", model, 2000, prefilled=True).params == off()

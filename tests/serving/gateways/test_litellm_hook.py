@@ -1,6 +1,7 @@
 """What the hook asks, sets and tells, against LiteLLM's own idea of each model."""
 
 import asyncio
+import json
 import re
 import sys
 import threading
@@ -11,6 +12,8 @@ from types import SimpleNamespace
 import pytest
 
 from contract.locate import ROOT
+from contract.prompt import Prompt
+from serving.dialects.calls import earlier
 from serving.gateways.litellm_hook import Away, Declined, HookSettings, ThinkworthHook
 from serving.gateways.litellm_hook.aside import Aside
 from serving.gateways.litellm_hook.asking import request_of
@@ -593,6 +596,46 @@ def test_of_a_long_conversation_the_oldest_turns_are_left_out(most, kept):
     data = chat(messages=[{"role": role, "content": text} for role, text in turns])
     body = request_of(data, model="m", settings=settings_of({"max_characters": most}))
     assert (body and [message["content"] for message in body["messages"]]) == kept
+
+
+THOUGHT = {
+    "role": "assistant",
+    "content": None,
+    "tool_calls": [{"id": "a", "type": "function", "function": {"name": "f", "arguments": "{}"}}],
+    "thinking_blocks": [{"type": "thinking", "thinking": "secret", "signature": "s"}],
+    "reasoning_content": "secret",
+}
+RESULT = {"role": "tool", "tool_call_id": "a", "content": "17"}
+
+
+def test_that_a_turn_was_thought_is_told_and_not_what():
+    parts = [
+        {"type": "thinking", "thinking": "secret"},
+        {"type": "reasoning", "text": "secret"},
+        {"type": "text", "text": "so"},
+    ]
+    messages = [{"role": "user", "content": "q"}, THOUGHT, RESULT, {"role": "assistant", "content": parts}]
+    body = request_of(chat(messages=messages), model="m", settings=settings_of({}))
+    told = body["messages"]
+    assert (told[1]["thinking_blocks"], told[1]["reasoning_content"]) == ([{"type": "thinking"}], True)
+    assert told[3]["content"] == [{"type": "thinking"}, {"type": "reasoning"}, {"type": "text", "text": "so"}]
+    assert "secret" not in json.dumps(body)
+    assert earlier(told) == earlier(messages)
+    whole, slim = Prompt.from_messages(messages), Prompt.from_messages(PredictRequest.model_validate(body).messages)
+    assert (whole.digest, whole.ask) == (slim.digest, slim.ask)
+
+
+@pytest.mark.parametrize("most", [100_000, 40, 10])
+def test_a_turn_that_is_cut_keeps_that_it_began_with_thinking(most):
+    call = {key: value for key, value in THOUGHT.items() if key in ("role", "content", "tool_calls")}
+    long = RESULT | {"content": "1" * 9}
+    loop = [{"role": "user", "content": "q" * 30}, THOUGHT, *[long, call] * 3, long]
+    for messages in (loop, [*loop[:1], call, *loop[2:]]):
+        body = request_of(chat(messages=messages), model="m", settings=settings_of({"max_characters": most}))
+        told = PredictRequest.model_validate(body).messages
+        assert (earlier(told).mid_thought, earlier(told).prefilled) == (messages is loop, False)
+        assert ("last_call" in earlier(told).unthought) == (messages is not loop)
+        assert Prompt.from_messages(told).turns[-1].text == "1" * 9
 
 
 @pytest.fixture

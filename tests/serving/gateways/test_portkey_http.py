@@ -47,6 +47,51 @@ def test_the_answer_of_the_guide_is_what_these_parameters_give(http):
     assert {**reply, "data": {**reply["data"], "decision_id": "...", "revision": "..."}} == GOT
 
 
+THOUGHT = {"type": "thinking", "thinking": "hm", "signature": "s"}
+CALL = {
+    "role": "assistant",
+    "content": "",
+    "tool_calls": [{"id": "t", "type": "function", "function": {"name": "f", "arguments": "{}"}}],
+}
+USE = {"type": "tool_use", "id": "t", "name": "f", "input": {}}
+LEAST, OFF = {"type": "enabled", "budget_tokens": 1024}, {"type": "disabled"}
+
+
+@pytest.mark.parametrize(
+    ("turn", "kind", "thinking"),
+    [
+        ([{**CALL, "content_blocks": [THOUGHT]}, {"role": "tool", "tool_call_id": "t", "content": "9901"}], "chatComplete", LEAST),
+        ([CALL, {"role": "tool", "tool_call_id": "t", "content": "9901"}], "chatComplete", OFF),
+        ([{"role": "assistant", "content": [THOUGHT, USE]},
+          {"role": "user", "content": [{"type": "tool_result", "tool_use_id": "t", "content": "9901"}]}], "messages", LEAST),
+        ([{"role": "assistant", "content": "{"}], "messages", OFF),
+    ],
+)  # fmt: skip
+def test_claude_goes_on_with_a_turn_as_it_began(http, turn, kind, thinking):
+    messages = [{"role": "user", "content": "What is 1 + 9900?"}, *turn]
+    body = {"model": "claude-sonnet-4-5", "max_tokens": 8000, "messages": messages}
+    sent = {**SENT, "request": {"json": body}, "provider": "anthropic", "requestType": kind}
+    reply = http.post("/gateways/portkey", json=sent).json()
+    assert reply["transformedData"]["request"]["json"] == body | {"thinking": thinking}
+    assert reply["data"]["arm"] == ("reasoning" if thinking is LEAST else "direct")
+
+
+PROOF = "Prove that for every prime p > 3, p^2 - 1 is divisible by 24, then find all integer solutions of x^2 - 24y^2 = 1 with x < 10000."
+
+
+@pytest.mark.parametrize(
+    ("before", "arm"), [([], "reasoning"), ([{"role": "assistant", "content": "The proof:"}], "direct")]
+)
+def test_claude_is_not_made_to_think_beside_a_prefill(http, before, arm):
+    body = {"model": "claude-sonnet-4", "max_tokens": 20000, "messages": [{"role": "user", "content": PROOF}, *before]}
+    sent = {**SENT, "request": {"json": body}, "provider": "anthropic", "requestType": "messages"}
+    reply = http.post("/gateways/portkey", json=sent).json()
+    assert reply["data"]["arm"] == arm
+    assert reply["transformedData"]["request"]["json"]["thinking"]["type"] == (
+        "enabled" if arm == "reasoning" else "disabled"
+    )
+
+
 @pytest.mark.parametrize(
     "raw",
     [
