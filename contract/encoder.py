@@ -17,6 +17,7 @@ import re
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from functools import cache
 from pathlib import Path
 from threading import Lock
 from typing import NamedTuple
@@ -199,7 +200,9 @@ def open_graph(path: Path, *, remedy: str, threads: int = 1) -> onnxruntime.Infe
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = threads
     options.inter_op_num_threads = 1
-    options.enable_cpu_mem_arena = False  # it keeps the most that was ever in use, and is no faster
+    _share_memory()
+    options.add_session_config_entry("session.use_env_allocators", "1")
+    options.enable_mem_pattern = False  # a plan of its buffers for each length of a text: more memory, and no faster
     options.log_severity_level = 3  # errors are raised, not printed
     options.execution_mode = onnxruntime.ExecutionMode.ORT_SEQUENTIAL
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")  # else idle threads take cores from others
@@ -213,6 +216,24 @@ def open_graph(path: Path, *, remedy: str, threads: int = 1) -> onnxruntime.Infe
         raise BundleMismatch(
             f"{path}: onnxruntime cannot open it ({type(error).__name__}); {remedy}", field=path.name
         ) from error
+
+
+@cache
+def _share_memory() -> None:
+    """Give all graphs one arena that grows by what is asked for; left alone, each has one of its own that doubles.
+
+    Malloc instead of an arena is half as fast where it gives large blocks back to the system, and takes more memory where it does not.
+    """
+    memory = onnxruntime.OrtMemoryInfo(
+        "Cpu", onnxruntime.OrtAllocatorType.ORT_ARENA_ALLOCATOR, 0, onnxruntime.OrtMemType.DEFAULT
+    )
+    as_requested = {
+        "max_mem": 0,
+        "arena_extend_strategy": 1,
+        "initial_chunk_size_bytes": 2**20,
+        "max_dead_bytes_per_chunk": 2**20,
+    }
+    onnxruntime.create_and_register_allocator(memory, onnxruntime.OrtArenaCfg(as_requested))
 
 
 def _open_tokenizer(path: Path) -> Tokenizer:

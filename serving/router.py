@@ -119,7 +119,8 @@ class Router:
     def read(self, prompt: Prompt, model: str | None, encoded: Callable[[], None] | None = None) -> Reading:
         """Return what the graphs say of a prompt for a target model, and remember it; `encoded` is called between encoder and heads."""
         scored = self.scorer.score(prompt, model, encoded=encoded)
-        reading = Reading(scored, tuple(effects(self.manifest, scored.inputs[1], scored.gains)), prompt.attachments)
+        found = tuple(effects(self.manifest, scored.inputs[1], scored.gains))
+        reading = Reading(scored._replace(gains=()), found, prompt.attachments)  # a sixth of what is remembered
         self.readings.put(key_of(prompt, model), reading)
         return reading
 

@@ -14,7 +14,6 @@ from serving.access.starting import refuse_open_start
 from serving.answering import Answering
 from serving.boundary import PAGE, Boundary
 from serving.gateways import portkey
-from serving.memory import give_back
 from serving.metrics import metrics_of_process
 from serving.observing.gauges import looked_at
 from serving.observing.middleware import Observed
@@ -51,7 +50,6 @@ class Thinkworth:
     def __init__(self) -> None:
         settings, observer, door = load_settings(), _observer(), _door()  # wrong keys end the start
         limit_heads()
-        give_back()
         # None: no worker of `serve`, but alone in a process, as under a test client
         of_many = bentoml.server_context.worker_index is not None
         if of_many:

@@ -41,7 +41,7 @@ PROMPTS = (
 )
 
 
-AFTER_LOAD_MIB = 360
+AFTER_LOAD_MIB = 386
 """Of a worker, as benchmarks/service.py measures it."""
 
 RESIDENT_MIB = 400
