@@ -42,7 +42,7 @@ def size():
             "outage_s": 5,
             "decisions": 4_000,
             "overload_requests": 8,
-            "batches": (8, 32, 2),
+            "batches": (8, 256, 2),
         }
     )
 
