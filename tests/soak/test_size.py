@@ -21,6 +21,8 @@ from contract.store.outcomes import new_id
 from contract.store.records import Record
 from serving.recorder import Recorder
 
+from .test_record import until
+
 THINKWORTH = Path(sys.executable).with_name("thinkworth")
 BLOCK = 200
 
@@ -70,6 +72,8 @@ def test_a_large_record_is_written_once_audited_and_served(made_up, size, report
     bundles = [{"revision": r, "time": start, "profiles": {p: {"tokens_per_point": t, "max_thinking_tokens": 8192} for p, t in made_up.PROFILES.items()}, "unfamiliar_below": 0.4, "small_budget": 1024} for r in made_up.REVISIONS]  # fmt: skip
     asyncio.run(recorder.record([Record("bundles", one) for one in bundles]))
     assert recorder.counts["dropped"] == 0
+    # where the disk stalled, the journal has what came meanwhile
+    until(lambda: recorder.journal.records == 0 and recorder.mender.up)
     with recorder.engine.connect() as connection:
         assert connection.scalar(sa.select(sa.func.count()).select_from(tables.decisions)) == n
         told = connection.scalar(sa.select(sa.func.count()).select_from(tables.outcomes))
