@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from functools import lru_cache
 from typing import Any, Literal
 
+from .deployments import made_of
 from .thinking import arm_said
 
 NAMES = ("temperature", "top_p", "top_k", "tool_choice", "logprobs", "top_logprobs")
@@ -102,19 +103,13 @@ def _sent(
     model: str, provider: str | None, parameters: Mapping[str, Any], drops: bool, allowed: tuple[str, ...]
 ) -> dict[str, Any] | None:
     """Return what LiteLLM would send of the parameters of SENT; None where it would refuse the request."""
-    from litellm import get_llm_provider
-    from litellm.utils import get_optional_params
-
-    try:
-        name, named, _, _ = get_llm_provider(model=model, custom_llm_provider=provider)
-        tools = {"tools": [_TOOL]} if "tool_choice" in parameters else {}
-        schema = {"response_format": _SCHEMA} if "response_format" in parameters else {}
-        sent = get_optional_params(
-            model=name, custom_llm_provider=named, drop_params=drops, allowed_openai_params=list(allowed), **tools, **{**parameters, **schema}
-        )  # fmt: skip
-    except Exception:
-        return None
-    return {name: sent[name] for name in SENT if sent.get(name) is not None}
+    given = dict(parameters)
+    if "tool_choice" in given:
+        given["tools"] = [_TOOL]
+    if "response_format" in given:
+        given["response_format"] = _SCHEMA
+    sent = made_of(model, provider, given, drop_params=drops, allowed_openai_params=list(allowed))
+    return None if sent is None else {name: sent[name] for name in SENT if sent.get(name) is not None}
 
 
 _SCHEMA = {"type": "json_schema", "json_schema": {"name": "f", "schema": {"type": "object", "properties": {}}}}

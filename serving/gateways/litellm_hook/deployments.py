@@ -70,38 +70,47 @@ def accepted(model: str, provider: str | None, parameters: Mapping[str, Any]) ->
 
 @lru_cache(MOST_NAMES)
 def _accepted(model: str, provider: str | None, effort: str | None, thinking: str | None, capped: bool) -> bool:
-    from litellm import get_llm_provider
-    from litellm.utils import get_optional_params, get_supported_openai_params
-
     asked: dict[str, Any] = {}
     if effort is not None:
         asked["reasoning_effort"] = effort
     if thinking is not None:
         asked["thinking"] = {"type": thinking, **({"budget_tokens": 1024} if capped else {})}
-    try:
-        name, named, _, _ = get_llm_provider(model=model, custom_llm_provider=provider)
-        known = get_supported_openai_params(model=name, custom_llm_provider=named) or []
-        if not asked.keys() <= set(known):
-            return False
-        get_optional_params(model=name, custom_llm_provider=named, **asked)
-    except Exception:
-        return False
-    return True
+    return made_of(model, provider, asked, known_only=True) is not None
 
 
 @lru_cache(MOST_NAMES)
 def budget_of(model: str, provider: str | None, effort: str) -> int | None:
     """Return the thinking tokens that LiteLLM makes of an effort, where they have to be below max_tokens; None: it makes none."""
+    thinking = (made_of(model, provider, {"reasoning_effort": effort}) or {}).get("thinking")
+    budget = thinking.get("budget_tokens") if isinstance(thinking, Mapping) else None
+    return budget if isinstance(budget, int) else None
+
+
+def made_of(
+    model: str, provider: str | None, parameters: Mapping[str, Any], *, known_only: bool = False, **options: Any
+) -> Mapping[str, Any] | None:
+    """Return what LiteLLM makes of a request's parameters before it is sent; None where it would refuse them.
+
+    Args:
+        model: of the deployment.
+        provider: of the deployment; None: LiteLLM finds it.
+        parameters: of the request.
+        known_only: refuse those too that LiteLLM does not count among what the model takes.
+        options: of LiteLLM's `get_optional_params`, such as drop_params.
+    """
     from litellm import get_llm_provider
-    from litellm.utils import get_optional_params
+    from litellm.utils import get_optional_params, get_supported_openai_params
 
     try:
         name, named, _, _ = get_llm_provider(model=model, custom_llm_provider=provider)
-        thinking = get_optional_params(model=name, custom_llm_provider=named, reasoning_effort=effort).get("thinking")
+        if known_only:
+            known = get_supported_openai_params(model=name, custom_llm_provider=named) or []
+            if not parameters.keys() <= set(known):
+                return None
+        made: Mapping[str, Any] = get_optional_params(model=name, custom_llm_provider=named, **parameters, **options)
     except Exception:
         return None
-    budget = thinking.get("budget_tokens") if isinstance(thinking, Mapping) else None
-    return budget if isinstance(budget, int) else None
+    return made
 
 
 ASKABLE = ("reasoning_effort", "thinking")
