@@ -207,7 +207,7 @@ def open_graph(path: Path, *, remedy: str, threads: int = 1) -> onnxruntime.Infe
     options.execution_mode = onnxruntime.ExecutionMode.ORT_SEQUENTIAL
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")  # else idle threads take cores from others
     # A processor that lacks VNNI would saturate sums of int8 products at 16 bits and embed differently from the others. One that
-    # has it is right either way, bit by bit, and this way would take half as long again.
+    # has it is right either way, bit by bit, and this way would take two thirds longer.
     if not adds_int8_exactly():
         options.add_session_config_entry("session.x64quantprecision", "1")
     try:

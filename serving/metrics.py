@@ -186,7 +186,7 @@ def _reserved(folder: Path) -> bool:
 
 
 _TELLING = ThreadPoolExecutor(1, "thinkworth-metrics")
-"""One thread of its own: those of the event loop may all be reading large bodies just when somebody looks why the service is slow."""
+"""One thread of its own: those of the event loop, which System One counts tokens on, may all be taken just when somebody looks why the service is slow."""
 
 
 async def told() -> bytes:

@@ -70,9 +70,7 @@ class Call(NamedTuple):
             Overloaded: too many wait.
             DeadlinePassed, ClientGone: that came before a thread was free.
         """
-        if self.queue is None or not self.is_large:
-            return work()
-        return await self.queue.run(work, self.deadline, self.gone, of_graphs=False)
+        return await self._in_turn(work, let_in=False)
 
     async def aside(self, work: Callable[[], T]) -> T:
         """Return what further work gives that looks at all of the body: that of a large one is done on a thread, in its turn.
@@ -80,9 +78,12 @@ class Call(NamedTuple):
         Raises:
             DeadlinePassed, ClientGone: that came before a thread was free.
         """
+        return await self._in_turn(work, let_in=True)
+
+    async def _in_turn(self, work: Callable[[], T], *, let_in: bool) -> T:
         if self.queue is None or not self.is_large:
             return work()
-        return await self.queue.run(work, self.deadline, self.gone, let_in=True, of_graphs=False)
+        return await self.queue.run(work, self.deadline, self.gone, let_in=let_in, of_graphs=False)
 
 
 class Reply(NamedTuple):
