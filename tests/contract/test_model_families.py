@@ -233,7 +233,8 @@ def test_two_families_of_a_file_may_not_claim_one_pattern(tmp_path):
     "content", ["", "3", "families:", "families: [a]", "models: {}", "families: {7: {}}", "families: {mine: 3}"]
 )
 def test_a_file_without_families_is_refused(tmp_path, content):
-    error_of(write(tmp_path, content))
+    path = write(tmp_path, content)
+    assert str(path) in error_of(path).message
 
 
 def test_a_missing_file_names_the_variable(tmp_path, monkeypatch):

@@ -113,13 +113,16 @@ def test_a_refused_request_does_not_spoil_the_next_one_of_its_connection(connect
 
 @pytest.mark.parametrize("how", ["closed", "reset"])
 @pytest.mark.parametrize("sent", [HEAD[:20], HEAD, WHOLE[:-1], WHOLE], ids=["line", "headers", "body", "whole"])
-def test_connections_are_cut_at_any_place(connect, how, sent):
+def test_connections_that_are_cut_at_any_place_leave_room_for_others(connect, how, sent):
     for _ in range(5):
         connection = connect()
         connection.sendall(sent)
         if how == "reset":
             connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
         connection.close()
+    other = connect()
+    other.sendall(WHOLE)
+    assert [status for status, _ in answers(other, 1)] == [200]
 
 
 ENCODINGS = {

@@ -69,6 +69,8 @@ def test_what_serving_needs_is_pinned_as_in_the_lock():
 @pytest.mark.parametrize("name", MANIFESTS)
 def test_kubernetes_takes_the_manifest(name, version):
     kubernetes_validate.validate(MANIFESTS[name], version, strict=True)
+    with pytest.raises(kubernetes_validate.ValidationError, match="unheard"):  # it would tell
+        kubernetes_validate.validate({**MANIFESTS[name], "unheard": 1}, version, strict=True)
 
 
 def test_the_manifests_agree():

@@ -123,7 +123,7 @@ def test_without_keys_nothing_is_answered_at_another_address_than_this_machines(
 
 
 def test_only_whether_it_lives_is(door, scope):
-    door(keyed=False).admit(scope("/livez", method="GET", server="10.0.0.1"))
+    assert door(keyed=False).admit(scope("/livez", method="GET", server="10.0.0.1")).name == "anonymous"
 
 
 def test_anonymous_is_everywhere_but_for_the_admin(door, scope):
