@@ -1,4 +1,4 @@
-"""What the service is to reach, beside what benchmarks/service.py measured: the table of README.
+"""What the service is to reach, beside what benchmarks/service.py measured, and how long an answer takes by length: the tables of README.
 
     python benchmarks/targets.py [--results benchmarks/results/serving.json]
 
@@ -81,11 +81,33 @@ def table(figures: Mapping[str, Any]) -> str:
     return "\n".join(lines)
 
 
+def latencies(figures: Mapping[str, Any]) -> str:
+    """Return as Markdown how long one client waits by length, and the throughput on one core over the bare call's there, where it was measured."""
+    lines = [
+        "| one client | bare call, p50 | over HTTP, p50 | p95 | p99 | throughput on one core over the bare call's |",
+        "|---|---|---|---|---|---|",
+    ]
+    for name, by_clients in figures["latency"].items():
+        one, core = by_clients["concurrency 1"], figures[ONE_CORE].get(name)
+        bare, p50, p95, p99 = (one[key] for key in ("bare_p50_ms", "p50_ms", "p95_ms", "p99_ms"))
+        spread = f"{p50['median']:.1f} ms [{p50['least']:.1f}, {p50['most']:.1f}]"
+        over = (
+            f"{core['over_bare']['median']:.2f} [{core['over_bare']['least']:.2f}, {core['over_bare']['most']:.2f}]"
+            if core
+            else "–"
+        )
+        lines.append(
+            f"| {name} | {bare['median']:.1f} ms | {spread} | {p95['median']:.1f} ms | {p99['median']:.1f} ms | {over} |"
+        )
+    return "\n".join(lines)
+
+
 def main() -> None:
-    """Print the table."""
+    """Print the tables."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--results", type=Path, default=RESULTS)
-    print(table(json.loads(parser.parse_args().results.read_text(encoding="utf-8"))))
+    figures = json.loads(parser.parse_args().results.read_text(encoding="utf-8"))
+    print(table(figures), latencies(figures), sep="\n\n")
 
 
 if __name__ == "__main__":

@@ -32,11 +32,23 @@ def test_the_table_tells_what_was_measured_and_leaves_out_what_was_not():
     assert [(one["found"], one["met"]) for one in targets.told(found)] == [(4.126, True), (412.3, False)]
 
 
-def test_readme_has_the_table_of_what_was_measured():
+def test_a_length_has_its_latency_and_its_throughput_where_that_was_measured():
+    one = figures(bare_p50_ms=3.04, p50_ms=6.0, p95_ms=9.0, p99_ms=10.0)
+    found = {
+        "latency": {name: {"concurrency 1": one} for name in ("16 tokens", "mix")},
+        "throughput on one core": {"mix": figures(over_bare=1.5)},
+    }
+    assert targets.latencies(found).splitlines()[2:] == [
+        "| 16 tokens | 3.0 ms | 6.0 ms [5.0, 7.0] | 9.0 ms | 10.0 ms | – |",
+        "| mix | 3.0 ms | 6.0 ms [5.0, 7.0] | 9.0 ms | 10.0 ms | 1.50 [0.50, 2.50] |",
+    ]
+
+
+def test_readme_has_the_tables_of_what_was_measured():
     if not targets.RESULTS.is_file():
         pytest.skip("benchmarks/results/serving.json is not measured yet: python benchmarks/service.py")
     measured = json.loads(targets.RESULTS.read_text(encoding="utf-8"))
     readme = (ROOT / "README.md").read_text(encoding="utf-8")
     (told,) = re.findall(r"<!-- targets.py -->\n(.*?)\n<!-- end -->", readme, re.DOTALL)
-    assert told == targets.table(measured)
+    assert told == f"{targets.table(measured)}\n\n{targets.latencies(measured)}"
     assert measured["targets"] == targets.told(measured)
